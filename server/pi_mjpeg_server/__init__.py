@@ -1,0 +1,5 @@
+"""Any number of viewers for a Raspberry Pi's cameras, announced to Home Assistant by MQTT."""
+
+from importlib.metadata import version
+
+VERSION = version("pi-mjpeg-server")
