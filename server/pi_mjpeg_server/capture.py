@@ -1,0 +1,165 @@
+"""The thread in which one source is opened, read and closed: what keeps drivers off the event loop."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.sources import Mode, Source, SourceError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class CaptureListener(Protocol):
+    """Who is told, on the event loop, what happened in the thread."""
+
+    def opened(self, mode: Mode) -> None:
+        """The device is open and will give this."""
+
+    def pictured(self, picture: Picture, missed: int) -> None:
+        """A picture came; `missed` are those before it that the event loop was too late for."""
+
+    def paused(self) -> None:
+        """The source stopped capturing, as was wanted."""
+
+    def ended(self, error: Exception | None) -> None:
+        """The source is closed and the thread is over; `error` says why if that was not wanted."""
+
+
+class Capture:
+    """One source and its thread.
+
+    The thread compares what is wanted with what it does after each picture, so wishes cannot race: to want pictures
+    again while the source stops means that it starts again. A driver that never returns keeps its thread; the
+    supervisor notices by the clock, calls `abandon` and hears no more of it.
+    """
+
+    def __init__(self, name: str, make_source: Callable[[], Source], listener: CaptureListener) -> None:
+        """Prepare a thread named after the camera; `make_source` is called in it."""
+        self._make_source = make_source
+        self._listener: CaptureListener | None = listener
+        self._loop = asyncio.get_running_loop()
+        self._changed = threading.Condition()
+        self._wanted = False
+        self._closing = False
+        self._restarting = False
+        self._pending: Picture | None = None
+        self._missed = 0
+        self._answered = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether pictures are wanted at present."""
+        return self._wanted
+
+    @property
+    def lives(self) -> bool:
+        """Whether the thread is still there."""
+        return self._thread.is_alive()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the driver last answered a call, with a picture or without."""
+        return time.monotonic() - self._answered
+
+    def start(self) -> None:
+        """Open the source, and capture once pictures are wanted."""
+        self._thread.start()
+
+    def want(self, *, pictures: bool) -> None:
+        """Say whether to capture. The device stays open when not."""
+        with self._changed:
+            self._wanted = pictures
+            self._changed.notify()
+
+    def restart(self) -> None:
+        """Stop capturing and start again, with the device left open."""
+        with self._changed:
+            self._restarting = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Stop capturing, close the source and end the thread; `CaptureListener.ended` follows."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+
+    def abandon(self) -> None:
+        """Close, but listen no longer: for a driver that does not come back."""
+        self._listener = None
+        self.close()
+
+    def _run(self) -> None:
+        failure: Exception | None = None
+        source: Source | None = None
+        try:
+            source = self._make_source()
+            self._tell_opened(source.open())
+            while self._wait_until_wanted():
+                self._capture(source)
+                self._tell(lambda listener: listener.paused())
+        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
+            failure = error
+        if source is not None:
+            try:
+                source.close()
+            except Exception as error:
+                _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
+                failure = failure or error
+        self._tell(lambda listener: listener.ended(failure))
+
+    def _capture(self, source: Source) -> None:
+        pictures = source.frames()
+        try:
+            for picture in pictures:
+                self._answered = time.monotonic()
+                if picture is not None:
+                    self._offer(picture)
+                if not self._wanted or self._closing or self._restarting:
+                    return
+        finally:
+            close = getattr(pictures, "close", None)
+            if close is not None:
+                close()
+        raise SourceError("the camera stopped giving pictures")
+
+    def _wait_until_wanted(self) -> bool:
+        with self._changed:
+            self._restarting = False
+            self._changed.wait_for(lambda: self._wanted or self._closing)
+            self._answered = time.monotonic()
+            return not self._closing
+
+    def _offer(self, picture: Picture) -> None:
+        """Hand a picture to the loop; while the loop has not taken the last one, the newest replaces it."""
+        with self._changed:
+            replaced, self._pending = self._pending, picture
+            if replaced is not None:
+                self._missed += 1
+                return
+        self._tell(self._take)
+
+    def _take(self, listener: CaptureListener) -> None:
+        with self._changed:
+            picture, self._pending = self._pending, None
+            missed, self._missed = self._missed, 0
+        if picture is not None:
+            listener.pictured(picture, missed)
+
+    def _tell_opened(self, mode: Mode) -> None:
+        self._answered = time.monotonic()
+        self._tell(lambda listener: listener.opened(mode))
+
+    def _tell(self, call: Callable[[CaptureListener], None]) -> None:
+        def on_loop() -> None:
+            if self._listener is not None:
+                call(self._listener)
+
+        # The loop may be gone at the end of the process, when nobody is left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(on_loop)

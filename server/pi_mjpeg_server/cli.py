@@ -1,0 +1,162 @@
+"""The command `pi-mjpeg`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+from pi_mjpeg_server import VERSION, app
+from pi_mjpeg_server.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.sources import SourceError, kinds
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_CONFIGURATION = 78
+"""EX_CONFIG of sysexits.h: restarting will not help, so systemd is told not to."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 fine, 1 failed, 2 usage, 78 bad configuration."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=parsed.log_level.upper(), format=_log_format(), stream=sys.stderr)
+    logging.captureWarnings(capture=True)
+    try:
+        code: int = parsed.command(parsed)
+    except ConfigurationError as error:
+        print(f"pi-mjpeg: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except (app.ListenError, CameraUnavailableError, OSError) as error:
+        print(f"pi-mjpeg: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pi-mjpeg",
+        description="Any number of viewers for this machine's cameras, announced to Home Assistant by MQTT.",
+    )
+    parser.add_argument("--version", action="version", version=f"pi-mjpeg {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, about in (
+        ("run", _run, "serve the cameras until stopped"),
+        ("cameras", _cameras, "list the cameras that are attached"),
+        ("check", _check, "check the configuration and take one picture with each camera"),
+        ("snapshot", _snapshot, "take one picture and write it to a file"),
+    ):
+        sub = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        sub.set_defaults(command=command)
+        sub.add_argument(
+            "--log-level",
+            choices=("debug", "info", "warning", "error"),
+            default="info",
+            help="how much to say (info)",
+        )
+        if name == "cameras":
+            continue
+        if name == "snapshot":
+            sub.add_argument("file", type=Path, metavar="FILE", help="where to write the JPEG; - for standard output")
+            sub.add_argument("--camera", metavar="ID", help="which camera (the first)")
+        sub.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="a TOML file (or PI_MJPEG_CONFIG)",
+            default=_default_file(),
+        )
+        for option in OPTIONS:
+            explained = f"{option.help}; {option.variable}"
+            sub.add_argument(option.flag, dest=option.flag, metavar=option.form, help=explained)
+    return parser
+
+
+def _default_file() -> Path | None:
+    named = os.environ.get("PI_MJPEG_CONFIG")
+    return Path(named) if named else None
+
+
+def _configuration(parsed: argparse.Namespace) -> Configuration:
+    flags = {option.flag: getattr(parsed, option.flag) for option in OPTIONS}
+    return load(parsed.config, os.environ, flags)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    asyncio.run(app.run(_configuration(parsed)))
+    return 0
+
+
+def _cameras(_: argparse.Namespace) -> int:
+    for name, load_kind in kinds().items():
+        try:
+            devices = load_kind().devices()
+        except SourceError as error:
+            print(f"{name}: none ({error})")
+            continue
+        if not devices:
+            print(f"{name}: none attached")
+        for device in devices:
+            detail = f" ({device.detail})" if device.detail else ""
+            print(f"{name}: {device.model}{detail}\n    source = {name!r}, device = {device.device!r}")
+    return 0
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    configuration = _configuration(parsed)
+    print("The configuration is right.")
+    return asyncio.run(_with_cameras(app.make_cameras(configuration), _picture_of_each))
+
+
+def _snapshot(parsed: argparse.Namespace) -> int:
+    cameras = app.make_cameras(_configuration(parsed))
+    wanted = parsed.camera or cameras[0].settings.id
+    chosen = [camera for camera in cameras if camera.settings.id == wanted]
+    if not chosen:
+        known = ", ".join(camera.settings.id for camera in cameras)
+        print(f"pi-mjpeg: there is no camera {wanted!r}; there is: {known}", file=sys.stderr)
+        return EXIT_USAGE
+
+    async def write(cameras: Sequence[Camera]) -> int:
+        frame = await cameras[0].still(time.monotonic())
+        if parsed.file == Path("-"):
+            await asyncio.to_thread(sys.stdout.buffer.write, frame.jpeg)
+        else:
+            await asyncio.to_thread(parsed.file.write_bytes, frame.jpeg)
+        return 0
+
+    return asyncio.run(_with_cameras(chosen, write))
+
+
+async def _picture_of_each(cameras: Sequence[Camera]) -> int:
+    code = 0
+    for camera in cameras:
+        try:
+            frame = await camera.still(time.monotonic())
+        except CameraUnavailableError as error:
+            print(f"{camera.settings.name}: no picture: {error}")
+            code = EXIT_FAILED
+            continue
+        mode = camera.mode
+        size = f"{mode.size[0]}x{mode.size[1]}" if mode.size else "a picture"
+        print(f"{camera.settings.name}: {size} from {mode.model or camera.settings.source}, {len(frame.jpeg)} bytes")
+    return code
+
+
+async def _with_cameras(cameras: Sequence[Camera], do: Callable[[Sequence[Camera]], Coroutine[None, None, int]]) -> int:
+    for camera in cameras:
+        camera.start()
+    try:
+        return await do(cameras)
+    finally:
+        await asyncio.gather(*(camera.stop() for camera in cameras))
+
+
+def _log_format() -> str:
+    """Leave the time out where the journal writes its own."""
+    return "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)s %(message)s"

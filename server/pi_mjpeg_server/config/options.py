@@ -1,0 +1,59 @@
+"""The settings that can be given as a flag or in the environment, and how their text is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+def _size(text: str) -> list[int]:
+    width, _, height = text.lower().partition("x")
+    return [int(width), int(height)]
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting: its place in the configuration, how its text is read, and what the help says of it."""
+
+    section: str
+    key: str
+    read: Callable[[str], Any]
+    help: str
+    form: str = "TEXT"
+
+    @property
+    def flag(self) -> str:
+        """Return its flag: that of [mqtt] begins with --mqtt-."""
+        prefix = "mqtt-" if self.section == "mqtt" else ""
+        return f"--{prefix}{self.key.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """Return its environment variable."""
+        return "PI_MJPEG_" + self.flag.removeprefix("--").replace("-", "_").upper()
+
+
+OPTIONS = (
+    Option("server", "name", str, "the name of this server (its host name)"),
+    Option("server", "host", str, "the address to listen on (all)", "ADDRESS"),
+    Option("server", "port", int, "the port to listen on (8000)", "PORT"),
+    Option("server", "public_url", str, "how others reach this server (found by itself)", "URL"),
+    Option("server", "state_dir", str, "the folder for state and kept snapshots", "FOLDER"),
+    Option("mqtt", "host", str, "the MQTT broker (none: no MQTT)", "HOST"),
+    Option("mqtt", "port", int, "its port (1883)", "PORT"),
+    Option("mqtt", "username", str, "the user name for the broker"),
+    Option("mqtt", "password_file", str, "a file that holds the password", "FILE"),
+    Option("mqtt", "discovery", str, "auto, core, integration or both (auto)", "WHICH"),
+    Option("mqtt", "discovery_prefix", str, "Home Assistant's discovery prefix (homeassistant)", "TOPIC"),
+    Option("camera", "source", str, "the kind of the first camera (auto)", "KIND"),
+    Option("camera", "device", str, "which one of that kind; see `pi-mjpeg cameras`", "DEVICE"),
+    Option("camera", "size", _size, "width and height (1280x720)", "WxH"),
+    Option("camera", "fps", _float, "pictures a second (30)", "NUMBER"),
+    Option("camera", "quality", int, "JPEG quality (80)", "1-100"),
+    Option("camera", "rotation", int, "clockwise: 0, 90, 180 or 270", "DEGREES"),
+    Option("camera", "linger", _float, "seconds to run on after the last viewer (10)", "SECONDS"),
+)

@@ -1,0 +1,152 @@
+"""What each key may hold; every refusal is a sentence."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import voluptuous as vol
+
+_ID = re.compile(r"[a-z0-9_]{1,64}")
+_TOPIC_LEVEL = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+_LONGEST_TEXT = 200
+
+
+def text(value: object) -> str:
+    """Accept a line of text of a sensible length, without control characters."""
+    if not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise vol.Invalid(f"has to be a text of 1 to {_LONGEST_TEXT} printable characters in quotes")
+    return value
+
+
+def camera_id(value: object) -> str:
+    """Accept what may stand in a URL and a topic."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise vol.Invalid("has to be made of a-z, 0-9 and _ (at most 64)")
+    return value
+
+
+def topic_prefix(value: object) -> str:
+    """Accept a topic without wildcards."""
+    if not isinstance(value, str) or not _TOPIC_LEVEL.fullmatch(value):
+        raise vol.Invalid("has to be a topic made of letters, digits, _ - . and /")
+    return value
+
+
+def whole(lowest: int, highest: int) -> Callable[[object], int]:
+    """Return a validator of whole numbers; a bool is none, though Python says so."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise vol.Invalid(f"has to be a whole number from {lowest} to {highest}")
+        return value
+
+    return check
+
+
+def number(lowest: float, highest: float) -> Callable[[object], float]:
+    """Return a validator of numbers."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+            raise vol.Invalid(f"has to be a number from {lowest:g} to {highest:g}")
+        return value
+
+    return check
+
+
+def one_of(*choices: object) -> Callable[[object], Any]:
+    """Return a validator of one of a few values."""
+
+    def check(value: object) -> object:
+        if isinstance(value, bool) or value not in choices:
+            raise vol.Invalid("has to be one of: " + ", ".join(str(choice) for choice in choices))
+        return value
+
+    return check
+
+
+def switch(value: object) -> bool:
+    """Accept true or false."""
+    if not isinstance(value, bool):
+        raise vol.Invalid("has to be true or false")
+    return value
+
+
+def size(value: object) -> tuple[int, int]:
+    """Accept [width, height] in pixels, both even, as the encoders of 4:2:0 pictures need them."""
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004  (width and height)
+        width, height = value
+        side = whole(16, 8192)
+        try:
+            pair = side(width), side(height)
+        except vol.Invalid:
+            pair = (1, 1)
+        if pair[0] % 2 == 0 and pair[1] % 2 == 0:
+            return pair
+    raise vol.Invalid("has to be [width, height] in pixels, both even and from 16 to 8192")
+
+
+def url(value: object) -> str:
+    """Accept an http or https address, without user name, query and fragment; returned without a slash at the end."""
+    address = text(value)
+    try:
+        parts = urlsplit(address)
+        usable = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.username is None
+            and not parts.query
+            and not parts.fragment
+            and parts.port != 0
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise vol.Invalid("has to be an address such as http://garden.local:8000")
+    return address.rstrip("/")
+
+
+def path(value: object) -> Path:
+    """Accept a path; ~ stands for the home folder."""
+    return Path(text(value)).expanduser()
+
+
+def controls(value: object) -> dict[str, Any]:
+    """Accept a table of the driver's own control names."""
+    if not isinstance(value, dict):
+        raise vol.Invalid("has to be a table such as { Brightness = 0.1 }")
+    return value
+
+
+SERVER: dict[str, Callable[[object], Any]] = {
+    "name": text,
+    "host": text,
+    "port": whole(1, 65535),
+    "public_url": url,
+    "state_dir": path,
+}
+MQTT: dict[str, Callable[[object], Any]] = {
+    "host": text,
+    "port": whole(1, 65535),
+    "username": text,
+    "password_file": path,
+    "discovery": one_of("auto", "core", "integration", "both"),
+    "discovery_prefix": topic_prefix,
+}
+CAMERA: dict[str, Callable[[object], Any]] = {
+    "id": camera_id,
+    "name": text,
+    "source": text,
+    "device": text,
+    "size": size,
+    "fps": number(0.1, 240),
+    "quality": whole(1, 100),
+    "rotation": one_of(0, 90, 180, 270),
+    "hflip": switch,
+    "vflip": switch,
+    "linger": number(0, 3600),
+    "controls": controls,
+}
+SECTIONS = {"server": SERVER, "mqtt": MQTT, "camera": CAMERA}

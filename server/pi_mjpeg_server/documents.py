@@ -1,0 +1,137 @@
+"""The JSON documents that the web and MQTT share: pure functions of the facts, as the contract writes them."""
+
+import time
+from typing import Any
+
+from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.snapshots import Snapshot
+from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.timestamps import iso
+from pi_mjpeg_server.viewer import Viewer
+
+SCHEMA = 1
+"""The number in every document; it goes up when an older reader could misread one."""
+
+Document = dict[str, Any]
+"""A JSON object; what is in it is the contract's matter and shown by its recorded examples."""
+
+
+def stream_url(camera_id: str, base: str) -> str:
+    """Return where a camera's live picture is."""
+    return f"{base}/cameras/{camera_id}/stream"
+
+
+def snapshot_url(camera_id: str, base: str) -> str:
+    """Return where a camera's picture of now is."""
+    return f"{base}/cameras/{camera_id}/snapshot.jpg"
+
+
+def state_document(station: Station, base: str, temperature: float | None) -> Document:
+    """Return `GET /api/state`: everything there is to know, with URLs below `base`."""
+    identity = station.identity
+    broker = station.broker
+    return {
+        "schema": SCHEMA,
+        "server": {
+            "id": identity.node,
+            "name": identity.name,
+            "model": identity.model,
+            "version": identity.version,
+            "mac": identity.mac,
+            "started_at": iso(station.started_at),
+            "auth": "none",
+            "viewers": station.viewers,
+            "temperature": temperature,
+            "throttled": None,
+            "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
+        },
+        "cameras": [_camera_in_state(camera, base) for camera in station.cameras],
+    }
+
+
+def server_state_document(station: Station, temperature: float | None) -> Document:
+    """Return the server's telemetry for MQTT."""
+    return {
+        "schema": SCHEMA,
+        "started_at": iso(station.started_at),
+        "viewers": station.viewers,
+        "temperature": temperature,
+        "throttled": None,
+    }
+
+
+def camera_state_document(camera: Camera) -> Document:
+    """Return one camera's telemetry for MQTT."""
+    return {
+        "schema": SCHEMA,
+        "state": camera.state.value,
+        "reason": camera.reason,
+        "since": iso(camera.since),
+        "fps": _rounded(camera.pictures.per_second(time.monotonic())),
+        "viewers": len(camera.viewers),
+        "drops": camera.missed,
+        "restarts": camera.restarts,
+        "last_error": camera.last_error,
+    }
+
+
+def snapshot_document(kept: Snapshot, base: str) -> Document:
+    """Return a kept snapshot; `base` is the address under which this server is reached."""
+    return {
+        "id": kept.id,
+        "url": base + kept.path,
+        "time": iso(kept.time),
+        "width": kept.width,
+        "height": kept.height,
+        "bytes": kept.bytes,
+    }
+
+
+def camera_facts(camera: Camera) -> Document:
+    """Return what a camera is, apart from how it is."""
+    settings, mode = camera.settings, camera.mode
+    width, height = mode.size or (None, None)
+    return {
+        "id": settings.id,
+        "name": settings.name,
+        "model": mode.model,
+        "width": width,
+        "height": height,
+        "fps": mode.fps or settings.asked.fps,
+    }
+
+
+def _camera_in_state(camera: Camera, base: str) -> Document:
+    settings = camera.settings
+    return {
+        **camera_facts(camera),
+        "source": camera.mode.source or settings.source,
+        "available": camera.available,
+        "state": camera.state.value,
+        "reason": camera.reason,
+        "since": iso(camera.since),
+        "next_try": None if camera.next_try is None else iso(camera.next_try),
+        "measured_fps": _rounded(camera.pictures.per_second(time.monotonic())),
+        "frames": camera.pictures.count,
+        "drops": camera.missed,
+        "restarts": camera.restarts,
+        "last_error": camera.last_error,
+        "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
+        "stream_url": stream_url(settings.id, base),
+        "snapshot_url": snapshot_url(settings.id, base),
+    }
+
+
+def _viewer_in_state(viewer: Viewer) -> Document:
+    return {
+        "address": viewer.address,
+        "agent": viewer.agent,
+        "since": iso(viewer.since),
+        "fps": _rounded(viewer.sent.per_second(time.monotonic())),
+        "sent": viewer.sent.count,
+        "dropped": viewer.dropped,
+    }
+
+
+def _rounded(rate: float) -> float:
+    return round(rate, 1)

@@ -1,0 +1,1 @@
+"""How the house learns of this server: topics, documents, the client and the bridge between them and the cameras."""

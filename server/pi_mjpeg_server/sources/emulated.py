@@ -1,0 +1,91 @@
+"""The emulated camera: big digits 1, 2, 3 in turn and a running clock, drawn by Pillow. It works anywhere."""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.sources import Device, Mode, SourceSettings
+from pi_mjpeg_server.sources.pace import ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+_COLOURS = ((178, 58, 72), (38, 110, 86), (44, 82, 150))
+_INK = (255, 255, 255)
+
+
+class EmulatedSource:
+    """Draws its own pictures, each with another clock reading and a dot on its way round."""
+
+    def __init__(self, settings: SourceSettings) -> None:
+        """Make one of the size and rate asked for; rotation and flips turn what is drawn."""
+        self._settings = settings
+        self._backgrounds: list[Image.Image] = []
+
+    @staticmethod
+    def devices() -> list[Device]:
+        """Return the one there always is."""
+        return [Device("emulated", "Emulated camera", "drawn pictures, for trying things out")]
+
+    def open(self) -> Mode:
+        """Draw the three backgrounds."""
+        width, height = self._upright_size()
+        self._backgrounds = [
+            _background((width, height), str(number), colour) for number, colour in enumerate(_COLOURS, 1)
+        ]
+        return Mode(model="Emulated camera", size=self._settings.size, fps=self._settings.fps)
+
+    def frames(self) -> Iterator[Picture | None]:
+        """Yield pictures at the rate asked for."""
+        for due in ticks(self._settings.fps):
+            yield Picture(self._draw()) if due else None
+
+    def close(self) -> None:
+        """Forget the backgrounds."""
+        self._backgrounds = []
+
+    def _upright_size(self) -> tuple[int, int]:
+        width, height = self._settings.size
+        return (height, width) if self._settings.rotation in (90, 270) else (width, height)
+
+    def _draw(self) -> bytes:
+        from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+        now = time.time()
+        image = self._backgrounds[int(now) % len(self._backgrounds)].copy()
+        draw = ImageDraw.Draw(image)
+        width, height = image.size
+        clock = datetime.fromtimestamp(now).astimezone().strftime("%H:%M:%S.%f")[:-4]
+        draw.text((width / 2, height * 0.92), clock, _INK, ImageFont.load_default(height / 12), anchor="mm")
+        along = now % 4 / 4 * width
+        draw.ellipse((along - height / 40, height * 0.03, along + height / 40, height * 0.08), _INK)
+        if self._settings.hflip:
+            image = ImageOps.mirror(image)
+        if self._settings.vflip:
+            image = ImageOps.flip(image)
+        turns = {
+            90: Image.Transpose.ROTATE_270,
+            180: Image.Transpose.ROTATE_180,
+            270: Image.Transpose.ROTATE_90,
+        }
+        if self._settings.rotation in turns:
+            image = image.transpose(turns[self._settings.rotation])
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=self._settings.quality)
+        return buffer.getvalue()
+
+
+def _background(size: tuple[int, int], digit: str, colour: tuple[int, int, int]) -> Image.Image:
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", size, colour)
+    width, height = size
+    font = ImageFont.load_default(height * 0.75)
+    ImageDraw.Draw(image).text((width / 2, height * 0.48), digit, _INK, font, anchor="mm")
+    return image

@@ -1,0 +1,56 @@
+"""Everything one server process is about: who it is, its cameras, and what they kept."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.identity import Identity
+from pi_mjpeg_server.scaling import Scaler
+from pi_mjpeg_server.snapshots import Snapshot, SnapshotStore
+
+
+@dataclass(slots=True)
+class BrokerStatus:
+    """How the connection to the MQTT broker is: `off` (none configured), `connecting` or `connected`."""
+
+    state: str = "off"
+    broker: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Station:
+    """The facts that the web and MQTT both tell of."""
+
+    identity: Identity
+    cameras: Sequence[Camera]
+    snapshots: SnapshotStore
+    broker: BrokerStatus = field(default_factory=BrokerStatus)
+    started_at: float = field(default_factory=time.time)
+    scalers: dict[str, Scaler] = field(default_factory=dict)
+    on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Give each camera its scaled copies."""
+        self.scalers = {camera.settings.id: Scaler() for camera in self.cameras}
+
+    def camera(self, camera_id: str) -> Camera | None:
+        """Return a camera by its id."""
+        return next((camera for camera in self.cameras if camera.settings.id == camera_id), None)
+
+    @property
+    def viewers(self) -> int:
+        """How many viewers there are in all."""
+        return sum(len(camera.viewers) for camera in self.cameras)
+
+    async def take_snapshot(self, camera: Camera, trigger: str) -> Snapshot:
+        """Take a picture now, keep it, and tell who wants to know; `trigger` says who asked for it.
+
+        Raises `CameraUnavailableError` when there is none to take and `SnapshotError` when it cannot be kept.
+        """
+        frame = await camera.still(time.monotonic())
+        kept = await self.snapshots.keep(camera.settings.id, frame)
+        for listener in self.on_snapshot:
+            listener(kept, trigger)
+        return kept

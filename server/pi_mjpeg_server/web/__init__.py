@@ -1,0 +1,1 @@
+"""The HTTP edge: routes, stream, stills, state and page."""

@@ -1,0 +1,59 @@
+"""Every refusal in one form: `{"error": {"code", "message"}}` with the right status."""
+
+import json
+import logging
+from typing import TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pi_mjpeg_server.camera import CameraUnavailableError
+
+_LOGGER = logging.getLogger(__name__)
+_RETRY_AFTER = "2"
+_Refusal = TypeVar("_Refusal", bound=web.HTTPException)
+
+
+def bad_request(message: str) -> web.HTTPBadRequest:
+    """Return a 400 for a request that asks for what cannot be."""
+    return _refusal(web.HTTPBadRequest, "bad_request", message)
+
+
+def not_found(message: str) -> web.HTTPNotFound:
+    """Return a 404."""
+    return _refusal(web.HTTPNotFound, "not_found", message)
+
+
+def insufficient_storage(message: str) -> web.HTTPInsufficientStorage:
+    """Return a 507 for what the disk did not take."""
+    return _refusal(web.HTTPInsufficientStorage, "not_kept", message)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every refusal its JSON body; nothing a client sends ends in a traceback."""
+    try:
+        return await handler(request)
+    except CameraUnavailableError as error:
+        unavailable = _refusal(web.HTTPServiceUnavailable, "camera_unavailable", str(error))
+        unavailable.headers["Retry-After"] = _RETRY_AFTER
+        raise unavailable from error
+    except web.HTTPException as error:
+        if error.status >= web.HTTPBadRequest.status_code and error.content_type != "application/json":
+            error.text = _body(error.reason.lower().replace(" ", "_"), error.reason)
+            error.content_type = "application/json"
+        raise
+    except ConnectionError:
+        raise
+    except Exception:
+        _LOGGER.exception("%s %s failed", request.method, request.path)
+        message = "the server made a mistake; its log says which"
+        raise _refusal(web.HTTPInternalServerError, "internal", message) from None
+
+
+def _refusal(kind: type[_Refusal], code: str, message: str) -> _Refusal:
+    return kind(text=_body(code, message), content_type="application/json")
+
+
+def _body(code: str, message: str) -> str:
+    return json.dumps({"error": {"code": code, "message": message}})

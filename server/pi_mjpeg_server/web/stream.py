@@ -1,0 +1,130 @@
+"""The live picture: `multipart/x-mixed-replace` to one viewer, always the latest frame and never an old queue."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
+from pi_mjpeg_server.viewer import Viewer
+from pi_mjpeg_server.web.request import number, requested_camera
+
+_LOGGER = logging.getLogger(__name__)
+
+LONGEST_SILENCE = 1.0
+"""Seconds after which the last frame is sent again, so that no reader's time-out ends the stream."""
+DRAIN_WITHIN = 15.0
+"""Seconds a viewer may take for one frame before it is dropped."""
+UNSENT_BYTES = 16 * 1024
+"""How much the kernel may hold for a viewer that it has not sent: with more, a slow viewer sees the past."""
+
+_HEADERS = {
+    "Content-Type": CONTENT_TYPE,
+    "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
+    "Pragma": "no-cache",
+    "X-Accel-Buffering": "no",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class UnchunkedResponse(web.StreamResponse):
+    """A response that ends with its connection and has no chunk sizes in it, which simple MJPEG readers choke on."""
+
+    # aiohttp 3.14 has no public way to say so; its own WebSocketResponse sets the same attribute.
+    _length_check = False
+
+    def __init__(self) -> None:
+        """Announce a multipart stream that no cache or proxy may hold back."""
+        super().__init__(headers=_HEADERS)
+        self.force_close()
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Send frames until the viewer leaves. `?fps=` limits the rate for this viewer."""
+    camera = requested_camera(request)
+    fps = number(request, "fps", 0.05, 240)
+    response = UnchunkedResponse()
+    if request.method == "HEAD":
+        return response
+    for_browser = "image/" in request.headers.get("Accept", "")
+    viewer = Viewer(request.remote or "unknown", request.headers.get("User-Agent"))
+    writer = await response.prepare(request)
+    if writer is None:
+        return response
+    _keep_fresh(request.transport)
+    with camera.viewing(viewer), contextlib.suppress(ConnectionError):
+        _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
+        try:
+            await writer.write(BROWSER_PREAMBLE if for_browser else PREAMBLE)
+            await _send_frames(writer, camera, viewer, 1 / fps if fps else 0, for_browser=for_browser)
+        except TimeoutError:
+            _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_WITHIN)
+        finally:
+            _LOGGER.info(
+                "%s: viewer %s left after %.0f s, %d frames sent, %d left out",
+                camera.settings.name,
+                viewer.address,
+                time.time() - viewer.since,
+                viewer.sent.count,
+                viewer.dropped,
+            )
+    return response
+
+
+async def _send_frames(
+    writer: AbstractStreamWriter, camera: Camera, viewer: Viewer, interval: float, *, for_browser: bool
+) -> None:
+    frame: Frame | None = None
+    due = time.monotonic()
+    while True:
+        newer = await _next(camera, frame)
+        if newer is None:
+            continue
+        if interval and newer is not frame:
+            due = max(due + interval, time.monotonic())
+        if frame is not None and newer is not frame:
+            viewer.dropped += newer.sequence - frame.sequence - 1
+        frame = newer
+        async with asyncio.timeout(DRAIN_WITHIN):
+            await writer.write(frame.browser_part if for_browser else frame.part)
+            await writer.drain()
+        viewer.sent.tick(time.monotonic())
+        if due > time.monotonic():
+            await asyncio.sleep(due - time.monotonic())
+
+
+async def _next(camera: Camera, frame: Frame | None) -> Frame | None:
+    """Return a newer frame, or the same again after a second without one, or `None` when there never was any."""
+    sequence = frame.sequence if frame is not None else _stale(camera)
+    try:
+        async with asyncio.timeout(LONGEST_SILENCE):
+            return await camera.broadcast.newer_than(sequence)
+    except TimeoutError:
+        return frame
+
+
+def _stale(camera: Camera) -> int:
+    """Return the sequence number up to which frames are too old to begin with: those of an earlier capture."""
+    latest = camera.broadcast.latest
+    if latest is None or time.monotonic() - latest.taken < LONGEST_SILENCE:
+        return -1
+    return latest.sequence
+
+
+def _keep_fresh(transport: asyncio.Transport | None) -> None:
+    """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see now.
+
+    With the default of both, a reader of 300 kB/s sees pictures five seconds old; with these two, half a second.
+    """
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=0)
+    sock = transport.get_extra_info("socket")
+    if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
