@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=parsed.log_level.upper(), format=_log_format(), stream=sys.stderr)
     logging.captureWarnings(capture=True)
+    if parsed.log_level == "info":
+        # It reports each of its steps; ours say the same in the camera's name.
+        logging.getLogger("picamera2").setLevel(logging.WARNING)
     try:
         code: int = parsed.command(parsed)
     except ConfigurationError as error:

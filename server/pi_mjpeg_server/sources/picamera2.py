@@ -68,6 +68,8 @@ class Picamera2Source:
         library = _library()
         encoder = self._encoder(library)
         output = _make_output(library, encoder, _EXIF_ORIENTATION.get(self._settings.rotation))
+        # Picamera2 forgets its controls once a start has sent them, and libcamera may forget them at a stop.
+        self._camera.set_controls(self._controls())
         self._camera.start_recording(encoder, output)
         try:
             while True:
@@ -93,7 +95,6 @@ class Picamera2Source:
 
     def _configuration(self, library: _Library) -> dict[str, Any]:
         settings = self._settings
-        shortest = int(1_000_000 / settings.fps)
         half_turn = settings.rotation == 180  # noqa: PLR2004  (degrees)
         configuration: dict[str, Any] = self._camera.create_video_configuration(
             # Both encoders take YUV420 as it is; the default, XBGR8888, costs a conversion of every picture.
@@ -102,13 +103,16 @@ class Picamera2Source:
             colour_space=library.ColorSpace.Sycc(),
             transform=library.Transform(hflip=settings.hflip != half_turn, vflip=settings.vflip != half_turn),
             buffer_count=_BUFFERS,
-            # A range and not one value: in the dark the exposure may take longer than a picture at the full rate.
-            controls={
-                "FrameDurationLimits": (shortest, max(shortest, _LONGEST_EXPOSURE_US)),
-                **settings.controls,
-            },
         )
         return configuration
+
+    def _controls(self) -> dict[str, object]:
+        shortest = int(1_000_000 / self._settings.fps)
+        # A range and not one value: in the dark the exposure may take longer than a picture at the full rate.
+        return {
+            "FrameDurationLimits": (shortest, max(shortest, _LONGEST_EXPOSURE_US)),
+            **self._settings.controls,
+        }
 
     def _encoder(self, library: _Library) -> Any:  # noqa: ANN401  (a Picamera2 encoder; the library has no types)
         hardware = library.platform_is_vc4 and _HARDWARE_ENCODER.exists()
