@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import platform
 import secrets
 import socket
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ def identify(name: str | None, state_folder: Path) -> Identity:
     """
     secret = _read(_MACHINE_ID) or _own_id(state_folder / "machine-id")
     node = hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).hexdigest()[:12]
-    return Identity(node, name or socket.gethostname(), _read(_MODEL), _mac())
+    # Only a board has a device tree; the contract wants some text of every machine.
+    model = _read(_MODEL) or f"{platform.system()} {platform.machine()}"
+    return Identity(node, name or socket.gethostname(), model, _mac())
 
 
 def temperature() -> float | None:
