@@ -1,0 +1,104 @@
+"""Programs: those that are run to their end, and those that stay."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from workbench.trouble import Trouble
+
+_TAIL = 4000  # characters of a log that tell what went wrong without filling the screen
+
+
+def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a command to its end and return its output.
+
+    Raises Trouble with the end of its output when it fails.
+    """
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        line = " ".join(str(word) for word in command)
+        output = (done.stdout + done.stderr).strip()[-_TAIL:]
+        message = f"`{line}` failed with exit code {done.returncode}:\n{output}"
+        raise Trouble(message)
+    return done.stdout
+
+
+class Program:
+    """A program that stays until it is stopped, with its output in a log file.
+
+    It has a session of its own, so that Ctrl-C reaches only the script, which then stops things in order. Should
+    the script itself be killed, the kernel ends the program too (setpriv is part of Debian's essential util-linux).
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Describe the program; start() starts it. ENV is added to this process's environment."""
+        self.name = name
+        self.log = log
+        self._command = ["setpriv", "--pdeathsig", "TERM", "--", *(str(word) for word in command)]
+        self._env = {**os.environ, **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it; its output is added to the log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    async def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until READY says so; raise Trouble when the program ends or time runs out before that."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.running:
+                raise Trouble(self.report("ended by itself"))
+            if time.monotonic() > deadline:
+                raise Trouble(self.report(f"is not ready after {seconds:.0f} s"))
+            await asyncio.sleep(0.1)
+
+    def report(self, what: str) -> str:
+        """Tell WHAT happened to it, with the end of its log."""
+        tail = self.log.read_text(errors="replace")[-_TAIL:] if self.log.exists() else ""
+        return f"{self.name} {what}. Its log, {self.log}, ends with:\n{tail}"
+
+    def stop(self, patience: float = 20.0) -> None:
+        """End it as an operator would (SIGTERM), and by force after PATIENCE seconds."""
+        if self._process is None:
+            return
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would: at once, with no word to anybody (SIGKILL to its whole group)."""
+        if self._process is not None and self.running:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
