@@ -22,23 +22,26 @@ _WITH_WHEELS = ("pymicro-vad==2.1.0", "pyspeex-noise==2.0.1")
 
 def server() -> Path:
     """Return the environment of the server, from this checkout, as a Pi would have it."""
-    return _with_server("env-server", [])
+    return _made("env-server", Path(sys.executable), ["--editable", _SERVER])
 
 
 def tests() -> Path:
     """Return the environment of the server's tests, the end-to-end tests and the linters."""
-    return _with_server("env-tests", [_TOOLS, _TESTS / "server/requirements.txt", _TESTS / "e2e/requirements.txt"])
+    files = _requirements("server/requirements.txt", "e2e/requirements.txt")
+    words = ["--editable", _SERVER, "--requirement", _TOOLS, *files, "--override", _TESTS / "server/overrides.txt"]
+    return _made("env-tests", Path(sys.executable), words)
 
 
 def component() -> Path:
     """Return the environment of the component's tests on the Home Assistant that the test plugin is made for."""
-    return _of_requirements("env-component", home_assistant_python(), [_TESTS / "component/requirements.txt"])
+    return _made("env-component", home_assistant_python(), _requirements("component/requirements.txt"))
 
 
 def component_newer() -> Path:
     """Return the environment of the component's tests on the newest Home Assistant."""
-    requirements = [_TESTS / "component/requirements-2026.11.txt"]
-    return _of_requirements("env-component-newer", home_assistant_python(), requirements)
+    plugin = _requirements("component/requirements.txt")
+    newer = _requirements("component/requirements-2026.11.txt")
+    return _made("env-component-newer", home_assistant_python(), plugin, newer)
 
 
 def home_assistant() -> Path:
@@ -68,18 +71,22 @@ def _constraints(environment: Path) -> str:
     return "".join(line for line in file.read_text().splitlines(keepends=True) if not line.startswith(overridden))
 
 
-def _with_server(name: str, files: Sequence[Path]) -> Path:
-    recipe = (_SERVER / "pyproject.toml").read_text()
-    return _of_requirements(name, Path(sys.executable), files, recipe, "--editable", _SERVER)
+def _requirements(*names: str) -> list[str | Path]:
+    """Return the words that make uv install requirement files of the tests."""
+    return [word for name in names for word in ("--requirement", _TESTS / name)]
 
 
-def _of_requirements(name: str, python: Path, files: Sequence[Path], recipe: str = "", *words: str | Path) -> Path:
-    """Make an environment of requirement files, each beginning where the one before it ends."""
+def _made(name: str, python: Path, *installs: Sequence[str | Path]) -> Path:
+    """Make an environment by one or more installs, a later one over what the earlier ones brought.
+
+    It is made anew when a file that it is made of changes.
+    """
 
     def make(into: Path) -> None:
         uv("venv", "--python", python, into)
-        given = [word for file in files for word in ("--requirement", file)]
-        uv("pip", "install", "--python", into, *words, *given)
+        for words in installs:
+            uv("pip", "install", "--python", into, *words)
 
-    texts = " ".join(file.read_text() for file in files)
-    return cache.made(name, f"{python} {words} {recipe} {texts}", make)
+    files = [word for words in installs for word in words if isinstance(word, Path)]
+    texts = [(file / "pyproject.toml" if file.is_dir() else file).read_text() for file in files]
+    return cache.made(name, f"{python} {installs} {texts}", make)

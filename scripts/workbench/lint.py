@@ -1,0 +1,39 @@
+"""scripts/lint: ruff on everything, and mypy on each half in an environment that has its libraries."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench import cache, environments
+from workbench.progress import say
+from workbench.trouble import Trouble
+
+# It imports Home Assistant, so it is checked where that is.
+_WITH_HOME_ASSISTANT = "scripts/workbench/requirements_of_core.py"
+
+
+def main() -> int:
+    """Run all checks, whatever the first ones say; return 1 when any of them has something to say."""
+    try:
+        tools = environments.tests() / "bin"
+        component = environments.component() / "bin"
+    except Trouble as trouble:
+        print(f"scripts/lint: {trouble}", file=sys.stderr)
+        return 1
+    checks = (
+        (tools / "ruff", "check"),
+        (tools / "ruff", "format", "--check"),
+        (tools / "mypy", "server/pi_mjpeg_server", "tests/server"),
+        (tools / "mypy", "scripts/workbench", "tests/e2e", "--exclude", _WITH_HOME_ASSISTANT),
+        (component / "mypy", "custom_components/pi_mjpeg", "tests/component", _WITH_HOME_ASSISTANT),
+    )
+    passed = [_passes(check) for check in checks]
+    return int(not all(passed))
+
+
+def _passes(check: Sequence[str | Path]) -> bool:
+    name = " ".join([Path(check[0]).name, *(str(word) for word in check[1:])])
+    passed = subprocess.run(check, cwd=cache.ROOT, check=False).returncode == 0
+    say(f"{'passed' if passed else 'FAILED'}: {name}")
+    return passed
