@@ -1,0 +1,52 @@
+"""Raspberry Pi cameras in Home Assistant: one config entry is one pi-mjpeg server."""
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_URL, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.device_registry import DeviceEntry
+from yarl import URL
+
+from . import push
+from .client import PiMjpegClient
+from .const import DOMAIN
+from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .entity import async_register_server
+
+PLATFORMS = (Platform.BUTTON, Platform.CAMERA, Platform.IMAGE)
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
+    """Ask the server for its cameras, then follow it."""
+    client = PiMjpegClient(async_get_clientsession(hass), URL(entry.data[CONF_URL]))
+    coordinator = PiMjpegCoordinator(hass, entry, client)
+    await coordinator.async_config_entry_first_refresh()
+    entry.runtime_data = coordinator
+    async_register_server(entry)
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    await push.async_start(hass, entry)
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
+    """Let all viewers go and close every connection."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
+    """Give the server back to Home Assistant's own MQTT discovery."""
+    if entry.unique_id is not None:
+        await push.async_release(hass, entry.unique_id)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: PiMjpegConfigEntry,
+    device: DeviceEntry,
+) -> bool:
+    """Allow to remove a camera that the server has no more."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False
+    server = entry.runtime_data.data
+    present = {server.id} | {f"{server.id}_{camera_id}" for camera_id in server.cameras}
+    return not any((DOMAIN, identifier) in device.identifiers for identifier in present)

@@ -1,0 +1,191 @@
+"""The server's HTTP interface, typed. Nothing that a server answers is trusted before it is validated."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL, hdrs
+from homeassistant.const import __version__
+from yarl import URL
+
+from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
+from .documents import DocumentError, parse_error, parse_snapshot, parse_state
+from .frame import Frame
+from .models import Server, Snapshot
+from .multipart import MultipartError, MultipartParser, Part, boundary_of
+
+REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
+"""In seconds. Home Assistant gives a picture 10: the reason for a failure has to come before that."""
+
+STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
+"""A stream lasts for as long as somebody watches, and a server is never silent for more than a second."""
+
+_HEADERS: Final = {
+    # Compression gains nothing on JPEGs, and a compressed body can be far larger than what was sent.
+    hdrs.ACCEPT_ENCODING: "identity",
+    hdrs.USER_AGENT: f"HomeAssistant/{__version__} {DOMAIN}",
+}
+_JPEG_START: Final = b"\xff\xd8"
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
+
+
+class PiMjpegError(Exception):
+    """A request did not succeed. The message says why, in words for the log."""
+
+
+class CannotConnectError(PiMjpegError):
+    """There is no connection to the server, or it was lost, or the server took too long."""
+
+
+class InvalidResponseError(PiMjpegError):
+    """What answered is no pi-mjpeg server, or one of another version."""
+
+
+class UnauthorisedError(PiMjpegError):
+    """The server wants a token."""
+
+
+class RefusedError(PiMjpegError):
+    """The server understood and said no; `code` and the message are the server's own."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class PiMjpegClient:
+    """One server. The session is its owner's to close."""
+
+    def __init__(self, session: ClientSession, base_url: URL) -> None:
+        self._session = session
+        self.base_url = base_url
+
+    def stream_url(self, camera_id: str) -> URL:
+        """Return where a camera's stream is."""
+        return self.base_url / "cameras" / camera_id / "stream"
+
+    async def state(self) -> Server:
+        """Ask for the server's state. Raises `PiMjpegError`, as all requests do."""
+        async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
+            body = await _read(response, MAX_STATE_BYTES)
+        try:
+            return parse_state(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's state cannot be read: {error}") from error
+
+    async def snapshot(
+        self,
+        camera_id: str,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        max_age: int | None = None,
+    ) -> bytes:
+        """Return a JPEG that was captured after the request, or at most `max_age` milliseconds before it."""
+        wanted = {"width": width, "height": height, "max_age": max_age}
+        query = {name: value for name, value in wanted.items() if value is not None}
+        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(query)
+        return await self._picture(url)
+
+    async def take_snapshot(self, camera_id: str) -> Snapshot:
+        """Have the server take a picture and keep it."""
+        url = self.base_url / "api/cameras" / camera_id / "snapshots"
+        async with self._request(hdrs.METH_POST, url) as response:
+            body = await _read(response, MAX_MESSAGE_BYTES)
+        try:
+            return parse_snapshot(body, numbered=False)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
+        """Return the JPEG of a snapshot that the server keeps.
+
+        Only the signature is taken from the snapshot's URL: the request goes to this server whatever host is named.
+        """
+        url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
+        return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
+
+    @asynccontextmanager
+    async def stream(self, camera_id: str) -> AsyncIterator[AsyncIterator[Frame]]:
+        """Open a camera's stream. The iterator ends when the server ends the stream, and raises `PiMjpegError`."""
+        async with self._request(hdrs.METH_GET, self.stream_url(camera_id), STREAM_TIMEOUT) as response:
+            yield _frames(response)
+
+    async def _picture(self, url: URL) -> bytes:
+        async with self._request(hdrs.METH_GET, url) as response:
+            body = await _read(response, MAX_PICTURE_BYTES)
+        if not body.startswith(_JPEG_START):
+            raise InvalidResponseError("the server sent something that is no JPEG")
+        return body
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, url: URL, limits: ClientTimeout = REQUEST_TIMEOUT
+    ) -> AsyncIterator[ClientResponse]:
+        """Open a request, and translate whatever goes wrong until it is closed."""
+        try:
+            # A redirect could lead anywhere, past the checks that this address went through.
+            async with self._session.request(
+                method, url, headers=_HEADERS, timeout=limits, allow_redirects=False
+            ) as response:
+                await _raise_for_status(response)
+                yield response
+        except InvalidURL as error:
+            raise InvalidResponseError(f"{url.origin()} is not an address") from error
+        except TimeoutError as error:
+            raise CannotConnectError(f"{url.origin()} took too long to answer") from error
+        except (ClientError, OSError) as error:
+            raise CannotConnectError(f"{url.origin()} cannot be reached: {error}") from error
+
+
+async def _raise_for_status(response: ClientResponse) -> None:
+    if response.status in {200, 201}:
+        return
+    if response.status == 401:  # noqa: PLR2004 - a name would say no more than the number of RFC 9110
+        raise UnauthorisedError("the server wants a token")
+    if response.status < 400:  # noqa: PLR2004 - likewise
+        raise InvalidResponseError(f"the server answered with status {response.status}")
+    try:
+        refusal = parse_error(await _read(response, MAX_MESSAGE_BYTES))
+    except DocumentError:
+        raise InvalidResponseError(f"the server answered with status {response.status}") from None
+    raise RefusedError(refusal.code, refusal.message)
+
+
+async def _read(response: ClientResponse, limit: int) -> bytes:
+    """Return the whole body, but never more than `limit` bytes of it."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise InvalidResponseError(f"the server's answer is larger than {limit} bytes")
+    return bytes(body)
+
+
+async def _frames(response: ClientResponse) -> AsyncIterator[Frame]:
+    try:
+        boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
+        parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
+        async for chunk in response.content.iter_any():
+            for part in parser.feed(chunk):
+                yield _frame(part)
+            # Without this, a server that fills the socket faster than it is emptied would hold the event loop.
+            await asyncio.sleep(0)
+    except MultipartError as error:
+        raise InvalidResponseError(f"the stream cannot be read: {error}") from error
+
+
+def _frame(part: Part) -> Frame:
+    if not part.body.startswith(_JPEG_START):
+        raise InvalidResponseError("a part of the stream is no JPEG")
+    timestamp = part.headers.get("x-timestamp", "")
+    return Frame(
+        jpeg=part.body,
+        received=time.monotonic(),
+        # It goes into the headers of our own parts, hence only if it is a number.
+        timestamp=timestamp if _TIMESTAMP.fullmatch(timestamp) else None,
+        drawn=part.headers.get("x-picture") == "drawn",
+    )

@@ -1,0 +1,124 @@
+"""What is known about one server: asked for every 30 seconds, and told over MQTT in between."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from typing import Final, override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.debounce import Debouncer
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+
+from .client import PiMjpegClient, PiMjpegError
+from .const import DOMAIN, LOGGER, POLL_INTERVAL
+from .models import Camera, CameraTelemetry, Server, ServerTelemetry, Snapshot
+
+type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
+
+OFFLINE_GRACE: Final = 5.0
+"""Seconds after `offline` in which an answer proves nothing: a server that stops says so before it closes its port."""
+
+_REFRESH_COOLDOWN: Final = 1.0
+
+
+class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
+    """The state of one server, its cameras, and the last snapshot of each.
+
+    `last_update_success` is the one place that says whether the server is there, whoever found it out. It is logged
+    when it changes, and not again.
+    """
+
+    config_entry: PiMjpegConfigEntry
+    server_device_id: str
+    """The Pi's device, known from the moment it is registered, which is before there is any entity."""
+
+    def __init__(self, hass: HomeAssistant, entry: PiMjpegConfigEntry, client: PiMjpegClient) -> None:
+        super().__init__(
+            hass,
+            LOGGER,
+            config_entry=entry,
+            name=entry.title,
+            update_interval=POLL_INTERVAL,
+            request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
+        )
+        self.client = client
+        self.snapshots: dict[str, Snapshot] = {}
+        self._offline_since: float | None = None
+
+    @override
+    async def _async_update_data(self) -> Server:
+        began = monotonic()
+        try:
+            server = await self.client.state()
+        except PiMjpegError as error:
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key="update_failed",
+                translation_placeholders={"reason": str(error)},
+            ) from error
+        if server.id != self.config_entry.unique_id:
+            # Addresses are lent by routers: another Pi may have got this one.
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key="wrong_server",
+                translation_placeholders={"url": str(self.client.base_url), "name": server.name},
+            )
+        if self._offline_since is not None and began - self._offline_since < OFFLINE_GRACE:
+            raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
+        self._offline_since = None
+        return server
+
+    @callback
+    def server_went_offline(self) -> None:
+        """Take the server's word, or its last will, that it is gone."""
+        self._offline_since = monotonic()
+        self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline"))
+
+    @callback
+    def server_came_online(self) -> None:
+        """Take the server's word that it is there, and ask it for the rest."""
+        self._offline_since = None
+        if not self.last_update_success:
+            LOGGER.info("%s is back", self.name)
+            self.async_set_updated_data(self.data)
+        self.refresh_soon()
+
+    @callback
+    def refresh_soon(self) -> None:
+        """Ask for the state now, without waiting for it."""
+        self.config_entry.async_create_task(self.hass, self.async_request_refresh(), eager_start=False)
+
+    @callback
+    def server_changed(self, telemetry: ServerTelemetry) -> None:
+        """Take what the server tells of itself."""
+        self.data = replace(self.data, telemetry=telemetry)
+        self.async_update_listeners()
+
+    @callback
+    def camera_became_available(self, camera_id: str, *, available: bool) -> None:
+        """Take what the server tells of a camera's pictures."""
+        self._change_camera(camera_id, lambda camera: replace(camera, available=available))
+
+    @callback
+    def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
+        """Take what the server tells of a camera."""
+        self._change_camera(camera_id, lambda camera: replace(camera, telemetry=telemetry))
+
+    @callback
+    def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
+        """Remember the last snapshot that the server keeps of a camera."""
+        # Told twice, by the answer to the request and over MQTT. Their times do not say which of two is the newer one:
+        # a Pi has no clock of its own, and goes back to the past when it boots.
+        if camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
+            self.snapshots[camera_id] = snapshot
+            self.async_update_listeners()
+
+    def _change_camera(self, camera_id: str, change: Callable[[Camera], Camera]) -> None:
+        camera = self.data.cameras.get(camera_id)
+        if camera is None:
+            # A camera that this server did not have when it was last asked.
+            self.refresh_soon()
+            return
+        self.data = replace(self.data, cameras={**self.data.cameras, camera_id: change(camera)})
+        self.async_update_listeners()

@@ -1,0 +1,240 @@
+"""The documents of the contract: JSON from the network made into models, or refused.
+
+Fields that are not known are ignored, so that a newer server may say more. Whatever is known is checked completely.
+"""
+
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.util.json import json_loads
+
+from .const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_CAMERAS, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
+from .models import (
+    AnnouncedCamera,
+    Announcement,
+    Camera,
+    CameraTelemetry,
+    Server,
+    ServerMessage,
+    ServerTelemetry,
+    Snapshot,
+)
+from .validators import (
+    base_url,
+    camera_id,
+    http_url,
+    mac_address,
+    moment,
+    node_id,
+    number,
+    prose,
+    snapshot_id,
+    text,
+    whole,
+)
+
+MAX_VIEWERS: Final = 1024
+_COUNT: Final = whole(0, 2**53)
+_SIDE: Final = whole(1, 2**16)
+_FPS: Final = number(0, 1000)
+
+
+class DocumentError(Exception):
+    """A document of the contract cannot be read. The message says where and why."""
+
+
+class UnknownSchemaError(DocumentError):
+    """The document belongs to another version of the contract than this one."""
+
+
+def _document(fields: dict[str, object]) -> vol.Schema:
+    """Make the schema of an object that has all these fields, and possibly more."""
+    return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
+
+
+_STATE: Final = vol.In(("idle", "starting", "live", "failing", "stuck"))
+_AUTH: Final = vol.In(("none", "token"))
+
+_ANNOUNCED_CAMERA: Final = _document(
+    {
+        "id": camera_id,
+        "name": text,
+        "model": vol.Maybe(text),
+        "width": vol.Maybe(_SIDE),
+        "height": vol.Maybe(_SIDE),
+        "fps": _FPS,
+        "stream_url": http_url,
+        "snapshot_url": http_url,
+        "availability_topic": text,
+        "state_topic": text,
+        "snapshot_topic": text,
+        "command_topic": text,
+    }
+)
+
+_ANNOUNCEMENT: Final = _document(
+    {
+        "id": node_id,
+        "name": text,
+        "model": text,
+        "sw_version": text,
+        "mac": mac_address,
+        "base_url": base_url,
+        "auth": _AUTH,
+        "availability_topic": text,
+        "cameras": vol.All([_ANNOUNCED_CAMERA], vol.Length(max=MAX_CAMERAS)),
+    }
+)
+
+_CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+    "state": _STATE,
+    "reason": vol.Maybe(prose),
+    "since": moment,
+    "viewers": _COUNT,
+    "drops": _COUNT,
+    "restarts": _COUNT,
+    "last_error": vol.Maybe(prose),
+}
+_CAMERA_TELEMETRY: Final = _document({**_CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
+
+_SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+    "started_at": moment,
+    "viewers": _COUNT,
+    "temperature": vol.Maybe(number(-100, 200)),
+}
+_SERVER_TELEMETRY: Final = _document(_SERVER_TELEMETRY_FIELDS)
+
+_CAMERA: Final = _document(
+    {
+        **_CAMERA_TELEMETRY_FIELDS,
+        "id": camera_id,
+        "name": text,
+        "source": text,
+        "model": vol.Maybe(text),
+        "width": vol.Maybe(_SIDE),
+        "height": vol.Maybe(_SIDE),
+        "fps": _FPS,
+        "measured_fps": _FPS,
+        "available": bool,
+        "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
+    }
+)
+
+_API_STATE: Final = _document(
+    {
+        "server": _document(
+            {
+                **_SERVER_TELEMETRY_FIELDS,
+                "id": node_id,
+                "name": text,
+                "model": text,
+                "version": text,
+                "mac": mac_address,
+                "auth": _AUTH,
+            }
+        ),
+        "cameras": vol.All([_CAMERA], vol.Length(max=MAX_CAMERAS)),
+    }
+)
+
+_SNAPSHOT: Final = _document(
+    {"id": snapshot_id, "url": http_url, "time": moment, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
+)
+
+_ERROR: Final = _document({"error": _document({"code": text, "message": prose})})
+
+
+def _read(
+    payload: str | bytes | bytearray,
+    schema: vol.Schema,
+    *,
+    limit: int = MAX_MESSAGE_BYTES,
+    numbered: bool = True,
+) -> dict[str, Any]:
+    """Return the validated fields of a JSON object; `numbered` documents must carry our schema number."""
+    if len(payload) > limit:
+        raise DocumentError(f"it is larger than {limit} bytes")
+    try:
+        document = json_loads(payload)
+    except ValueError as error:
+        raise DocumentError("it is not valid JSON") from error
+    if not isinstance(document, dict):
+        raise DocumentError("it is not a JSON object")
+    if numbered and document.get("schema") != SCHEMA:
+        raise UnknownSchemaError(
+            f"its schema is {str(document.get('schema'))[:20]}, this version reads {SCHEMA}: "
+            "update the older one of the server and the integration"
+        )
+    try:
+        fields: dict[str, Any] = schema(document)
+    except vol.MultipleInvalid as error:
+        first = error.errors[0]
+        where = ".".join(str(step)[:40] for step in first.path) or "the document"
+        raise DocumentError(f"{where}: {first.error_message}") from error
+    return fields
+
+
+def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announcement:
+    """Read `announcement.json` as it came on `topic`. Raises `DocumentError`."""
+    fields = _read(payload, _ANNOUNCEMENT)
+    node, base = fields["id"], fields["base_url"]
+    _by_id(fields["cameras"])
+    expected = {
+        DISCOVERY_TOPIC.format(node=node): topic,
+        f"{BASE_TOPIC}/{node}/availability": fields["availability_topic"],
+    }
+    for camera in fields["cameras"]:
+        expected |= {
+            f"{BASE_TOPIC}/{node}/{camera['id']}/{leaf}": camera[f"{leaf}_topic"]
+            for leaf in ("availability", "state", "snapshot", "command")
+        }
+        for field in ("stream_url", "snapshot_url"):
+            if camera[field].origin() != base.origin():
+                raise DocumentError(f"{camera['id']}.{field}: its server is not that of base_url")
+    for wanted, given in expected.items():
+        if given != wanted:
+            raise DocumentError(f"the topic {wanted} is expected, not {given[:120]}")
+    cameras = tuple(AnnouncedCamera(**camera) for camera in fields.pop("cameras"))
+    return Announcement(**fields, cameras=cameras)
+
+
+def parse_state(payload: bytes) -> Server:
+    """Read `api_state.json`. Raises `DocumentError`."""
+    fields = _read(payload, _API_STATE, limit=MAX_STATE_BYTES)
+    server = fields["server"]
+    telemetry = ServerTelemetry(**{field: server.pop(field) for field in _SERVER_TELEMETRY_FIELDS})
+    cameras = {key: _camera(camera) for key, camera in _by_id(fields["cameras"]).items()}
+    return Server(**server, telemetry=telemetry, cameras=cameras)
+
+
+def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
+    """Read `camera_state.json`. Raises `DocumentError`."""
+    return CameraTelemetry(**_read(payload, _CAMERA_TELEMETRY))
+
+
+def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
+    """Read `server_state.json`. Raises `DocumentError`."""
+    return ServerTelemetry(**_read(payload, _SERVER_TELEMETRY))
+
+
+def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
+    """Read `snapshot.json`, which carries no schema number as an answer over HTTP. Raises `DocumentError`."""
+    return Snapshot(**_read(payload, _SNAPSHOT, numbered=numbered))
+
+
+def parse_error(payload: bytes) -> ServerMessage:
+    """Read `error.json`. Raises `DocumentError`."""
+    return ServerMessage(**_read(payload, _ERROR, numbered=False)["error"])
+
+
+def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    by_id = {camera["id"]: camera for camera in cameras}
+    if len(by_id) != len(cameras):
+        raise DocumentError("two cameras have the same id")
+    return by_id
+
+
+def _camera(fields: dict[str, Any]) -> Camera:
+    measured = {field: fields.pop(field) for field in _CAMERA_TELEMETRY_FIELDS}
+    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
+    return Camera(**fields, telemetry=telemetry)

@@ -1,0 +1,52 @@
+"""One picture on its way to the viewers, and the multipart parts made of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+BOUNDARY: Final = "frame"
+CONTENT_TYPE: Final = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+
+_DELIMITER: Final = f"--{BOUNDARY}\r\n".encode()
+_NEXT_HEADERS: Final = _DELIMITER + b"Content-Type: image/jpeg\r\n\r\n"
+
+PREAMBLE: Final = _DELIMITER
+"""What a stream begins with, before the first `Frame.part`."""
+
+BROWSER_PREAMBLE: Final = _NEXT_HEADERS
+"""What a stream begins with, before the first `Frame.browser_part`."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A JPEG and what is known about it. Made once, shared by all viewers, never changed.
+
+    `received` is on the monotonic clock of this machine, in seconds. `timestamp` is the server's `X-Timestamp`, the
+    time of capture, as the server wrote it. A `drawn` frame tells in its picture why the camera gives none.
+    """
+
+    jpeg: bytes
+    received: float
+    timestamp: str | None = None
+    drawn: bool = False
+
+    def repeats(self, other: Frame | None) -> bool:
+        """Whether this is the same picture as `other`, sent again."""
+        return other is not None and self.timestamp == other.timestamp and self.jpeg == other.jpeg
+
+    @cached_property
+    def part(self) -> bytes:
+        """The part for a machine: its length in advance, the boundary right after it."""
+        timestamp = f"X-Timestamp: {self.timestamp}\r\n" if self.timestamp else ""
+        drawn = "X-Picture: drawn\r\n" if self.drawn else ""
+        headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(self.jpeg)}\r\n{timestamp}{drawn}\r\n"
+        return b"".join((headers.encode("ascii"), self.jpeg, b"\r\n", _DELIMITER))
+
+    @cached_property
+    def browser_part(self) -> bytes:
+        """The part for a browser's `<img>`: the picture, then the next part's complete headers.
+
+        Chromium paints a part only when the headers of the next one have come, so they are sent in advance; they
+        cannot name a length that is not known yet.
+        """
+        return b"".join((self.jpeg, b"\r\n", _NEXT_HEADERS))

@@ -1,0 +1,209 @@
+"""An incremental parser of `multipart/x-mixed-replace` bodies that never holds more than it is allowed to.
+
+Parts and boundaries are those of RFC 2046, section 5.1. Cameras in the field write them in several ways, so a line may
+end in LF or CRLF, a part may lack its `Content-Length`, and the boundary in the header may or may not begin with the
+dashes that the body puts before it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from enum import Enum, auto
+from typing import Final
+
+MAX_BOUNDARY: Final = 70
+"""Characters; RFC 2046, section 5.1.1."""
+
+_MAX_DASHES: Final = MAX_BOUNDARY + 2
+_MAX_DELIMITER: Final = 2 + _MAX_DASHES + MAX_BOUNDARY + 2 + 8 + 2
+"""Bytes of the longest delimiter line that the pattern below matches, line ends included."""
+
+_END_OF_HEADERS: Final = re.compile(rb"(?:\A|\n)\r?\n")
+_CONTENT_LENGTH: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_CONTENT_TYPE: Final = "multipart/x-mixed-replace"
+
+
+class MultipartError(Exception):
+    """The bytes are no multipart body within the limits. The message says what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part. The names of `headers` are in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _State(Enum):
+    """What the next byte in the buffer belongs to."""
+
+    DELIMITER = auto()
+    HEADERS = auto()
+    COUNTED_BODY = auto()
+    UNCOUNTED_BODY = auto()
+    EPILOGUE = auto()
+
+
+def boundary_of(content_type: str) -> str:
+    """Return the boundary that a `Content-Type` header names.
+
+    Raises `MultipartError` when the header names another type, or a boundary that RFC 2046 does not allow.
+    """
+    message = Message()
+    message["Content-Type"] = content_type
+    if message.get_content_type() != _CONTENT_TYPE:
+        raise MultipartError(f"expected {_CONTENT_TYPE}, got {message.get_content_type()}")
+    boundary = message.get_boundary()
+    if boundary is None:
+        raise MultipartError("the Content-Type names no boundary")
+    return boundary
+
+
+class MultipartParser:
+    """Takes bytes as they come, and returns the parts that they complete.
+
+    After every `feed` at most `limit` bytes are held, and while it runs as well. Once it raised it is of no more use.
+    """
+
+    def __init__(self, boundary: str, *, max_part: int, max_headers: int = 4096) -> None:
+        """Expect parts of up to `max_part` bytes with header blocks of up to `max_headers` bytes."""
+        name = boundary.lstrip("-")
+        if not name or len(boundary) > MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
+            raise MultipartError(f"{boundary[:MAX_BOUNDARY]!r} is no boundary")
+        # Bounded repetitions keep the search linear whatever the bytes are.
+        line = rb"-{2,%d}%s(--)?[ \t]{0,8}" % (_MAX_DASHES, re.escape(name.encode()))
+        self._delimiter = re.compile(rb"(?:\A|\r?\n)" + line + rb"\r?\n")
+        self._end_of_body = re.compile(rb"\r?\n" + line + rb"\r?\n")
+        self._max_part = max_part
+        self._max_headers = max_headers
+        self.limit = max(max_part, max_headers) + _MAX_DELIMITER
+        self._buffer = bytearray()
+        self._state = _State.DELIMITER
+        self._headers: dict[str, str] = {}
+        self._length = 0
+        self._searched = 0
+        self._skipped = 0
+
+    @property
+    def held(self) -> int:
+        """The number of bytes that wait for the rest of their part."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[Part]:
+        """Return the parts that `data` completes, in their order. Raises `MultipartError`."""
+        parts: list[Part] = []
+        rest = memoryview(data)
+        while rest:
+            room = self.limit - len(self._buffer)
+            self._buffer += rest[:room]
+            rest = rest[room:]
+            while self._step(parts):
+                pass
+        return parts
+
+    def _step(self, parts: list[Part]) -> bool:
+        """Take one delimiter, header block or body from the buffer; False if it is not complete yet."""
+        match self._state:
+            case _State.DELIMITER:
+                return self._take_delimiter()
+            case _State.HEADERS:
+                return self._take_headers()
+            case _State.COUNTED_BODY:
+                return self._take_counted_body(parts)
+            case _State.UNCOUNTED_BODY:
+                return self._take_uncounted_body(parts)
+            case _State.EPILOGUE:
+                self._buffer.clear()
+                return False
+
+    def _take_delimiter(self) -> bool:
+        """Skip to the line after the next delimiter."""
+        if found := self._delimiter.search(self._buffer):
+            self._skip(found.start())
+            self._begin_part(found)
+            return True
+        # What may still turn out to be the beginning of a delimiter has to stay.
+        surplus = len(self._buffer) - _MAX_DELIMITER
+        if surplus > 0:
+            self._skip(surplus)
+            del self._buffer[:surplus]
+        return False
+
+    def _skip(self, count: int) -> None:
+        """Count bytes that belong to no part: a server that sends only those is no camera."""
+        self._skipped += count
+        if self._skipped > self._max_headers:
+            raise MultipartError("there is no boundary where one is due")
+
+    def _begin_part(self, delimiter: re.Match[bytes]) -> None:
+        self._state = _State.EPILOGUE if delimiter[1] else _State.HEADERS
+        self._skipped = 0
+        del self._buffer[: delimiter.end()]
+
+    def _take_headers(self) -> bool:
+        found = _END_OF_HEADERS.search(self._buffer)
+        if (found.end() if found else len(self._buffer)) > self._max_headers:
+            raise MultipartError(f"a header block is larger than {self._max_headers} bytes")
+        if found is None:
+            return False
+        self._headers = _parse_headers(self._buffer[: found.end()])
+        del self._buffer[: found.end()]
+        self._searched = 0
+        length = self._headers.get("content-length")
+        if length is None:
+            self._state = _State.UNCOUNTED_BODY
+            return True
+        if not _CONTENT_LENGTH.fullmatch(length):
+            raise MultipartError(f"{length[:20]!r} is no Content-Length")
+        self._length = int(length)
+        if self._length > self._max_part:
+            raise MultipartError(f"a part of {self._length} bytes is larger than {self._max_part}")
+        self._state = _State.COUNTED_BODY
+        return True
+
+    def _take_counted_body(self, parts: list[Part]) -> bool:
+        if len(self._buffer) < self._length:
+            return False
+        parts.append(self._cut(self._length))
+        self._state = _State.DELIMITER
+        return True
+
+    def _take_uncounted_body(self, parts: list[Part]) -> bool:
+        found = self._end_of_body.search(self._buffer, self._searched)
+        # With room for the longest delimiter used up as well, none that comes now can end a part of the allowed size.
+        body_at_least = found.start() if found else len(self._buffer) - _MAX_DELIMITER + 1
+        if body_at_least > self._max_part:
+            raise MultipartError(f"a part is larger than {self._max_part} bytes")
+        if found is None:
+            self._searched = max(0, len(self._buffer) - _MAX_DELIMITER)
+            return False
+        length = found.end() - found.start()
+        parts.append(self._cut(found.start()))
+        closing = found[1] is not None
+        del self._buffer[:length]
+        self._state = _State.EPILOGUE if closing else _State.HEADERS
+        return True
+
+    def _cut(self, length: int) -> Part:
+        """Move the first `length` bytes of the buffer into a part, with a single copy."""
+        with memoryview(self._buffer) as view:
+            body = bytes(view[:length])
+        del self._buffer[:length]
+        return Part(self._headers, body)
+
+
+def _parse_headers(block: bytearray) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in block.decode("latin-1").split("\n"):
+        if not line.strip():
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or not name:
+            raise MultipartError(f"{line[:40]!r} is no header line")
+        if name in headers:
+            raise MultipartError(f"the header {name[:40]!r} is there twice")
+        headers[name] = value.strip()
+    return headers

@@ -1,0 +1,130 @@
+"""Validators for what comes from the network: bounded, and strict about types."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+
+import voluptuous as vol
+from yarl import URL
+
+MAX_TEXT = 256
+MAX_URL = 1024
+
+_UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories without a picture of their own: controls, surrogates, line and paragraph separators."""
+
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They make a name read as another one (https://www.unicode.org/reports/tr36/, section 2.5)."""
+
+_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def text(value: object) -> str:
+    """Accept a string of 1 to `MAX_TEXT` characters, all of them visible or plain spaces."""
+    if not isinstance(value, str):
+        raise vol.Invalid("expected a text")
+    if not 0 < len(value) <= MAX_TEXT:
+        raise vol.Invalid(f"expected a text of 1 to {MAX_TEXT} characters")
+    if not all(_is_seen(char) for char in value):
+        raise vol.Invalid("control characters are not allowed")
+    return value
+
+
+def prose(value: object) -> str:
+    """Accept any string, cut to `MAX_TEXT` characters, with a space for each control character.
+
+    For sentences that quote a driver or the system: an odd character in one of them must not cost the whole document.
+    """
+    if not isinstance(value, str):
+        raise vol.Invalid("expected a text")
+    return "".join(char if _is_seen(char) else " " for char in value[:MAX_TEXT])
+
+
+def _is_seen(char: str) -> bool:
+    return unicodedata.category(char) not in _UNSEEN and char not in _BIDI_CONTROLS
+
+
+def pattern(expression: str, what: str) -> Callable[[object], str]:
+    """Make a validator of strings that match `expression` as a whole; `what` names them in the error."""
+    compiled = re.compile(expression, re.ASCII)
+
+    def matching(value: object) -> str:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise vol.Invalid(f"expected {what}")
+        return value
+
+    return matching
+
+
+node_id = pattern(r"[a-z0-9]{1,64}", "a node id: 1 to 64 characters of a-z and 0-9")
+camera_id = pattern(r"[a-z0-9_]{1,64}", "a camera id: 1 to 64 characters of a-z, 0-9 and _")
+snapshot_id = pattern(r"[A-Za-z0-9_-]{1,128}", "a snapshot id: 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
+mac_address = pattern(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address such as dc:a6:32:00:00:01")
+
+
+def whole(minimum: int, maximum: int) -> Callable[[object], int]:
+    """Make a validator of whole numbers; true and false are none."""
+
+    def bounded(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise vol.Invalid(f"expected a whole number from {minimum} to {maximum}")
+        return value
+
+    return bounded
+
+
+def number(minimum: float, maximum: float) -> Callable[[object], float]:
+    """Make a validator of finite numbers; true and false are none."""
+
+    def bounded(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+            raise vol.Invalid(f"expected a number from {minimum} to {maximum}")
+        return float(value)
+
+    return bounded
+
+
+def moment(value: object) -> datetime:
+    """Accept an ISO 8601 time that says its zone."""
+    try:
+        parsed = datetime.fromisoformat(text(value))
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise vol.Invalid("expected a time such as 2026-11-22T10:00:00.000Z")
+    return parsed
+
+
+def http_url(value: object) -> URL:
+    """Accept an absolute http or https URL with a host, and without a user, a password or a fragment."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_URL:
+        raise vol.Invalid(f"expected a URL of up to {MAX_URL} characters")
+    # yarl drops some control characters silently, so they are refused before it sees them.
+    if not value.isprintable() or " " in value or "\\" in value:
+        raise vol.Invalid("a URL has no spaces, backslashes or control characters")
+    try:
+        url = URL(value)
+        usable = url.scheme in {"http", "https"} and bool(url.host) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise vol.Invalid("expected a URL such as http://192.168.1.20:8000")
+    if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
+        raise vol.Invalid("a user name or password in the URL is not allowed")
+    if url.raw_fragment:
+        raise vol.Invalid("a fragment (#) in the URL is not allowed")
+    return url
+
+
+def base_url(value: object) -> URL:
+    """Accept the address of a server: an `http_url` without a query. The slash at its end is dropped."""
+    url = http_url(value)
+    if url.raw_query_string:
+        raise vol.Invalid("a query (?) in the server's address is not allowed")
+    return url.with_path(url.raw_path.rstrip("/"), encoded=True)
+
+
+def escape_markdown(value: str) -> str:
+    """Return `value` so that Home Assistant's dialogs, which render Markdown, show it as it is."""
+    return _MARKDOWN.sub(r"\\\1", value)

@@ -1,0 +1,108 @@
+"""What the component's tests stand on: a Pi, a broker, and a Home Assistant with both."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amqtt.broker import Broker
+from amqtt.client import MQTTClient
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+# The plugin brings a custom_components package of its own; ours has to be imported before it is looked for.
+import custom_components.pi_mjpeg  # noqa: F401
+from custom_components.pi_mjpeg.const import DOMAIN
+
+from .pi import NODE, Pi, example
+
+
+@pytest.fixture(autouse=True)
+def _real_edges(enable_custom_integrations: None, socket_enabled: None) -> None:
+    """Let Home Assistant find this component, and the tests reach loopback."""
+
+
+@pytest.fixture
+async def pi() -> AsyncIterator[Pi]:
+    """A Pi that is on."""
+    pi = Pi()
+    await pi.start()
+    yield pi
+    await pi.stop()
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, pi: Pi) -> MockConfigEntry:
+    """An entry for the Pi, not set up yet."""
+    entry = MockConfigEntry(domain=DOMAIN, unique_id=NODE, title="Garden Pi", data={"url": pi.url})
+    entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry:
+    """The entry, set up."""
+    await async_setup_component(hass, "homeassistant", {})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[int]:
+    """A broker on loopback; its port."""
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:0"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    yield broker._servers["default"].instance.sockets[0].getsockname()[1]  # noqa: SLF001 - it tells its port nowhere else
+    await broker.shutdown()
+
+
+@pytest.fixture
+async def wire(broker: int) -> AsyncIterator[MQTTClient]:
+    """The Pi's own connection to the broker."""
+    client = MQTTClient(client_id="pi", config={"auto_reconnect": False})
+    await client.connect(f"mqtt://127.0.0.1:{broker}/")
+    yield client
+    await client.disconnect()
+
+
+@pytest.fixture
+async def with_mqtt(hass: HomeAssistant, broker: int, tmp_path: Path) -> AsyncIterator[None]:
+    """Home Assistant's MQTT integration, joined to the broker."""
+    # The integration reads the YAML configuration, of which the plugin has none.
+    (tmp_path / "configuration.yaml").touch()
+    hass.config.config_dir = str(tmp_path)
+    entry = MockConfigEntry(
+        domain=mqtt.DOMAIN,
+        version=mqtt.CONFIG_ENTRY_VERSION,
+        minor_version=mqtt.CONFIG_ENTRY_MINOR_VERSION,
+        data={"broker": "127.0.0.1", "port": broker, "protocol": "3.1.1"},
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: mqtt.is_connected(hass))
+    yield
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
+def announcement(pi: Pi) -> dict[str, Any]:
+    """The contract's announcement, as this Pi would make it."""
+    document: dict[str, Any] = json.loads(example("announcement.json").replace("http://192.168.1.20:8000", pi.url))
+    return document
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for a condition that something outside of the test brings about."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
