@@ -1,0 +1,156 @@
+"""A camera that does what a test says, and a server that serves it over real sockets."""
+
+import asyncio
+import contextlib
+import io
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+from pi_mjpeg_server.camera import Camera, CameraSettings
+from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.identity import Identity
+from pi_mjpeg_server.snapshots import Signer, SnapshotStore
+from pi_mjpeg_server.sources import Mode, SourceSettings
+from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.web.application import make_application
+from PIL import Image
+
+NODE = "5b2c7f0e9a41"
+
+
+def grey(level: int, size: tuple[int, int] = (64, 48)) -> bytes:
+    """Return a grey JPEG."""
+    buffer = io.BytesIO()
+    Image.new("L", size, level).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def level_of(jpeg: bytes) -> int:
+    """Return the grey level in the middle of a JPEG; fails when it does not decode."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        middle = image.convert("L").crop(
+            (image.width // 2, image.height // 2, image.width // 2 + 1, image.height // 2 + 1)
+        )
+        return middle.tobytes()[0]
+
+
+@dataclass
+class Script:
+    """What a scripted camera does, and what was done to it."""
+
+    fps: float = 50
+    padding: int = 0
+    mode: Mode = field(default_factory=lambda: Mode(model="Scripted", size=(64, 48), fps=50))
+    fail_open: str | None = None
+    raise_in_frames: str | None = None
+    silent: bool = False
+    blocked: threading.Event = field(default_factory=threading.Event)
+    opened: int = 0
+    capturing: int = 0
+    captures: int = 0
+    closed: int = 0
+    frames: int = 0
+
+    def __post_init__(self) -> None:
+        """Nothing blocks unless a test clears the event."""
+        self.blocked.set()
+
+    def source(self) -> "ScriptedSource":
+        """Make a source that follows this script."""
+        return ScriptedSource(self)
+
+
+class ScriptedSource:
+    """A camera that follows its script."""
+
+    def __init__(self, script: Script) -> None:
+        """Follow this script."""
+        self._script = script
+
+    def open(self) -> Mode:
+        """Open, or fail as scripted."""
+        self._script.opened += 1
+        if self._script.fail_open is not None:
+            raise RuntimeError(self._script.fail_open)
+        return self._script.mode
+
+    def frames(self) -> Iterator[Picture | None]:
+        """Yield grey pictures, each with another level; or be silent, raise or block as scripted."""
+        script = self._script
+        script.captures += 1
+        script.capturing += 1
+        try:
+            while True:
+                script.blocked.wait()
+                if script.raise_in_frames is not None:
+                    raise RuntimeError(script.raise_in_frames)
+                if script.silent:
+                    time.sleep(0.05)
+                    yield None
+                    continue
+                script.frames += 1
+                # What follows the end marker is padding, which readers ignore.
+                yield Picture(grey(script.frames % 200) + bytes(script.padding))
+                time.sleep(1 / script.fps)
+        finally:
+            script.capturing -= 1
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self._script.closed += 1
+
+
+def camera(script: Script, camera_id: str = "front", *, linger: float = 0.1) -> Camera:
+    """Return a camera that follows a script."""
+    settings = CameraSettings(camera_id, camera_id.title(), "scripted", linger, SourceSettings(size=(64, 48)))
+    return Camera(settings, script.source)
+
+
+@contextlib.asynccontextmanager
+async def supervised(*cameras: Camera) -> AsyncIterator[None]:
+    """Start cameras and stop them."""
+    for each in cameras:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in cameras:
+            await each.stop()
+
+
+@dataclass
+class Served:
+    """A server on a port of its own."""
+
+    url: str
+    station: Station
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, cameras: Sequence[Camera]) -> AsyncIterator[Served]:
+    """Serve cameras on 127.0.0.1, as `app.run` does."""
+    identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
+    station = Station(identity, cameras, SnapshotStore(folder / "snapshots", Signer(b"k" * 32)))
+    runner = web.AppRunner(make_application(station), handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with supervised(*cameras):
+            host, port = runner.addresses[0][:2]
+            yield Served(f"http://{host}:{port}", station)
+    finally:
+        await runner.cleanup()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+    """Wait until a condition holds and return how long it took; fails when it takes longer than `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it did not come true in time"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began

@@ -1,0 +1,113 @@
+"""The command `pi-mjpeg`, as a shell runs it."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.server.scripted import level_of
+
+EMULATED = ("--source", "emulated", "--size", "320x240")
+
+
+def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end."""
+    command = [sys.executable, "-m", "pi_mjpeg_server", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment or None)  # noqa: S603
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",)])
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = pi_mjpeg(*command, "--help")
+    assert done.returncode == 0
+    assert b"usage: pi-mjpeg" in done.stdout
+
+
+@pytest.mark.parametrize("wrong", [(), ("fly",), ("run", "--speed", "9"), ("snapshot",)])
+def test_wrong_usage_is_2(wrong: tuple[str, ...]) -> None:
+    assert pi_mjpeg(*wrong).returncode == 2
+
+
+def test_a_bad_configuration_is_78_and_one_line(tmp_path: Path) -> None:
+    (file := tmp_path / "config.toml").write_text("[server]\nprot = 1\n")
+    for command in (("run",), ("check",), ("snapshot", tmp_path / "x.jpg")):
+        done = pi_mjpeg(*command, "--config", file)
+        assert done.returncode == 78
+        assert done.stderr.decode() == (f"pi-mjpeg: {file}, line 2: [server] has no key 'prot'; did you mean 'port'?\n")
+
+
+def test_snapshot_writes_a_picture_to_a_file_and_to_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "now.jpg"
+    assert pi_mjpeg("snapshot", *EMULATED, file).returncode == 0
+    level_of(file.read_bytes())
+    level_of(pi_mjpeg("snapshot", *EMULATED, "-").stdout)
+
+
+def test_snapshot_says_why_there_is_none(tmp_path: Path) -> None:
+    done = pi_mjpeg("snapshot", "--source", "files", "--device", tmp_path / "none", tmp_path / "x.jpg")
+    assert done.returncode == 1
+    assert b"is not a folder" in done.stderr
+    done = pi_mjpeg("snapshot", *EMULATED, "--camera", "shed", tmp_path / "x.jpg")
+    assert done.returncode == 2
+    assert b"there is no camera 'shed'; there is: camera" in done.stderr
+
+
+def test_cameras_lists_what_there_is_and_why_the_rest_is_not() -> None:
+    done = pi_mjpeg("cameras")
+    assert done.returncode == 0
+    assert b"source = 'emulated'" in done.stdout
+    assert b"picamera2: none (the Python module" in done.stdout
+
+
+def test_check_takes_a_picture_with_each_camera(tmp_path: Path) -> None:
+    (file := tmp_path / "config.toml").write_text(
+        "[[camera]]\nname = 'Good'\nsource = 'emulated'\n[[camera]]\nname = 'Bad'\nsource = 'files'\n"
+    )
+    done = pi_mjpeg("check", "--config", file)
+    assert done.returncode == 1
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "The configuration is right."
+    assert lines[1].startswith("Good: 1280x720 from Emulated camera")
+    assert lines[2].startswith("Bad: no picture: the source 'files' needs to know its folder")
+
+
+def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:
+    done = pi_mjpeg("run", *EMULATED, "--host", "192.0.2.1", "--state-dir", tmp_path)
+    assert done.returncode == 1
+    assert b"cannot listen on 192.0.2.1 port 8000" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_run_says_when_it_cannot_keep_state(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = pi_mjpeg("run", *EMULATED, "--state-dir", tmp_path / "file")
+    assert done.returncode == 78
+    assert b"state_dir: cannot keep state in" in done.stderr
+
+
+def test_it_serves_where_numpy_picamera2_and_libcamera_are_missing(tmp_path: Path) -> None:
+    script = """
+        import importlib.abc
+        import sys
+
+        class Missing(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in {"numpy", "picamera2", "libcamera", "linuxpy", "simplejpeg"}:
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+                return None
+
+        sys.meta_path.insert(0, Missing())
+        from pi_mjpeg_server.cli import main
+        code = main(["snapshot", "--size", "320x240", sys.argv[1]])
+        heavy = {"numpy", "picamera2", "libcamera", "linuxpy"} & set(sys.modules)
+        sys.exit(code or len(heavy))
+    """
+    file = tmp_path / "now.jpg"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", textwrap.dedent(script), str(file)], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"showing the emulated camera, because no other was found" in done.stderr
+    level_of(file.read_bytes())

@@ -1,0 +1,144 @@
+"""The server says exactly what the contract records, from the same facts."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pi_mjpeg_server.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.documents import (
+    camera_state_document,
+    server_state_document,
+    snapshot_document,
+    state_document,
+)
+from pi_mjpeg_server.identity import Identity
+from pi_mjpeg_server.mqtt import commands
+from pi_mjpeg_server.mqtt.payloads import announcement, core_discovery
+from pi_mjpeg_server.mqtt.topics import Topics
+from pi_mjpeg_server.rate import Rate
+from pi_mjpeg_server.snapshots import Signer, Snapshot, SnapshotStore
+from pi_mjpeg_server.sources import Mode, SourceSettings
+from pi_mjpeg_server.station import BrokerStatus, Station
+from pi_mjpeg_server.viewer import Viewer
+
+from tests.server.scripted import NODE, Script
+
+CONTRACT = Path(__file__).parents[1] / "contract"
+BASE = "http://192.168.1.20:8000"
+UNPLUGGED = "/dev/video0 is not there: unplugged?"
+
+
+def recorded(name: str) -> Any:  # noqa: ANN401  (JSON)
+    return json.loads((CONTRACT / name).read_text())
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+
+
+def running(fps: float, count: int) -> Rate:
+    """Return a rate that has counted so many, at so many a second until now."""
+    rate, now = Rate(), time.monotonic()
+    for number in range(32):
+        rate.tick(now - (31 - number) / fps)
+    rate.count = count
+    return rate
+
+
+def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> Viewer:
+    return Viewer(address, agent, at(since), running(fps, sent), dropped)
+
+
+@pytest.fixture
+async def station(tmp_path: Path) -> Station:
+    """The server that the recorded documents are about."""
+    front = Camera(CameraSettings("front", "Front door", "picamera2"), Script().source)
+    front.mode = Mode(model="imx708", size=(1280, 720), fps=30)
+    front.state, front.since = State.LIVE, at("2026-11-22T09:59:00.000Z")
+    front.pictures, front.missed = running(29.9, 1794), 3
+    front.viewers = {
+        make_viewer("192.168.1.7", None, "2026-11-22T09:59:30.000Z", 10.0, 300, 0),
+        make_viewer("192.168.1.4", "HomeAssistant/2026.11.0 pi_mjpeg", "2026-11-22T09:59:00.000Z", 29.9, 1791, 3),
+    }
+    shed = Camera(CameraSettings("shed", "Shed", "v4l2", asked=SourceSettings(fps=15)), Script().source)
+    shed.state, shed.since = State.FAILING, at("2026-11-22T09:10:00.000Z")
+    shed.reason = shed.last_error = UNPLUGGED
+    shed.next_try, shed.restarts = at("2026-11-22T10:00:04.000Z"), 4
+    identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
+    broker = BrokerStatus("connected", "192.168.1.2:1883")
+    store = SnapshotStore(tmp_path, Signer(b"k" * 32))
+    return Station(identity, [front, shed], store, broker, at("2026-11-22T09:00:00.000Z"))
+
+
+async def test_api_state(station: Station) -> None:
+    assert state_document(station, BASE, 48.3) == recorded("api_state.json")
+
+
+async def test_announcement(station: Station) -> None:
+    document = announcement(station, Topics(NODE), BASE)
+    assert document == recorded("announcement.json")
+    assert len(json.dumps(document)) < 4096
+
+
+async def test_server_state(station: Station) -> None:
+    assert server_state_document(station, 48.3) == recorded("server_state.json")
+
+
+async def test_camera_state(station: Station) -> None:
+    front = station.cameras[0]
+    front.state, front.since, front.pictures = State.FAILING, at("2026-11-22T10:00:00.000Z"), Rate()
+    front.reason = front.last_error = "No camera number 0 found"
+    front.restarts = 1
+    assert camera_state_document(front) == recorded("camera_state.json")
+
+
+def test_snapshot() -> None:
+    expected = recorded("snapshot.json")
+    path = expected["url"].removeprefix(BASE)
+    kept = Snapshot(expected["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+    assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
+
+
+def test_command() -> None:
+    assert commands.parse((CONTRACT / "command.json").read_bytes()) == "snapshot"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"",
+        b"snapshot",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"command": 1}',
+        b'{"command": "format"}',
+        b'{"command": "snapshot", "more": 1}',
+        b'{"command": ["snapshot"]}',
+        b"[" * 4000,
+        b'{"command": "snapshot"}' + b" " * 5000,
+    ],
+)
+def test_what_is_no_command_is_refused(hostile: bytes) -> None:
+    with pytest.raises(commands.CommandError):
+        commands.parse(hostile)
+
+
+async def test_core_discovery_has_an_image_and_a_button_for_each_camera(station: Station) -> None:
+    document = core_discovery(station, Topics(NODE), BASE)
+    by_platform = sorted(component["platform"] for component in document["components"].values())
+    assert by_platform == ["button", "button", "image", "image"]
+    unique = {component["unique_id"] for component in document["components"].values()}
+    assert len(unique) == 4
+    assert document["device"]["connections"] == [["mac", "dc:a6:32:00:00:01"]]
+
+
+def test_only_a_command_topic_names_a_camera() -> None:
+    topics = Topics(NODE)
+    assert topics.commanded(f"pi_mjpeg/{NODE}/front/command") == "front"
+    assert topics.commanded(f"pi_mjpeg/{NODE}/front/state") is None
+    assert topics.commanded("pi_mjpeg/other/front/command") is None
