@@ -10,6 +10,7 @@ from workbench.broker import make_broker
 from workbench.hass_client import HassClient, signed_in
 from workbench.home_assistant import HomeAssistant
 from workbench.network import LOOPBACK, answers
+from workbench.processes import Program
 from workbench.progress import step
 from workbench.server import Server, ServerSettings
 
@@ -34,6 +35,7 @@ class Plan:
 class House:
     """A house in which the camera is on a dashboard."""
 
+    broker: Program | None
     server: Server
     home_assistant: HomeAssistant
     client: HassClient
@@ -48,10 +50,10 @@ async def furnished(plan: Plan, server_environment: Path) -> AsyncIterator[House
     Raises Trouble with the log of what did not come up.
     """
     with ExitStack() as running:
-        if plan.own_broker:
+        broker = make_broker(plan.folder / "broker", plan.broker[1]) if plan.own_broker else None
+        if broker:
+            running.callback(broker.stop)
             with step("starting the broker"):
-                broker = make_broker(plan.folder / "broker", plan.broker[1])
-                running.callback(broker.stop)
                 broker.start()
                 await broker.wait_until(lambda: answers(*plan.broker), _BROKER_PATIENCE)
         settings = ServerSettings(
@@ -82,4 +84,4 @@ async def furnished(plan: Plan, server_environment: Path) -> AsyncIterator[House
             with step("accepting the camera that MQTT discovery finds"):
                 camera = await client.camera(await client.accept_discovery())
             dashboard = await client.show_live(camera)
-            yield House(server, hass, client, camera, dashboard)
+            yield House(broker, server, hass, client, camera, dashboard)

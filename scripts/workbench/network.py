@@ -1,17 +1,30 @@
 """Which TCP port is free, who listens, and which address this machine has in the house."""
 
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
 
+# Below the kernel's range for outgoing connections (ip(7)), which may take a port between the look and the listening.
+_SPARE = range(20000, 32000)
+_RANDOM = random.SystemRandom()
 
-def free_port(wanted: int) -> int:
-    """Return WANTED when nothing listens there, else a port the kernel picks (also for 0)."""
-    return wanted if wanted and is_free(wanted) else _any_port()
+
+def free_ports(*wanted: int) -> list[int]:
+    """Return a free port for each wanted one, all different: the wanted one when nothing listens there, else any."""
+    ports: list[int] = []
+    for port in wanted:
+        picked = port
+        while picked in ports or not is_free(picked):
+            picked = _RANDOM.choice(_SPARE)
+        ports.append(picked)
+    return ports
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on a port of this machine."""
+    """Whether nothing listens on a port of this machine. Port 0 is none."""
+    if port == 0:
+        return False
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still closing is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,9 +53,3 @@ def own_address() -> str:
         except OSError:
             return LOOPBACK
         return str(probe.getsockname()[0])
-
-
-def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])

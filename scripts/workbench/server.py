@@ -21,6 +21,7 @@ class ServerSettings:
     public_host: str = LOOPBACK
     name: str = "Workbench Pi"
     source: str = "emulated"
+    flags: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -39,6 +40,7 @@ class Server(Program):
             environment / "bin/pi-mjpeg",
             *("run", "--host", settings.host, "--port", str(settings.port), "--name", settings.name),
             *("--source", settings.source, "--state-dir", folder / "state", "--log-level", "info"),
+            *settings.flags,
         ]
         if settings.broker:
             host, port = settings.broker

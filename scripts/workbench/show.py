@@ -15,10 +15,11 @@ from workbench import cache
 from workbench.demo import options
 from workbench.hass_client import PASSWORD, USERNAME
 from workbench.house import House, Plan, furnished
-from workbench.network import LOOPBACK, free_port, is_free, own_address
+from workbench.network import LOOPBACK, free_ports, is_free, own_address
 from workbench.progress import say
 from workbench.trouble import Trouble
 
+_USUAL_PORTS = (8000, 8123, 1883)
 _FRAMES = 10  # enough that an emulated camera's moving clock has moved
 
 
@@ -64,9 +65,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     else:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        server = _port(arguments.port, 8000)
-        home_assistant = _port(arguments.home_assistant_port, 8123)
-        broker = _port(arguments.broker_port, 1883)
+        asked = (arguments.port, arguments.home_assistant_port, arguments.broker_port)
+        for port in asked:
+            if port is not None and not is_free(port):
+                message = f"port {port} is taken: ask for another one, or for none"
+                raise Trouble(message)
+        wanted = (port if port is not None else usual for port, usual in zip(asked, _USUAL_PORTS, strict=True))
+        server, home_assistant, broker = free_ports(*wanted)
         ports.write_text(json.dumps([server, home_assistant, broker]))
     return Plan(
         folder=folder,
@@ -78,13 +83,6 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         public_host=LOOPBACK if arguments.check else own_address(),
         source=arguments.source,
     )
-
-
-def _port(asked: int | None, usual: int) -> int:
-    if asked is not None and not is_free(asked):
-        message = f"port {asked} is taken: ask for another one, or for none"
-        raise Trouble(message)
-    return asked if asked is not None else free_port(usual)
 
 
 def _tell(house: House) -> None:

@@ -1,0 +1,1 @@
+"""The whole house, from the camera to the dashboard."""

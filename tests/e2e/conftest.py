@@ -1,0 +1,59 @@
+"""A whole house for the tests: a real broker, a real server, a real Home Assistant and a real browser."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+from workbench.house import House, Plan, furnished
+from workbench.network import LOOPBACK, free_ports
+from workbench.programs import program
+from workbench.server import Server, ServerSettings
+
+ENVIRONMENT = Path(sys.prefix)
+
+# As root Chromium runs only without its sandbox; the others keep it from looking for its maker's hosts.
+_CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A house whose Home Assistant has found the camera; its parts listen on loopback, on ports of their own."""
+    ports = free_ports(0, 0, 0)
+    plan = Plan(
+        folder=tmp_path_factory.mktemp("house"),
+        server_port=ports[0],
+        home_assistant_port=ports[1],
+        broker=(LOOPBACK, ports[2]),
+    )
+    async with furnished(plan, ENVIRONMENT) as house:
+        yield house
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A server with no house around it: whoever watches it is a test's own viewer."""
+    settings = ServerSettings(port=free_ports(0)[0], flags=("--linger", "1"))
+    server = Server(ENVIRONMENT, tmp_path_factory.mktemp("server"), settings)
+    await server.start_and_wait()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium, with nothing remembered."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program("chromium"), args=_CHROMIUM)
+        yield browser
+        await browser.close()

@@ -1,0 +1,87 @@
+"""Power cuts and broken brokers: the house says so within seconds, and heals without a hand on Home Assistant."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+from workbench.hass_client import until
+from workbench.house import House
+from workbench.network import LOOPBACK, answers
+
+from tests.e2e.complaints import complaints
+from tests.e2e.pictures import size
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_WITHIN = 10.0  # seconds
+
+
+async def _becomes(house: House, *, available: bool) -> float:
+    """Wait until the camera is available or not; return the seconds it took."""
+    began = time.monotonic()
+
+    async def so() -> bool:
+        return (await house.client.state(house.camera) != "unavailable") is available
+
+    await until(so, f"{house.camera} is {'available' if available else 'unavailable'}", _WITHIN)
+    return time.monotonic() - began
+
+
+async def test_a_server_without_power_is_unavailable_within_seconds_and_comes_back_by_itself(house: House) -> None:
+    house.server.kill()
+    await _becomes(house, available=False)
+    await house.server.start_and_wait()
+    await _becomes(house, available=True)
+    assert size(await house.client.still(house.camera)) == (1280, 720)
+
+
+async def test_a_viewer_stays_connected_through_a_power_cut_and_sees_new_pictures(house: House) -> None:
+    url = f"{house.client.url}/api/camera_proxy_stream/{house.camera}"
+    async with house.client.session.get(url, timeout=aiohttp.ClientTimeout(sock_read=_WITHIN)) as response:
+        reader = aiohttp.MultipartReader.from_response(response)
+
+        async def frame() -> bytes:
+            part = await reader.next()
+            assert isinstance(part, aiohttp.BodyPartReader)
+            return bytes(await part.read())
+
+        seen = {await frame() for _ in range(5)}
+        house.server.kill()
+        began = time.monotonic()
+        while time.monotonic() - began < 5:
+            seen.add(await frame())
+        await house.server.start_and_wait()
+        async with asyncio.timeout(2 * _WITHIN):
+            new: set[bytes] = set()
+            while len(new) < 5:
+                picture = await frame()
+                assert size(picture) == (1280, 720)
+                new |= {picture} - seen
+    await _becomes(house, available=True)
+
+
+async def test_a_broker_that_restarts_takes_nothing_with_it(house: House) -> None:
+    assert house.broker is not None
+    host, port = house.server.settings.broker or (LOOPBACK, 0)
+    house.broker.stop()
+    assert not answers(host, port)
+    house.broker.start()
+    await house.broker.wait_until(lambda: answers(host, port), _WITHIN)
+
+    async def connected() -> bool:
+        async with house.client.session.get(f"{house.server.url}/api/state") as response:
+            return bool((await response.json())["server"]["mqtt"]["state"] == "connected")
+
+    await until(connected, "the server is at the broker again", 3 * _WITHIN)
+    await _becomes(house, available=True)
+    # The new broker has forgotten everything: only messages sent again can tell of a power cut.
+    house.server.kill()
+    await _becomes(house, available=False)
+    await house.server.start_and_wait()
+    await _becomes(house, available=True)
+
+
+async def test_no_outage_ends_in_a_traceback(house: House) -> None:
+    found = complaints(house.home_assistant.log, "WARNING", "ERROR", "CRITICAL")
+    assert [entry for entry in found if "Traceback" in entry] == []
