@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -59,8 +59,10 @@ class RefusedError(PiMjpegError):
 class PiMjpegClient:
     """One server. The session is its owner's to close."""
 
-    def __init__(self, session: ClientSession, base_url: URL) -> None:
+    def __init__(self, session: ClientSession, base_url: URL, *, limits: ClientTimeout = REQUEST_TIMEOUT) -> None:
+        """Ask the server at `base_url`; `limits` hold for everything but streams."""
         self._session = session
+        self._limits = limits
         self.base_url = base_url
 
     def stream_url(self, camera_id: str) -> URL:
@@ -108,11 +110,19 @@ class PiMjpegClient:
         url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
         return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
 
-    @asynccontextmanager
-    async def stream(self, camera_id: str) -> AsyncIterator[AsyncIterator[Frame]]:
-        """Open a camera's stream. The iterator ends when the server ends the stream, and raises `PiMjpegError`."""
+    async def stream(self, camera_id: str) -> AsyncGenerator[Frame]:
+        """Open a camera's stream and give its frames, until the server ends it. Close it with `contextlib.aclosing`."""
         async with self._request(hdrs.METH_GET, self.stream_url(camera_id), STREAM_TIMEOUT) as response:
-            yield _frames(response)
+            try:
+                boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
+                parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
+                async for chunk in response.content.iter_any():
+                    for part in parser.feed(chunk):
+                        yield _frame(part)
+                    # Without this, a server that fills the socket faster than it is emptied would hold the event loop.
+                    await asyncio.sleep(0)
+            except MultipartError as error:
+                raise InvalidResponseError(f"the stream cannot be read: {error}") from error
 
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
@@ -123,13 +133,13 @@ class PiMjpegClient:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, url: URL, limits: ClientTimeout = REQUEST_TIMEOUT
+        self, method: str, url: URL, limits: ClientTimeout | None = None
     ) -> AsyncIterator[ClientResponse]:
         """Open a request, and translate whatever goes wrong until it is closed."""
         try:
             # A redirect could lead anywhere, past the checks that this address went through.
             async with self._session.request(
-                method, url, headers=_HEADERS, timeout=limits, allow_redirects=False
+                method, url, headers=_HEADERS, timeout=limits or self._limits, allow_redirects=False
             ) as response:
                 await _raise_for_status(response)
                 yield response
@@ -163,19 +173,6 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
         if len(body) > limit:
             raise InvalidResponseError(f"the server's answer is larger than {limit} bytes")
     return bytes(body)
-
-
-async def _frames(response: ClientResponse) -> AsyncIterator[Frame]:
-    try:
-        boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
-        parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
-        async for chunk in response.content.iter_any():
-            for part in parser.feed(chunk):
-                yield _frame(part)
-            # Without this, a server that fills the socket faster than it is emptied would hold the event loop.
-            await asyncio.sleep(0)
-    except MultipartError as error:
-        raise InvalidResponseError(f"the stream cannot be read: {error}") from error
 
 
 def _frame(part: Part) -> Frame:

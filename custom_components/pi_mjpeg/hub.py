@@ -1,8 +1,8 @@
 """One upstream for all viewers of a camera: the latest frame wins, and nobody has a queue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 from .client import PiMjpegError
@@ -26,7 +26,7 @@ class Hub:
     def __init__(
         self,
         name: str,
-        stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[Frame]]],
+        stream: Callable[[], AsyncGenerator[Frame]],
         create_task: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         *,
         linger: float = LINGER,
@@ -113,7 +113,7 @@ class Hub:
         while True:
             reason = "the server ended it"
             try:
-                async with self._stream() as frames:
+                async with aclosing(self._stream()) as frames:
                     async for frame in frames:
                         # Only a frame proves that the stream works: a server that accepts the connection and then
                         # fails keeps its distance.

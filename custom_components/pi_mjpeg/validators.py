@@ -103,6 +103,8 @@ def http_url(value: object) -> URL:
     # yarl drops some control characters silently, so they are refused before it sees them.
     if not value.isprintable() or " " in value or "\\" in value:
         raise vol.Invalid("a URL has no spaces, backslashes or control characters")
+    if "@" in value:
+        raise vol.Invalid("a user name or password in the URL is not allowed")
     try:
         url = URL(value)
         usable = url.scheme in {"http", "https"} and bool(url.host) and url.port != 0
@@ -110,8 +112,6 @@ def http_url(value: object) -> URL:
         usable = False
     if not usable:
         raise vol.Invalid("expected a URL such as http://192.168.1.20:8000")
-    if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
-        raise vol.Invalid("a user name or password in the URL is not allowed")
     if url.raw_fragment:
         raise vol.Invalid("a fragment (#) in the URL is not allowed")
     return url

@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amqtt.broker import Broker
-from amqtt.client import MQTTClient
+from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
+    MockConfigEntry,
+)
 
 # The plugin brings a custom_components package of its own; ours has to be imported before it is looked for.
 import custom_components.pi_mjpeg  # noqa: F401
 from custom_components.pi_mjpeg.const import DOMAIN
 
 from .pi import NODE, Pi, example
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let no test hang: a lost wake-up is a failure within a minute."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(60))
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +61,8 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[int]:
-    """A broker on loopback; its port."""
+async def broker_itself() -> AsyncIterator[Broker]:
+    """A broker on loopback."""
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:0"}},
@@ -62,8 +70,15 @@ async def broker() -> AsyncIterator[int]:
         }
     )
     await broker.start()
-    yield broker._servers["default"].instance.sockets[0].getsockname()[1]  # noqa: SLF001 - it tells its port nowhere else
+    yield broker
     await broker.shutdown()
+
+
+@pytest.fixture
+def broker(broker_itself: Broker) -> int:
+    """The broker's port."""
+    port: int = broker_itself._servers["default"].instance.sockets[0].getsockname()[1]  # noqa: SLF001 - told nowhere else
+    return port
 
 
 @pytest.fixture
@@ -104,5 +119,5 @@ def announcement(pi: Pi) -> dict[str, Any]:
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     """Wait for a condition that something outside of the test brings about."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what happens on the other side sets no event here
             await asyncio.sleep(0.01)

@@ -51,7 +51,8 @@ class Pi:
         """When set, a stream gives headers and nothing more."""
         self.url = ""
         self.port = 0
-        self._latest = b""
+        self.latest = b""
+        """The picture that was shown last."""
         self._newer = asyncio.Event()
         self._open: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
@@ -75,7 +76,7 @@ class Pi:
 
     def show(self, picture: bytes) -> None:
         """Send a picture to whoever watches."""
-        self._latest = picture
+        self.latest = picture
         newer, self._newer = self._newer, asyncio.Event()
         newer.set()
 
@@ -89,7 +90,7 @@ class Pi:
         found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
         return found
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
         if special := self.answers.get(request.path):
             return await special(request)
@@ -118,8 +119,8 @@ class Pi:
             await response.write(b"--frame\r\n")
             while True:
                 newer = self._newer
-                if self._latest and not self.stalled:
-                    await response.write(part(self._latest, timestamp=number_of(self._latest)))
+                if self.latest and not self.stalled:
+                    await response.write(part(self.latest, timestamp=number_of(self.latest)))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(newer.wait(), 1)
         except ConnectionError:

@@ -1,0 +1,185 @@
+"""Unavailable says unavailable within a moment, and whoever comes back is available again by itself."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.pi_mjpeg import coordinator as coordinator_module
+
+from .conftest import until
+from .pi import NODE, Pi, example
+
+FRONT = "camera.front_door"
+SHED = "camera.shed"
+BASE = f"pi_mjpeg/{NODE}"
+
+type Say = Callable[[str, str], Awaitable[None]]
+
+
+@pytest.fixture
+async def say(with_mqtt: None, loaded: MockConfigEntry, wire: MQTTClient, broker_itself: Broker) -> Say:
+    """The Pi's voice on the broker, once Home Assistant listens."""
+    await until(lambda: f"{BASE}/+/snapshot" in broker_itself._subscriptions)  # noqa: SLF001 - it tells it nowhere else
+
+    async def publish(topic: str, payload: str) -> None:
+        await wire.publish(f"{BASE}/{topic}", payload.encode(), qos=1, retain=True)
+
+    return publish
+
+
+def is_available(hass: HomeAssistant, entity_id: str = FRONT) -> bool:
+    state = hass.states.get(entity_id)
+    assert state is not None
+    return state.state != STATE_UNAVAILABLE
+
+
+async def poll(hass: HomeAssistant) -> None:
+    """Let 30 seconds pass."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_a_camera_without_pictures_is_unavailable_from_the_start(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
+    assert is_available(hass)
+    assert not is_available(hass, SHED)
+    assert not is_available(hass, "button.shed_take_snapshot")
+
+
+async def test_polling_alone_finds_out_both_ways_and_logs_each_once(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pi.stop()
+    for _ in range(3):
+        await poll(hass)
+    assert not is_available(hass)
+    await pi.start(pi.port)
+    for _ in range(3):
+        await poll(hass)
+    assert is_available(hass)
+    ours = [record.message for record in caplog.records if record.name == "custom_components.pi_mjpeg"]
+    assert len([message for message in ours if "does not tell its state" in message]) == 1
+    assert ours.count("Fetching Garden Pi data recovered") == 1
+
+
+async def test_polling_finds_a_camera_that_fails(hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi) -> None:
+    pi.camera()["available"] = False
+    await poll(hass)
+    assert not is_available(hass)
+
+
+async def test_another_server_at_the_address_is_not_taken_for_ours(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, caplog: pytest.LogCaptureFixture
+) -> None:
+    pi.state["server"]["id"] = "another"
+    await poll(hass)
+    assert not is_available(hass)
+    assert "Another server, Garden Pi, answers" in caplog.text
+
+
+async def test_offline_over_mqtt_counts_at_once_and_online_undoes_it(
+    hass: HomeAssistant, say: Say, pi: Pi, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = len(pi.requests)
+    await say("availability", "offline")
+    await until(lambda: not is_available(hass), seconds=1)
+    assert len(pi.requests) == before
+    await say("availability", "offline")
+    await say("availability", "online")
+    await until(lambda: is_available(hass), seconds=1)
+    await until(lambda: len(pi.requests) > before, seconds=2)
+    assert caplog.text.count("The server says that it is offline") == 1
+    assert caplog.text.count("Garden Pi is back") == 1
+
+
+async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: HomeAssistant, say: Say) -> None:
+    await say("availability", "offline")
+    await until(lambda: not is_available(hass))
+    await poll(hass)
+    assert not is_available(hass)
+
+
+async def test_a_server_that_only_lost_the_broker_is_found_by_the_poll(
+    hass: HomeAssistant, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator_module, "OFFLINE_GRACE", 0)
+    await say("availability", "offline")
+    await until(lambda: not is_available(hass))
+    await poll(hass)
+    assert is_available(hass)
+
+
+async def test_an_old_offline_that_the_broker_kept_is_checked_and_not_believed(
+    hass: HomeAssistant, wire: MQTTClient, entry: MockConfigEntry, with_mqtt: None, pi: Pi
+) -> None:
+    await wire.publish(f"{BASE}/availability", b"offline", qos=1, retain=True)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: pi.requests.count("GET /api/state") == 2)
+    await hass.async_block_till_done()
+    assert is_available(hass)
+
+
+async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(hass: HomeAssistant, say: Say) -> None:
+    await say("front/availability", "offline")
+    await until(lambda: not is_available(hass), seconds=1)
+    await say("front/availability", "online")
+    await until(lambda: is_available(hass), seconds=1)
+    await say("shed/availability", "online")
+    await until(lambda: is_available(hass, SHED), seconds=1)
+
+
+async def test_telemetry_is_taken_over(hass: HomeAssistant, say: Say, loaded: MockConfigEntry) -> None:
+    await say("front/state", example("camera_state.json"))
+    await say("state", json.dumps({**json.loads(example("server_state.json")), "temperature": None}))
+    server = loaded.runtime_data
+    await until(lambda: server.data.telemetry.temperature is None)
+    assert server.data.cameras["front"].telemetry.last_error == "No camera number 0 found"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("availability", "OFFLINE"),
+        ("availability", ""),
+        ("front/availability", "x" * 100_000),
+        ("front/state", "{}"),
+        ("front/state", "[" * 60_000),
+        ("state", '{"schema": 2}'),
+        ("front/snapshot", "not json"),
+        ("front/snapshot", '{"schema": 1, "id": "../../etc/passwd"}'),
+        ("nobody/availability", "offline"),
+        ("nobody/snapshot", example("snapshot.json")),
+    ],
+)
+async def test_what_is_not_in_the_contract_changes_nothing(
+    hass: HomeAssistant, say: Say, loaded: MockConfigEntry, topic: str, payload: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = loaded.runtime_data.data
+    await say(topic, payload)
+    await say("front/availability", "offline")  # what comes after it still counts
+    await until(lambda: not is_available(hass))
+    await say("front/availability", "online")
+    await until(lambda: is_available(hass))
+    await hass.async_block_till_done()
+    assert loaded.runtime_data.data == before
+    assert loaded.runtime_data.snapshots == {}
+    assert "Traceback" not in caplog.text
+
+
+async def test_after_unloading_nobody_listens(
+    hass: HomeAssistant, say: Say, loaded: MockConfigEntry, broker_itself: Broker
+) -> None:
+    await hass.config_entries.async_unload(loaded.entry_id)
+    await until(lambda: not any(topic.startswith(BASE) for topic in broker_itself._subscriptions))  # noqa: SLF001 - likewise

@@ -1,0 +1,165 @@
+"""The entry: its devices, its claim on the node, its snapshots, and cameras that come and go."""
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
+)
+
+from custom_components.pi_mjpeg import async_remove_config_entry_device
+from custom_components.pi_mjpeg.const import DOMAIN
+
+from .conftest import until
+from .pi import NODE, Pi, example, jpeg
+
+BUTTON = "button.front_door_take_snapshot"
+IMAGE = "image.front_door_last_snapshot"
+CLAIMED = f"pi_mjpeg/{NODE}/claimed"
+
+
+async def poll(hass: HomeAssistant) -> None:
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def retained(broker: Broker, topic: str) -> str | None:
+    message = broker._retained_messages.get(topic)  # noqa: SLF001 - it tells it nowhere else
+    return bytes(message.data).decode() if message else None
+
+
+async def test_there_is_a_device_for_the_pi_and_one_for_each_camera(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    devices = dr.async_get(hass)
+    server = devices.async_get_device_by_identifier((DOMAIN, NODE), loaded.entry_id)
+    camera = devices.async_get_device_by_identifier((DOMAIN, f"{NODE}_front"), loaded.entry_id)
+    assert server is not None
+    assert camera is not None
+    assert (server.name, server.manufacturer, server.sw_version) == ("Garden Pi", "Raspberry Pi", "0.1.0")
+    assert server.connections == {("mac", "dc:a6:32:00:00:01")}
+    assert server.configuration_url == pi.url
+    assert (camera.name, camera.model, camera.via_device_id) == ("Front door", "imx708", server.id)
+
+
+async def test_the_ids_of_entities_do_not_depend_on_names(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+    entities = er.async_entries_for_config_entry(er.async_get(hass), loaded.entry_id)
+    assert {entity.unique_id for entity in entities} == {
+        f"{NODE}_{camera}_{key}" for camera in ("front", "shed") for key in ("camera", "take_snapshot", "last_snapshot")
+    }
+
+
+async def test_a_pi_that_is_off_is_tried_again(hass: HomeAssistant, entry: MockConfigEntry, pi: Pi) -> None:
+    await pi.stop()
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    await pi.start(pi.port)
+    await poll(hass)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_camera_that_comes_later_gets_its_entities_without_a_reload(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    added = {**copy.deepcopy(pi.camera()), "id": "attic", "name": "Attic"}
+    pi.state["cameras"].append(added)
+    await poll(hass)
+    for entity_id in ("camera.attic", "button.attic_take_snapshot", "image.attic_last_snapshot"):
+        assert hass.states.get(entity_id) is not None
+
+
+async def test_a_camera_that_goes_is_unavailable_and_may_then_be_removed(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    devices = dr.async_get(hass)
+    front = devices.async_get_device_by_identifier((DOMAIN, f"{NODE}_front"), loaded.entry_id)
+    server = devices.async_get_device_by_identifier((DOMAIN, NODE), loaded.entry_id)
+    assert front is not None
+    assert server is not None
+    assert not await async_remove_config_entry_device(hass, loaded, front)
+    pi.state["cameras"] = [pi.camera("shed")]
+    await poll(hass)
+    for entity_id in ("camera.front_door", BUTTON, IMAGE):
+        state = hass.states.get(entity_id)
+        assert state is not None
+        assert state.state == "unavailable"
+    assert await async_remove_config_entry_device(hass, loaded, front)
+    assert not await async_remove_config_entry_device(hass, loaded, server)
+    await hass.config_entries.async_unload(loaded.entry_id)
+    assert not await async_remove_config_entry_device(hass, loaded, front)
+
+
+async def test_the_button_takes_a_snapshot_and_the_image_shows_it(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    state = hass.states.get(IMAGE)
+    assert state is not None
+    assert state.state == "unknown"
+    await hass.services.async_call("button", "press", {"entity_id": BUTTON}, blocking=True)
+    state = hass.states.get(IMAGE)
+    assert state is not None
+    assert datetime.fromisoformat(state.state) == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    client = await hass_client()
+    for _ in range(2):
+        response = await client.get(f"/api/image_proxy/{IMAGE}")
+        assert (response.status, await response.read()) == (200, jpeg(8))
+    assert len([request for request in pi.requests if request.startswith("GET /snapshots/")]) == 1
+
+
+async def test_without_a_snapshot_the_image_is_an_error_and_not_an_old_one(
+    loaded: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    assert (await (await hass_client()).get(f"/api/image_proxy/{IMAGE}")).status == 500
+
+
+async def test_a_snapshot_that_fails_is_said_to_the_one_who_wanted_it(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    await pi.stop()
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call("button", "press", {"entity_id": BUTTON}, blocking=True)
+    assert caught.value.translation_key == "snapshot_failed"
+
+
+async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, wire: MQTTClient
+) -> None:
+    await wire.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
+    await until(lambda: "front" in loaded.runtime_data.snapshots)
+    await wire.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
+    await hass.async_block_till_done()
+    state = hass.states.get(IMAGE)
+    assert state is not None
+    assert state.state == "2026-11-22T10:00:00+00:00"
+
+
+async def test_the_node_is_claimed_and_given_back_when_the_entry_is_removed(
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker_itself: Broker
+) -> None:
+    await until(lambda: retained(broker_itself, CLAIMED) is not None)
+    claim = retained(broker_itself, CLAIMED)
+    assert claim is not None
+    assert json.loads(claim) == json.loads(example("claimed.json"))
+    await hass.config_entries.async_unload(loaded.entry_id)
+    assert retained(broker_itself, CLAIMED) == claim
+    await hass.config_entries.async_remove(loaded.entry_id)
+    await until(lambda: retained(broker_itself, CLAIMED) is None)
+
+
+async def test_without_mqtt_the_entry_works_and_can_be_removed(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+    assert loaded.state is ConfigEntryState.LOADED
+    assert (await hass.config_entries.async_remove(loaded.entry_id))["require_restart"] is False
