@@ -83,7 +83,7 @@ async def test_a_viewer_who_comes_while_it_stops_gets_a_picture() -> None:
 
 
 async def test_a_still_is_taken_after_it_was_asked_for() -> None:
-    script = Script()
+    script = Script(delay=0.1)
     async with supervised(cam := camera(script, linger=5)):
         await idle(cam)
         for _ in range(5):
@@ -93,6 +93,22 @@ async def test_a_still_is_taken_after_it_was_asked_for() -> None:
             level_of(frame.jpeg)
         old = await cam.still(time.monotonic() - 60)
         assert old is cam.broadcast.latest
+
+
+async def test_an_event_loop_that_is_late_gets_the_newest_picture_and_no_backlog() -> None:
+    script = Script(fps=100)
+    async with supervised(cam := camera(script)):
+        with cam.viewing(viewer()):
+            await until(lambda: cam.state is State.LIVE)
+            published, missed = cam.pictures.count, cam.missed
+            time.sleep(0.5)  # noqa: ASYNC251  (that is the point)
+            late = time.monotonic()
+            await asyncio.sleep(0)
+            assert cam.pictures.count - published <= 2
+            await until(lambda: cam.missed - missed > 10)
+            latest = cam.broadcast.latest
+            assert latest is not None
+            assert late - latest.taken < 0.1
 
 
 async def test_a_camera_that_does_not_open_says_why_and_comes_back() -> None:

@@ -30,8 +30,6 @@ def line_of(text: str, section: str, key: str, number: int = 0) -> int | None:
         if line.lstrip().startswith("["):
             inside = bool(header.match(line))
             tables += inside
-            if inside and tables == number and not key:
-                return line_number
         elif inside and tables == number and assignment.match(line):
             return line_number
     return None
