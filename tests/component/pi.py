@@ -35,6 +35,9 @@ def part(picture: bytes, timestamp: float = 1.0) -> bytes:
     return headers.encode() + picture + b"\r\n--frame\r\n"
 
 
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 class Pi:
     """One server with the two cameras of the contract's example; "front" streams what `show` gives it."""
 
@@ -45,7 +48,7 @@ class Pi:
         self.watching = 0
         """How many streams are open now."""
         self.requests: list[str] = []
-        self.answers: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
+        self.answers: dict[str, Handler] = {}
         """Answers that stand in for the usual ones, by path."""
         self.stalled = False
         """When set, a stream gives headers and nothing more."""

@@ -140,7 +140,7 @@ async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(hass: HomeAssi
     await until(lambda: is_available(hass, SHED), seconds=1)
 
 
-async def test_telemetry_is_taken_over(hass: HomeAssistant, say: Say, loaded: MockConfigEntry) -> None:
+async def test_telemetry_is_taken_over(say: Say, loaded: MockConfigEntry) -> None:
     await say("front/state", example("camera_state.json"))
     await say("state", json.dumps({**json.loads(example("server_state.json")), "temperature": None}))
     server = loaded.runtime_data
@@ -182,4 +182,5 @@ async def test_after_unloading_nobody_listens(
     hass: HomeAssistant, say: Say, loaded: MockConfigEntry, broker_itself: Broker
 ) -> None:
     await hass.config_entries.async_unload(loaded.entry_id)
-    await until(lambda: not any(topic.startswith(BASE) for topic in broker_itself._subscriptions))  # noqa: SLF001 - likewise
+    listeners = broker_itself._subscriptions  # noqa: SLF001 - likewise
+    await until(lambda: not any(who for topic, who in listeners.items() if topic.startswith(BASE)))

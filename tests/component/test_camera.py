@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from homeassistant.components.camera import async_get_image, async_get_stream_source, get_camera_from_entity_id
+from homeassistant.components.camera import async_get_image, async_get_stream_source
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
@@ -29,9 +29,7 @@ def stills(pi: Pi) -> list[str]:
     return [request for request in pi.requests if "snapshot.jpg" in request]
 
 
-async def test_a_dashboard_gets_the_picture_as_it_comes(
-    hass: HomeAssistant, pi: Pi, hass_client: ClientSessionGenerator
-) -> None:
+async def test_a_dashboard_gets_the_picture_as_it_comes(pi: Pi, hass_client: ClientSessionGenerator) -> None:
     pi.show(jpeg(1))
     response = await (await hass_client()).get(LIVE)
     assert response.status == 200
@@ -111,9 +109,8 @@ async def test_a_live_picture_that_is_two_seconds_old_is_no_thumbnail(
 
 
 async def test_a_thumbnail_that_nobody_watches_is_asked_for_small(hass: HomeAssistant, pi: Pi) -> None:
-    camera = get_camera_from_entity_id(hass, FRONT)
-    await camera.async_camera_image(width=320, height=180)
-    assert stills(pi) == ["GET /cameras/front/snapshot.jpg?width=320&height=180&max_age=2000"]
+    await async_get_image(hass, FRONT, width=320)
+    assert stills(pi) == ["GET /cameras/front/snapshot.jpg?width=320&max_age=2000"]
     assert pi.streams == 0
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 import aiohttp
 import pytest
@@ -21,7 +20,7 @@ from custom_components.pi_mjpeg.client import (
 from custom_components.pi_mjpeg.documents import parse_snapshot
 
 from .conftest import until
-from .pi import CAMERA, Pi, example, jpeg, part
+from .pi import CAMERA, Handler, Pi, example, jpeg, part
 
 STREAM = "/cameras/front/stream"
 SNAPSHOT = "/cameras/front/snapshot.jpg"
@@ -32,9 +31,6 @@ async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
     """A client of the Pi."""
     async with aiohttp.ClientSession() as session:
         yield PiMjpegClient(session, URL(pi.url))
-
-
-type Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
 
 def answer(body: bytes | str = b"", *, status: int = 200, **headers: str) -> Handler:

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 from custom_components.pi_mjpeg.const import DOMAIN
 
 from .conftest import until
-from .pi import NODE, Pi
+from .pi import NODE, Handler, Pi
 
 TOPIC = f"pi_mjpeg/discovery/{NODE}/config"
 
@@ -81,16 +81,12 @@ async def be_something_else(_: web.Request) -> web.StreamResponse:
     return web.Response(text="<html>a printer</html>")
 
 
-async def be_protected(pi: Pi) -> None:
-    pi.state["server"]["auth"] = "token"
-
-
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [(say_no, "refused"), (want_token, "token_unsupported"), (be_something_else, "invalid_response")],
 )
 async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
-    hass: HomeAssistant, pi: Pi, handler: Any, reason: str
+    hass: HomeAssistant, pi: Pi, handler: Handler, reason: str
 ) -> None:
     pi.answers["/api/state"] = handler
     form = await submit(hass, await by_address(hass), url=pi.url)
@@ -199,8 +195,7 @@ async def test_an_announcement_moves_a_known_server_to_its_new_address(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={"url": "http://127.0.0.1:9"})
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert not await hass.config_entries.async_setup(entry.entry_id)
     result = await by_announcement(hass, announcement)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data == {"url": pi.url}
@@ -230,9 +225,13 @@ async def test_a_known_server_is_not_moved_to_where_another_answers(
     assert entry.data == {"url": "http://192.0.2.1:8000"}
 
 
-async def test_a_retained_announcement_on_the_broker_is_found(
-    hass: HomeAssistant, wire: MQTTClient, announcement: dict[str, Any], request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture
+async def announced(wire: MQTTClient, announcement: dict[str, Any]) -> None:
+    """The announcement, kept by the broker since before Home Assistant joined it."""
     await wire.publish(TOPIC, json.dumps(announcement).encode(), qos=1, retain=True)
-    request.getfixturevalue("with_mqtt")
+
+
+async def test_a_retained_announcement_on_the_broker_is_found(
+    hass: HomeAssistant, announced: None, with_mqtt: None
+) -> None:
     await until(lambda: flows(hass) == ["Garden Pi"])

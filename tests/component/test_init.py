@@ -65,8 +65,7 @@ async def test_the_ids_of_entities_do_not_depend_on_names(hass: HomeAssistant, l
 
 async def test_a_pi_that_is_off_is_tried_again(hass: HomeAssistant, entry: MockConfigEntry, pi: Pi) -> None:
     await pi.stop()
-    await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert not await hass.config_entries.async_setup(entry.entry_id)
     await pi.start(pi.port)
     await poll(hass)
     assert entry.state is ConfigEntryState.LOADED

@@ -32,7 +32,7 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
     [
         (r'async_abort\(reason="(\w+)"', ("config", "abort")),
         (r'_FlowError\("(\w+)"\)', ("config", "error")),
-        (r'key = "(\w+)"', ("config", "error")),
+        (r'(?<!_)key = "(\w+)"', ("config", "error")),
         (r'step_id="(\w+)"', ("config", "step")),
         (r'(?:translation_key=|asking_for\()"(\w+)"', ("exceptions",)),
     ],
