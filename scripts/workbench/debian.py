@@ -47,14 +47,18 @@ def unpack(packages: Sequence[str], into: Path, *, suite: str | None = None) -> 
     shutil.rmtree(state)
 
 
-def libraries(root: Path) -> Path:
-    """Return the folder of an unpacked tree that holds the shared libraries of this machine's architecture."""
-    return next((root / "usr/lib").glob("*-linux-gnu*"))
+def libraries(root: Path) -> list[Path]:
+    """Return the folders of an unpacked tree that hold shared libraries.
+
+    Until Debian 13, packages put some into /lib. Some keep theirs in folders of their own, which ldconfig would know.
+    """
+    tops = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
+    return [*tops, *sorted({library.parent for top in tops for library in top.glob("*/*.so*")})]
 
 
 def loader(root: Path) -> Path:
     """Return the dynamic loader of an unpacked tree that has a C library of its own."""
-    return next(libraries(root).glob("ld-linux*.so.*"))
+    return next(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
 
 
 def _configure(state: Path, suite: str | None) -> Path:

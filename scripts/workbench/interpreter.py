@@ -63,7 +63,7 @@ def _unpack(into: Path) -> None:
             debian.loader(into),
             "--force-rpath",
             "--set-rpath",
-            debian.libraries(into),
+            ":".join(str(folder) for folder in debian.libraries(into)),
             python,
         ]
     )

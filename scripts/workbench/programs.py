@@ -1,5 +1,6 @@
 """Programs that are not Python's: from PATH, else Debian's packages unpacked in the cache, without root."""
 
+import ctypes
 import os
 import shutil
 from dataclasses import dataclass
@@ -45,12 +46,26 @@ def program(name: str) -> Path:
     return cache.made(f"program-{name}", repr(package), make) / name
 
 
+def playwright_environment() -> dict[str, str]:
+    """Return what Playwright's driver, a Node.js, needs in its environment where the system has no libatomic."""
+    try:
+        ctypes.CDLL("libatomic.so.1")
+    except OSError:
+        unpacked = cache.made("libatomic", "", lambda into: debian.unpack(["libatomic1"], into))
+        return {"LD_LIBRARY_PATH": _library_path(unpacked)}
+    return {}
+
+
 def _wrap(root: Path, target: Path, wrapper: Path) -> None:
     """Write a script that runs a program with the libraries and the fonts unpacked beside it."""
-    # Some packages keep their libraries in folders of their own, which Debian's ldconfig would know.
-    folders = {library.parent for library in debian.libraries(root).rglob("*.so*")}
-    path = ":".join(str(folder) for folder in sorted(folders))
     wrapper.write_text(
-        f'#!/bin/sh\nexport LD_LIBRARY_PATH="{path}"\nexport FONTCONFIG_PATH="{root}/etc/fonts"\nexec "{target}" "$@"\n'
+        "#!/bin/sh\n"
+        f'export LD_LIBRARY_PATH="{_library_path(root)}"\n'
+        f'export FONTCONFIG_PATH="{root}/etc/fonts"\n'
+        f'exec "{target}" "$@"\n'
     )
     wrapper.chmod(0o755)
+
+
+def _library_path(root: Path) -> str:
+    return ":".join(str(folder) for folder in debian.libraries(root))

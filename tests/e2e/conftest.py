@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 from workbench.house import House, Plan, furnished
 from workbench.network import LOOPBACK, free_ports
-from workbench.programs import program
+from workbench.programs import playwright_environment, program
 from workbench.server import Server, ServerSettings
 
 ENVIRONMENT = Path(sys.prefix)
@@ -53,7 +53,13 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium, with nothing remembered."""
-    async with async_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in playwright_environment().items():
+            patch.setenv(name, value)
+        playwright = await async_playwright().start()
+    try:
         browser = await playwright.chromium.launch(executable_path=program("chromium"), args=_CHROMIUM)
         yield browser
         await browser.close()
+    finally:
+        await playwright.stop()
