@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL, hdrs
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
 from homeassistant.const import __version__
 from yarl import URL
 
@@ -143,8 +143,6 @@ class PiMjpegClient:
             ) as response:
                 await _raise_for_status(response)
                 yield response
-        except InvalidURL as error:
-            raise InvalidResponseError(f"{url.origin()} is not an address") from error
         except TimeoutError as error:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:

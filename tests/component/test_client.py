@@ -84,6 +84,12 @@ async def test_taking_a_snapshot_returns_what_the_server_kept(client: PiMjpegCli
     assert pi.requests == ["POST /api/cameras/front/snapshots"]
 
 
+async def test_a_snapshot_that_is_not_described_is_an_error(client: PiMjpegClient, pi: Pi) -> None:
+    pi.answers["/api/cameras/front/snapshots"] = answer("{}", status=201)
+    with pytest.raises(InvalidResponseError, match="cannot be read"):
+        await client.take_snapshot(CAMERA)
+
+
 async def test_a_kept_snapshot_is_fetched_from_this_server_whatever_host_its_url_names(
     client: PiMjpegClient, pi: Pi
 ) -> None:

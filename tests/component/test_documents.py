@@ -233,6 +233,7 @@ def test_an_announcement_on_the_topic_of_another_node_is_refused() -> None:
         ("server.started_at", "yesterday"),
         ("server.started_at", "2026-11-22T09:00:00"),
         ("server.temperature", "hot"),
+        ("cameras.0.last_error", 7),
         ("server.temperature", 10**400),
         ("server.viewers", -1),
         ("cameras.0.available", 1),

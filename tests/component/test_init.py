@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
     MockConfigEntry,
@@ -157,6 +159,26 @@ async def test_the_node_is_claimed_and_given_back_when_the_entry_is_removed(
     assert retained(broker_itself, CLAIMED) == claim
     await hass.config_entries.async_remove(loaded.entry_id)
     await until(lambda: retained(broker_itself, CLAIMED) is None)
+
+
+async def test_a_broker_that_forgot_the_claim_gets_it_again(
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker_itself: Broker, wire: MQTTClient
+) -> None:
+    await until(lambda: retained(broker_itself, CLAIMED) is not None)
+    await wire.publish(CLAIMED, b"", qos=1, retain=True)
+    await until(lambda: retained(broker_itself, CLAIMED) is None)
+    async_dispatcher_send(hass, mqtt.MQTT_CONNECTION_STATE, True)  # noqa: FBT003 - Home Assistant's signature
+    await until(lambda: retained(broker_itself, CLAIMED) is not None)
+
+
+async def test_a_claim_that_cannot_be_published_keeps_nothing_from_working(
+    hass: HomeAssistant, with_mqtt: None, entry: MockConfigEntry, broker_itself: Broker
+) -> None:
+    await broker_itself.shutdown()
+    await until(lambda: not mqtt.is_connected(hass))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    await broker_itself.start()
 
 
 async def test_without_mqtt_the_entry_works_and_can_be_removed(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
