@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from workbench import cache, environments
+from workbench.programs import playwright_environment, program
 from workbench.progress import say
 from workbench.trouble import Trouble
 
@@ -21,12 +23,19 @@ _AT_ONCE = 2  # lanes; a Raspberry Pi and a small builder have at least that man
 
 @dataclass(frozen=True)
 class Lane:
-    """One pytest run: its environment and what it is given."""
+    """One pytest run: its environment, the words after `python`, and what its tests start besides."""
 
     name: str
     environment: Callable[[], Path]
     words: tuple[str, ...]
+    needs: tuple[Callable[[], object], ...] = ()
     alone: bool = False
+
+    def prepare(self) -> Path:
+        """Make what the lane needs; return its Python. Raises Trouble when something cannot be had."""
+        for need in self.needs:
+            need()
+        return self.environment() / "bin/python"
 
 
 @dataclass(frozen=True)
@@ -53,21 +62,30 @@ class Outcome:
         return counted or int(self.exit_code != 0 or self.passed == 0)
 
 
+_MOSQUITTO = partial(program, "mosquitto")
+_CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium"))
+
 LANES = (
-    Lane("server", environments.tests, ("-m", "pytest", "tests/server")),
+    Lane("server", environments.tests, ("-m", "pytest", "tests/server"), (_MOSQUITTO,)),
     Lane("component", environments.component, ("-m", "pytest", "tests/component")),
     Lane("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     # It measures seconds, so nothing else may take them.
-    Lane("e2e", environments.tests, ("-m", "pytest", "tests/e2e"), alone=True),
+    Lane(
+        "e2e",
+        environments.tests,
+        ("-m", "pytest", "tests/e2e"),
+        (environments.home_assistant, _MOSQUITTO, *_CLIENTS, playwright_environment),
+        alone=True,
+    ),
 )
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the lanes that are asked for; the last line says how many tests passed and failed."""
+    """Run the lanes that are asked for; the last line says how many tests passed and failed, those skipped included."""
     lanes, given = _asked(argv)
     try:
         # One after the other: they share interpreters and downloads.
-        pythons = {lane: lane.environment() / "bin/python" for lane in lanes}
+        pythons = {lane: lane.prepare() for lane in lanes}
     except Trouble as trouble:
         print(f"scripts/test: {trouble}", file=sys.stderr)
         return 1
