@@ -1,5 +1,7 @@
 """The parser takes what cameras send, in any pieces, and never holds more than it is allowed to."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +142,17 @@ def test_nothing_after_the_closing_boundary_counts() -> None:
 def test_a_stream_outside_the_limits_is_refused_with_the_reason(stream: bytes, reason: str) -> None:
     with pytest.raises(MultipartError, match=reason):
         parser().feed(stream)
+
+
+def test_the_limit_holds_while_a_large_piece_is_taken_as_well() -> None:
+    parser_ = parser()
+    piece = bytes(10_000_000)
+    tracemalloc.start()
+    with pytest.raises(MultipartError):
+        parser_.feed(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
 
 
 def test_the_largest_allowed_part_is_taken_without_a_length() -> None:
