@@ -216,7 +216,7 @@ def test_a_retained_command_is_ignored(make_server: MakeServer, listener: Listen
 
 
 def test_without_a_broker_it_serves_all_the_same(make_server: MakeServer, tmp_path: Path) -> None:
-    port, nobody = free_ports(0)[0], free_port(0)
+    port, nobody = free_ports(0, 0)
     server = make_server("--port", str(port), mqtt_port=nobody)
     asyncio.run(server.wait_until(lambda: answers("127.0.0.1", port), 10))
     asyncio.run(server.wait_until(lambda: "cannot be reached" in server.log.read_text(), 10))
