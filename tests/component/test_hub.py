@@ -143,6 +143,22 @@ async def test_word_that_the_server_is_back_ends_the_wait(hub: Hub, pi: Pi) -> N
         assert (await picture(hub)).jpeg == jpeg(3)
 
 
+async def test_a_fault_of_our_own_is_over_with_the_next_viewer(hub: Hub, pi: Pi) -> None:
+    def faulty() -> AsyncGenerator[Frame]:
+        raise RuntimeError
+
+    stream, hub._stream = hub._stream, faulty  # noqa: SLF001 - no server can make the hub fail in this way
+    with hub.watch():
+        task = hub._task  # noqa: SLF001 - likewise
+        assert task is not None
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), RuntimeError)
+    hub._stream = stream  # noqa: SLF001 - likewise
+    pi.show(jpeg(1))
+    with hub.watch():
+        assert (await picture(hub)).jpeg == jpeg(1)
+
+
 async def test_closing_wakes_all_viewers_and_leaves_no_task(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
     with hub.watch():
