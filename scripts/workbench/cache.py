@@ -29,7 +29,7 @@ def made(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
     path = folder() / name
     stamp = folder() / f"{name}.stamp"
     wanted = hashlib.sha256(recipe.encode()).hexdigest()
-    with _locked(folder() / f"{name}.lock"):
+    with locked(name):
         if path.is_dir() and stamp.exists() and stamp.read_text() == wanted:
             return path
         stamp.unlink(missing_ok=True)
@@ -41,7 +41,8 @@ def made(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def locked(name: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock on a folder of the cache; without WAIT, raise BlockingIOError when another script holds it."""
+    with (folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

@@ -26,8 +26,13 @@ _FRAMES = 10  # enough that an emulated camera's moving clock has moved
 def main() -> int:
     """Run the demo; return its exit code."""
     arguments = options(sys.argv[1:])
+    name = "check" if arguments.check else "demo"
     try:
-        asyncio.run(_demo(arguments))
+        with cache.locked(name, wait=False):
+            asyncio.run(_demo(arguments, cache.folder() / name))
+    except BlockingIOError:
+        print(f"scripts/demo: another {name} is running: stop that one first", file=sys.stderr)
+        return 1
     except Trouble as trouble:
         print(f"scripts/demo: {trouble}", file=sys.stderr)
         return 1
@@ -36,12 +41,12 @@ def main() -> int:
     return 0
 
 
-async def _demo(arguments: argparse.Namespace) -> None:
+async def _demo(arguments: argparse.Namespace, folder: Path) -> None:
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel)  # type: ignore[union-attr]  # a coroutine runs in a task
-    async with furnished(_plan(arguments), Path(sys.prefix)) as house:
+    async with furnished(_plan(arguments, folder), Path(sys.prefix)) as house:
         if arguments.check:
             await _check(house)
         else:
@@ -53,8 +58,7 @@ async def _demo(arguments: argparse.Namespace) -> None:
     say("all is stopped")
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    folder = cache.folder() / "demo"
+def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
     ports = folder / "ports.json"
     if arguments.keep and ports.exists():
         server, home_assistant, broker = json.loads(ports.read_text())
