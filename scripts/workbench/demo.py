@@ -45,16 +45,26 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--broker", type=_broker, metavar="HOST[:PORT]", help="a broker to use instead of one of the demo's own"
     )
-    parser.add_argument("--port", type=int, metavar="PORT", help="port of the server (default: 8000, or a free one)")
+    parser.add_argument("--port", type=_port, metavar="PORT", help="port of the server (default: 8000, or a free one)")
     parser.add_argument(
-        "--home-assistant-port", type=int, metavar="PORT", help="port of Home Assistant (default: 8123, or a free one)"
+        "--home-assistant-port",
+        type=_port,
+        metavar="PORT",
+        help="its port (default: 8123, or a free one)",
     )
     parser.add_argument(
-        "--broker-port", type=int, metavar="PORT", help="port of the demo's own broker (default: 1883, or a free one)"
+        "--broker-port", type=_port, metavar="PORT", help="port of the demo's own broker (default: 1883, or a free one)"
     )
     return parser.parse_args(argv)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:  # noqa: PLR2004 - TCP has no more
+        message = f"{text} is no port: give a number from 1 to 65535"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
 def _broker(text: str) -> tuple[str, int]:
     host, _, port = text.partition(":")
-    return host, int(port or 1883)
+    return host, _port(port or "1883")

@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+import aiohttp
 from PIL import Image
 
 from workbench import cache
@@ -35,6 +36,9 @@ def main() -> int:
         return 1
     except Trouble as trouble:
         print(f"scripts/demo: {trouble}", file=sys.stderr)
+        return 1
+    except (aiohttp.ClientError, TimeoutError) as error:
+        print(f"scripts/demo: {error!r}; the logs are under {cache.folder() / name}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
@@ -74,7 +78,9 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
             if port is not None and not is_free(port):
                 message = f"port {port} is taken: ask for another one, or for none"
                 raise Trouble(message)
-        wanted = (port if port is not None else usual for port, usual in zip(asked, _USUAL_PORTS, strict=True))
+        # Nobody looks for a check at the usual place, so it leaves that to a demo.
+        usual = (0, 0, 0) if arguments.check else _USUAL_PORTS
+        wanted = (port or otherwise for port, otherwise in zip(asked, usual, strict=True))
         server, home_assistant, broker = free_ports(*wanted)
         ports.write_text(json.dumps([server, home_assistant, broker]))
     return Plan(
