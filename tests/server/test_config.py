@@ -35,6 +35,10 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         port = 8883
         username = "camera"
         password_file = "/etc/pi-mjpeg/password"
+        tls = true
+        ca_file = "/etc/pi-mjpeg/ca.pem"
+        client_certificate = "/etc/pi-mjpeg/pi.pem"
+        client_key = "/etc/pi-mjpeg/pi.key"
         discovery = "both"
         discovery_prefix = "ha"
         [[camera]]
@@ -61,6 +65,20 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
     assert front.asked.size == (1920, 1080)
     assert front.asked.controls == {"Brightness": 0.1}
     assert (second.id, second.name) == ("camera_2", "Camera 2")
+
+
+def test_the_brokers_port_follows_tls() -> None:
+    assert load(None, {}, {}).mqtt.port == 1883
+    assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {}).mqtt.port == 8883
+    assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {"--mqtt-port": "1"}).mqtt.port == 1
+
+
+def test_a_systemd_credential_is_the_brokers_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file is None
+    (tmp_path / "mqtt-password").write_text("secret")
+    assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file == tmp_path / "mqtt-password"
+    assert load(None, {}, {}).mqtt.password_file is None
 
 
 def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) -> None:
@@ -92,6 +110,12 @@ def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) ->
         ("server = 3\n", ["[server]"]),
         ("[mqtt]\ndiscovery = 'never'\n", ["line 2", "one of: auto, core, integration, both"]),
         ("[mqtt]\ndiscovery_prefix = 'home/#'\n", ["discovery_prefix", "topic"]),
+        ("[mqtt]\nhost = 'mqtt://broker:1883'\n", ["line 2", "host", "without a scheme"]),
+        ("[mqtt]\nhost = 'broker..local'\n", ["line 2", "host name"]),
+        ("[mqtt]\ntls = 'yes'\n", ["line 2", "tls has to be true or false"]),
+        ("[mqtt]\nca_file = 'ca.pem'\n", ["ca_file does nothing without tls"]),
+        ("[mqtt]\ntls = true\nclient_key = 'key.pem'\n", ["client_key does nothing without client_certificate"]),
+        ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
         ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
         ("[[camera]]\nsize = [true, 480]\n", ["size"]),
         ("[[camera]]\nsource = 'webcam'\n", ["'webcam'", "emulated", "auto"]),
@@ -120,6 +144,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: list
         ({"PI_MJPEG_PORT": "http"}, {}, ["PI_MJPEG_PORT", "'http'"]),
         ({"PI_MJPEG_PORT": "0"}, {}, ["PI_MJPEG_PORT", "whole number"]),
         ({}, {"--size": "1280"}, ["--size", "WxH"]),
+        ({}, {"--mqtt-tls": "perhaps"}, ["--mqtt-tls", "'perhaps'", "BOOL"]),
         ({}, {"--mqtt-discovery": "x"}, ["--mqtt-discovery", "one of"]),
     ],
 )

@@ -10,7 +10,7 @@ import voluptuous as vol
 
 from pi_mjpeg_server.camera import CameraSettings
 from pi_mjpeg_server.config.mistakes import ConfigurationError, line_of, unknown_key
-from pi_mjpeg_server.config.model import Configuration, MqttSettings, ServerSettings
+from pi_mjpeg_server.config.model import Configuration, MqttSettings, ServerSettings, default_password_file
 from pi_mjpeg_server.config.options import OPTIONS
 from pi_mjpeg_server.config.schema import SECTIONS
 from pi_mjpeg_server.sources import SourceSettings, kinds
@@ -34,7 +34,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
                 continue
             try:
                 read = option.read(value)
-            except ValueError as error:
+            except (ValueError, KeyError) as error:
                 raise ConfigurationError(f"{place}: {value!r} is not of the form {option.form}") from error
             checked = _checked(option.section, {option.key: read}, place)
             tables[option.section][0].update(checked)
@@ -42,7 +42,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     _refuse_twins(cameras, file)
     return Configuration(
         ServerSettings(**tables["server"][0]),
-        MqttSettings(**tables["mqtt"][0]),
+        _mqtt(tables["mqtt"][0], file),
         cameras,
     )
 
@@ -106,6 +106,23 @@ def _checked(section: str, table: Mapping[str, Any], place: str | None) -> dict[
         said = f"[{section}] {key} {first.msg}" if known else unknown_key(section, key, validators)
         raise _MistakeError(f"{place}: {first.msg}" if place else said, key) from error
     return checked
+
+
+def _mqtt(table: dict[str, Any], file: Path | None) -> MqttSettings:
+    """Return the settings with what one of them says about another."""
+    table.setdefault("port", 8883 if table.get("tls") else 1883)
+    if "username" in table and (credential := default_password_file()):
+        table.setdefault("password_file", credential)
+    for key, needed in (
+        ("password_file", "username"),
+        ("ca_file", "tls"),
+        ("client_certificate", "tls"),
+        ("client_key", "client_certificate"),
+    ):
+        if key in table and not table.get(needed):
+            place = f"{file}: " if file is not None else ""
+            raise ConfigurationError(f"{place}[mqtt] {key} does nothing without {needed}; give that too")
+    return MqttSettings(**table)
 
 
 def _camera(number: int, table: dict[str, Any], file: Path | None) -> CameraSettings:

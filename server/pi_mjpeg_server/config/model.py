@@ -16,6 +16,13 @@ def default_state_folder() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "pi-mjpeg"
 
 
+def default_password_file() -> Path | None:
+    """Return the file of systemd's credential `mqtt-password`, if the service was given one (systemd.exec(5))."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    file = Path(folder) / "mqtt-password" if folder else None
+    return file if file is not None and file.is_file() else None
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Section [server]. `public_url` is how others reach this server, when its own address is not that."""
@@ -29,12 +36,19 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """Section [mqtt]; without a host there is no MQTT. `discovery` is auto, core, integration or both."""
+    """Section [mqtt]; without a host there is no MQTT. `discovery` is auto, core, integration or both.
+
+    `ca_file` stands in for the system's certificate authorities; `client_key` may stand in `client_certificate` too.
+    """
 
     host: str | None = None
     port: int = 1883
     username: str | None = None
     password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
     discovery: str = "auto"
     discovery_prefix: str = "homeassistant"
 

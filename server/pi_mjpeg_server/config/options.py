@@ -10,6 +10,10 @@ def _size(text: str) -> list[int]:
     return [int(width), int(height)]
 
 
+def _switch(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
 def _float(text: str) -> float:
     value = float(text)
     return int(value) if value.is_integer() else value
@@ -44,9 +48,13 @@ OPTIONS = (
     Option("server", "public_url", str, "how others reach this server (found by itself)", "URL"),
     Option("server", "state_dir", str, "the folder for state and kept snapshots", "FOLDER"),
     Option("mqtt", "host", str, "the MQTT broker (none: no MQTT)", "HOST"),
-    Option("mqtt", "port", int, "its port (1883)", "PORT"),
+    Option("mqtt", "port", int, "its port (1883; 8883 with TLS)", "PORT"),
     Option("mqtt", "username", str, "the user name for the broker"),
     Option("mqtt", "password_file", str, "a file that holds the password", "FILE"),
+    Option("mqtt", "tls", _switch, "speak TLS with the broker: true or false (false)", "BOOL"),
+    Option("mqtt", "ca_file", str, "who vouches for the broker, in PEM (the system's authorities)", "FILE"),
+    Option("mqtt", "client_certificate", str, "what this server shows the broker, in PEM", "FILE"),
+    Option("mqtt", "client_key", str, "its key, in PEM (in the same file)", "FILE"),
     Option("mqtt", "discovery", str, "auto, core, integration or both (auto)", "WHICH"),
     Option("mqtt", "discovery_prefix", str, "Home Assistant's discovery prefix (homeassistant)", "TOPIC"),
     Option("camera", "source", str, "the kind of the first camera (auto)", "KIND"),

@@ -113,6 +113,19 @@ def path(value: object) -> Path:
     return Path(text(value)).expanduser()
 
 
+def host(value: object) -> str:
+    """Accept a host name or an address, without a port."""
+    name = text(value)
+    try:
+        # What the resolver does with it first; a name it cannot encode would fail at every try to connect.
+        name.encode("idna")
+    except UnicodeError as error:
+        raise vol.Invalid("has to be a host name or an address") from error
+    if not re.fullmatch(r"[\w.:%-]+", name):
+        raise vol.Invalid("has to be a host name or an address, without a scheme and a port")
+    return name
+
+
 def controls(value: object) -> dict[str, Any]:
     """Accept a table of the driver's own control names."""
     if not isinstance(value, dict):
@@ -128,10 +141,14 @@ SERVER: dict[str, Callable[[object], Any]] = {
     "state_dir": path,
 }
 MQTT: dict[str, Callable[[object], Any]] = {
-    "host": text,
+    "host": host,
     "port": whole(1, 65535),
     "username": text,
     "password_file": path,
+    "tls": switch,
+    "ca_file": path,
+    "client_certificate": path,
+    "client_key": path,
     "discovery": one_of("auto", "core", "integration", "both"),
     "discovery_prefix": topic_prefix,
 }
