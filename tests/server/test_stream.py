@@ -127,7 +127,8 @@ async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_re
                 produced = script.frames - frames
                 assert abs(produced - 60) <= 2
                 assert time.monotonic() - began < 60 / 30 * 1.5
-            viewer = next(iter(served.station.cameras[0].viewers))
+            # Which of the two came first is up to the machine.
+            viewer = min(served.station.cameras[0].viewers, key=lambda viewer: viewer.sent.count)
             assert viewer.sent.count < 30
             reader, writer = await asyncio.open_connection(sock=slow.dup())
             await reader.readuntil(b"--frame\r\n")
