@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from pi_mjpeg_server import VERSION
+from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
 from pi_mjpeg_server.identity import identify
@@ -29,8 +30,15 @@ class ListenError(Exception):
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
-    """Return the configured cameras, none of them started."""
-    return [Camera(settings, source_maker(settings.source, settings.asked)) for settings in configuration.cameras]
+    """Return the configured cameras, adjusted as they were left, none of them started."""
+    adjusted = _adjustments(configuration).load()
+    return [
+        Camera(settings, source_maker(settings.source), adjusted.get(settings.id)) for settings in configuration.cameras
+    ]
+
+
+def _adjustments(configuration: Configuration) -> Adjustments:
+    return Adjustments(configuration.server.state_dir / "controls.json")
 
 
 async def run(configuration: Configuration) -> None:
@@ -71,7 +79,9 @@ def _make_station(configuration: Configuration) -> Station:
         identity = identify(configuration.server.name, folder)
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
-    return Station(identity, make_cameras(configuration), SnapshotStore(folder / "snapshots", signer))
+    return Station(
+        identity, make_cameras(configuration), SnapshotStore(folder / "snapshots", signer), _adjustments(configuration)
+    )
 
 
 def _signing_key(path: Path) -> bytes:

@@ -1,23 +1,27 @@
-"""The thread in which one source is opened, read and closed: what keeps drivers off the event loop."""
+"""The thread in which one source is opened, read, adjusted and closed: what keeps drivers off the event loop."""
 
 import asyncio
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
+from pi_mjpeg_server.controls import Control
 from pi_mjpeg_server.frame import Picture
-from pi_mjpeg_server.sources import Mode, Source, SourceError
+from pi_mjpeg_server.sources import Adjustable, Mode, Source, SourceError
 
 _LOGGER = logging.getLogger(__name__)
+_MOST_JOBS = 16
+_Answer = TypeVar("_Answer")
 
 
 class CaptureListener(Protocol):
     """Who is told, on the event loop, what happened in the thread."""
 
-    def opened(self, mode: Mode) -> None:
+    def opened(self, mode: Mode, controls: Mapping[str, Control]) -> None:
         """The device is open and will give this."""
 
     def pictured(self, picture: Picture, missed: int) -> None:
@@ -47,8 +51,10 @@ class Capture:
         self._wanted = False
         self._closing = False
         self._restarting = False
+        self._jobs: deque[Callable[[Source], None]] = deque()
         self._pending: Picture | None = None
         self._missed = 0
+        self._broken = 0
         self._answered = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
 
@@ -94,13 +100,41 @@ class Capture:
         self._listener = None
         self.close()
 
+    async def do(self, job: Callable[[Source], _Answer]) -> _Answer:
+        """Return what `job` returns, called in the thread between two pictures, or raise what it raises.
+
+        Raises `SourceError` when too many wait already.
+        """
+        answer: asyncio.Future[_Answer] = self._loop.create_future()
+
+        def settle(settling: Callable[[Any], None], value: object) -> None:
+            if not answer.done():
+                settling(value)
+
+        def run(source: Source) -> None:
+            try:
+                value = job(source)
+            except Exception as error:  # noqa: BLE001  (whoever asked is told, whatever it is)
+                self._on_loop(settle, answer.set_exception, error)
+            else:
+                self._on_loop(settle, answer.set_result, value)
+
+        with self._changed:
+            if len(self._jobs) >= _MOST_JOBS:
+                raise SourceError("the camera is busy with earlier wishes")
+            self._jobs.append(run)
+            self._changed.notify()
+        return await answer
+
     def _run(self) -> None:
         failure: Exception | None = None
         source: Source | None = None
         try:
             source = self._make_source()
-            self._tell_opened(source.open())
-            while self._wait_until_wanted():
+            mode = source.open()
+            controls = source.controls() if isinstance(source, Adjustable) else {}
+            self._tell(lambda listener: listener.opened(mode, controls))
+            while self._wait_until_wanted(source):
                 self._capture(source)
                 self._tell(lambda listener: listener.paused())
         except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
@@ -119,7 +153,8 @@ class Capture:
             for picture in pictures:
                 self._answered = time.monotonic()
                 if picture is not None:
-                    self._offer(picture)
+                    self._offer(picture, getattr(source, "broken", 0))
+                self._do_jobs(source)
                 if not self._wanted or self._closing or self._restarting:
                     return
         finally:
@@ -128,16 +163,26 @@ class Capture:
                 close()
         raise SourceError("the camera stopped giving pictures")
 
-    def _wait_until_wanted(self) -> bool:
-        with self._changed:
-            self._restarting = False
-            self._changed.wait_for(lambda: self._wanted or self._closing)
+    def _wait_until_wanted(self, source: Source) -> bool:
+        """Rest until pictures are wanted, doing jobs meanwhile; False when it is time to close."""
+        while True:
             self._answered = time.monotonic()
-            return not self._closing
+            with self._changed:
+                self._restarting = False
+                self._changed.wait_for(lambda: self._wanted or self._closing or self._jobs)
+                if self._closing or self._wanted:
+                    return not self._closing
+            self._do_jobs(source)
 
-    def _offer(self, picture: Picture) -> None:
+    def _do_jobs(self, source: Source) -> None:
+        while self._jobs:
+            self._jobs.popleft()(source)
+
+    def _offer(self, picture: Picture, broken: int) -> None:
         """Hand a picture to the loop; while the loop has not taken the last one, the newest replaces it."""
         with self._changed:
+            self._missed += broken - self._broken
+            self._broken = broken
             replaced, self._pending = self._pending, picture
             if replaced is not None:
                 self._missed += 1
@@ -151,15 +196,14 @@ class Capture:
         if picture is not None:
             listener.pictured(picture, missed)
 
-    def _tell_opened(self, mode: Mode) -> None:
-        self._answered = time.monotonic()
-        self._tell(lambda listener: listener.opened(mode))
-
     def _tell(self, call: Callable[[CaptureListener], None]) -> None:
-        def on_loop() -> None:
+        def told() -> None:
             if self._listener is not None:
                 call(self._listener)
 
+        self._on_loop(told)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         # The loop may be gone at the end of the process, when nobody is left to tell.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(on_loop)
+            self._loop.call_soon_threadsafe(call, *arguments)

@@ -66,12 +66,12 @@ def camera_state_document(camera: Camera) -> Document:
         "schema": SCHEMA,
         "state": camera.state.value,
         "reason": camera.reason,
-        "since": iso(camera.since),
+        "since": iso(camera.supervisor.since),
         "fps": _rounded(camera.pictures.per_second(time.monotonic())),
         "viewers": len(camera.viewers),
         "drops": camera.missed,
-        "restarts": camera.restarts,
-        "last_error": camera.last_error,
+        "restarts": camera.supervisor.restarts,
+        "last_error": camera.supervisor.last_error,
     }
 
 
@@ -85,6 +85,23 @@ def snapshot_document(kept: Snapshot, base: str) -> Document:
         "height": kept.height,
         "bytes": kept.bytes,
     }
+
+
+def controls_document(camera: Camera) -> list[Document]:
+    """Return what can be adjusted on a camera, with ranges and present values."""
+    return [
+        {
+            "name": control.name,
+            "type": control.type,
+            "minimum": control.minimum,
+            "maximum": control.maximum,
+            "step": control.step,
+            "default": control.default,
+            "value": control.value,
+            "options": list(control.options),
+        }
+        for control in camera.controls.values()
+    ]
 
 
 def camera_facts(camera: Camera) -> Document:
@@ -102,20 +119,21 @@ def camera_facts(camera: Camera) -> Document:
 
 
 def _camera_in_state(camera: Camera, base: str) -> Document:
-    settings = camera.settings
+    settings, supervisor = camera.settings, camera.supervisor
     return {
         **camera_facts(camera),
         "source": camera.mode.source or settings.source,
         "available": camera.available,
         "state": camera.state.value,
         "reason": camera.reason,
-        "since": iso(camera.since),
-        "next_try": None if camera.next_try is None else iso(camera.next_try),
+        "since": iso(supervisor.since),
+        "next_try": None if supervisor.next_try is None else iso(supervisor.next_try),
         "measured_fps": _rounded(camera.pictures.per_second(time.monotonic())),
         "frames": camera.pictures.count,
         "drops": camera.missed,
-        "restarts": camera.restarts,
-        "last_error": camera.last_error,
+        "restarts": supervisor.restarts,
+        "last_error": supervisor.last_error,
+        "controls": controls_document(camera),
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),
         "snapshot_url": snapshot_url(settings.id, base),

@@ -1,11 +1,27 @@
 """What can be read from a JPEG's bytes without decoding it (ITU-T T.81, annex B)."""
 
+from collections.abc import Iterator
+
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
+_HUFFMAN_TABLES = 0xC4
 _MARKER = 0xFF
+
+# The four typical tables of T.81, K.3: what a UVC camera means when it sends none (USB Video Class 1.1, MJPEG payload).
+_TYPICAL_TABLES = bytes.fromhex(
+    "ffc4001f0000010501010101010100000000000000000102030405060708090a0bffc400b5100002010303020403050504040000"
+    "017d01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a"
+    "3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a838485868788898a9293949596"
+    "9798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2"
+    "f3f4f5f6f7f8f9faffc4001f0100030101010101010101010000000000000102030405060708090a0bffc400b511000201020404"
+    "03040705040400010277000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125"
+    "f11718191a262728292a35363738393a434445464748494a535455565758595a636465666768696a737475767778797a82838485"
+    "868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3"
+    "e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
+)
 
 
 class JpegError(ValueError):
@@ -26,6 +42,29 @@ def size(jpeg: bytes) -> tuple[int, int]:
     Walks the segments, so a thumbnail inside an EXIF segment is never mistaken for the picture.
     Raises `JpegError` when there is no frame header.
     """
+    for marker, at in _segments(jpeg):
+        if marker in _START_OF_FRAME and at + 9 <= len(jpeg):
+            height = int.from_bytes(jpeg[at + 5 : at + 7], "big")
+            width = int.from_bytes(jpeg[at + 7 : at + 9], "big")
+            return width, height
+    raise JpegError("it has no frame header")
+
+
+def with_huffman_tables(jpeg: bytes) -> bytes:
+    """Return the JPEG with the typical Huffman tables before its scan, or the same object where it has its own.
+
+    Many webcams leave them out, which browsers do not take. Raises `JpegError` when there is no scan.
+    """
+    for marker, at in _segments(jpeg):
+        if marker == _HUFFMAN_TABLES:
+            return jpeg
+        if marker == _START_OF_SCAN:
+            return b"".join((jpeg[:at], _TYPICAL_TABLES, jpeg[at:]))
+    raise JpegError("it has no picture in it")
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """Yield marker and place of each segment up to the scan. Raises `JpegError` where no JPEG begins."""
     if not jpeg.startswith(_SOI):
         raise JpegError("it does not begin as a JPEG")
     at = len(_SOI)
@@ -35,22 +74,26 @@ def size(jpeg: bytes) -> tuple[int, int]:
             at += 1
         elif marker in _STANDALONE:
             at += 2
-        elif marker in _START_OF_FRAME and at + 9 <= len(jpeg):
-            height = int.from_bytes(jpeg[at + 5 : at + 7], "big")
-            width = int.from_bytes(jpeg[at + 7 : at + 9], "big")
-            return width, height
-        elif marker == _START_OF_SCAN:
-            break
         else:
+            yield marker, at
+            if marker == _START_OF_SCAN:
+                return
             at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    raise JpegError("it has no frame header")
+
+
+def orientation(rotation: int, *, hflip: bool = False, vflip: bool = False) -> int:
+    """Return EXIF's number (1 to 8) for flips followed by a clockwise rotation in degrees, a multiple of 90."""
+    turns = rotation // 90 + (2 if vflip else 0)
+    return ((2, 7, 4, 5) if hflip != vflip else (1, 6, 3, 8))[turns % 4]
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """Return the JPEG with an EXIF segment that says how to turn it (EXIF 2.3, tag 0x0112; 6 is 90 degrees clockwise).
+    """Return the JPEG with an EXIF segment that says how to show it (EXIF 2.3, tag 0x0112), or itself for 1, upright.
 
     The segment holds no thumbnail, whose end marker some readers take for the picture's own.
     """
+    if orientation == 1:
+        return jpeg
     entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + orientation.to_bytes(2, "big") + b"\0\0"
     tiff = b"MM\x00\x2a\x00\x00\x00\x08" + b"\x00\x01" + entry + b"\0\0\0\0"
     body = b"Exif\0\0" + tiff

@@ -1,13 +1,18 @@
 """Everything one server process is about: who it is, its cameras, and what they kept."""
 
+import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.identity import Identity
 from pi_mjpeg_server.scaling import Scaler
 from pi_mjpeg_server.snapshots import Snapshot, SnapshotStore
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -26,6 +31,7 @@ class Station:
     identity: Identity
     cameras: Sequence[Camera]
     snapshots: SnapshotStore
+    adjustments: Adjustments
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     scalers: dict[str, Scaler] = field(default_factory=dict)
@@ -54,3 +60,15 @@ class Station:
         for listener in self.on_snapshot:
             listener(kept, trigger)
         return kept
+
+    async def adjust(self, camera: Camera, wishes: Mapping[str, object]) -> None:
+        """Set controls of a camera, all or none, and keep them for the next start.
+
+        Raises `ControlError` for a wish that cannot be and `CameraUnavailableError` when the camera cannot be asked.
+        A disk that does not keep them is told in the log: the camera is adjusted all the same.
+        """
+        await camera.set_controls(wishes)
+        try:
+            await asyncio.to_thread(self.adjustments.save, camera.settings.id, camera.adjusted)
+        except OSError as error:
+            _LOGGER.warning("%s: the controls are set but not kept: %s", camera.settings.name, error)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera, CameraSettings
+from pi_mjpeg_server.controls import Control, ControlValue
 from pi_mjpeg_server.frame import Picture
 from pi_mjpeg_server.identity import Identity
 from pi_mjpeg_server.snapshots import Signer, SnapshotStore
@@ -55,13 +57,16 @@ class Script:
     captures: int = 0
     closed: int = 0
     frames: int = 0
+    asked: SourceSettings = field(default_factory=SourceSettings)
+    brightness: int = 0
 
     def __post_init__(self) -> None:
         """Nothing blocks unless a test clears the event."""
         self.blocked.set()
 
-    def source(self) -> "ScriptedSource":
+    def source(self, settings: SourceSettings) -> "ScriptedSource":
         """Make a source that follows this script."""
+        self.asked = settings
         return ScriptedSource(self)
 
 
@@ -100,6 +105,15 @@ class ScriptedSource:
         finally:
             script.capturing -= 1
 
+    def controls(self) -> dict[str, Control]:
+        """Offer a brightness."""
+        return {"brightness": Control("brightness", "integer", 0, self._script.brightness, -64, 64, 2)}
+
+    def set_control(self, name: str, value: ControlValue) -> None:
+        """Set it."""
+        assert name == "brightness"
+        self._script.brightness = int(value)
+
     def close(self) -> None:
         """Note that it was closed."""
         self._script.closed += 1
@@ -135,7 +149,8 @@ class Served:
 async def serving(folder: Path, cameras: Sequence[Camera]) -> AsyncIterator[Served]:
     """Serve cameras on 127.0.0.1, as `app.run` does."""
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
-    station = Station(identity, cameras, SnapshotStore(folder / "snapshots", Signer(b"k" * 32)))
+    store = SnapshotStore(folder / "snapshots", Signer(b"k" * 32))
+    station = Station(identity, cameras, store, Adjustments(folder / "controls.json"))
     runner = web.AppRunner(make_application(station), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from pi_mjpeg_server import camera as camera_module
+from pi_mjpeg_server import supervisor
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError, State
 from pi_mjpeg_server.viewer import Viewer
 
@@ -16,10 +17,11 @@ from tests.server.scripted import Script, camera, level_of, supervised, until
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let deadlines pass in tenths of a second."""
     monkeypatch.setattr(camera_module, "START_WITHIN", 0.8)
-    monkeypatch.setattr(camera_module, "STOP_WITHIN", 0.4)
-    monkeypatch.setattr(camera_module, "LONGEST_GAP", 0.4)
-    monkeypatch.setattr(camera_module, "RETRY_AFTER", (0.05, 0.1))
-    monkeypatch.setattr(camera_module, "_ANSWERS", 0.2)
+    monkeypatch.setattr(supervisor, "START_WITHIN", 0.8)
+    monkeypatch.setattr(supervisor, "STOP_WITHIN", 0.4)
+    monkeypatch.setattr(supervisor, "LONGEST_GAP", 0.4)
+    monkeypatch.setattr(supervisor, "RETRY_AFTER", (0.05, 0.1))
+    monkeypatch.setattr(supervisor, "ANSWERS_WITHIN", 0.2)
 
 
 def viewer() -> Viewer:
@@ -79,7 +81,7 @@ async def test_a_viewer_who_comes_while_it_stops_gets_a_picture() -> None:
                 async with asyncio.timeout(2):
                     await cam.broadcast.newer_than(latest.sequence)
             await asyncio.sleep(0)
-        assert sum(thread.name == "capture-front" for thread in threading.enumerate()) == 1
+        assert sum(thread.name == "capture-Front" for thread in threading.enumerate()) == 1
 
 
 async def test_a_still_is_taken_after_it_was_asked_for() -> None:
@@ -117,12 +119,12 @@ async def test_a_camera_that_does_not_open_says_why_and_comes_back() -> None:
         await until(lambda: cam.state is State.FAILING)
         assert cam.reason == "the ribbon is loose"
         assert not cam.available
-        assert cam.next_try is not None
+        assert cam.supervisor.next_try is not None
         with pytest.raises(CameraUnavailableError, match="ribbon"):
             await cam.still(time.monotonic())
         script.fail_open = None
         await until(lambda: cam.available)
-        assert cam.last_error == "the ribbon is loose"
+        assert cam.supervisor.last_error == "the ribbon is loose"
 
 
 async def test_viewers_of_a_failing_camera_see_a_drawn_picture_about_once_a_second() -> None:
@@ -207,7 +209,7 @@ async def test_stopping_leaves_no_thread_and_closes_the_device() -> None:
     async with supervised(cam):
         await idle(cam)
     assert script.closed == 1
-    assert not any(thread.name == "capture-front" for thread in threading.enumerate())
+    assert not any(thread.name == "capture-Front" for thread in threading.enumerate())
 
 
 async def test_one_failing_camera_never_touches_another() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.controls import Control
 from pi_mjpeg_server.documents import (
     camera_state_document,
     server_state_document,
@@ -57,20 +59,22 @@ async def station(tmp_path: Path) -> Station:
     """The server that the recorded documents are about."""
     front = Camera(CameraSettings("front", "Front door", "picamera2"), Script().source)
     front.mode = Mode(model="imx708", size=(1280, 720), fps=30)
-    front.state, front.since = State.LIVE, at("2026-11-22T09:59:00.000Z")
+    front.supervisor.state, front.supervisor.since = State.LIVE, at("2026-11-22T09:59:00.000Z")
     front.pictures, front.missed = running(29.9, 1794), 3
     front.viewers = {
         make_viewer("192.168.1.7", None, "2026-11-22T09:59:30.000Z", 10.0, 300, 0),
         make_viewer("192.168.1.4", "HomeAssistant/2026.11.0 pi_mjpeg", "2026-11-22T09:59:00.000Z", 29.9, 1791, 3),
     }
+    front.controls = {"Brightness": Control("Brightness", "number", 0.0, 0.2, -1.0, 1.0)}
     shed = Camera(CameraSettings("shed", "Shed", "v4l2", asked=SourceSettings(fps=15)), Script().source)
-    shed.state, shed.since = State.FAILING, at("2026-11-22T09:10:00.000Z")
-    shed.reason = shed.last_error = UNPLUGGED
-    shed.next_try, shed.restarts = at("2026-11-22T10:00:04.000Z"), 4
+    shed.supervisor.state, shed.supervisor.since = State.FAILING, at("2026-11-22T09:10:00.000Z")
+    shed.supervisor.reason = shed.supervisor.last_error = UNPLUGGED
+    shed.supervisor.next_try, shed.supervisor.restarts = at("2026-11-22T10:00:04.000Z"), 4
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, Signer(b"k" * 32))
-    return Station(identity, [front, shed], store, broker, at("2026-11-22T09:00:00.000Z"))
+    adjustments = Adjustments(tmp_path / "controls.json")
+    return Station(identity, [front, shed], store, adjustments, broker, at("2026-11-22T09:00:00.000Z"))
 
 
 async def test_api_state(station: Station) -> None:
@@ -89,9 +93,13 @@ async def test_server_state(station: Station) -> None:
 
 async def test_camera_state(station: Station) -> None:
     front = station.cameras[0]
-    front.state, front.since, front.pictures = State.FAILING, at("2026-11-22T10:00:00.000Z"), Rate()
-    front.reason = front.last_error = "No camera number 0 found"
-    front.restarts = 1
+    front.supervisor.state, front.supervisor.since, front.pictures = (
+        State.FAILING,
+        at("2026-11-22T10:00:00.000Z"),
+        Rate(),
+    )
+    front.supervisor.reason = front.supervisor.last_error = "No camera number 0 found"
+    front.supervisor.restarts = 1
     assert camera_state_document(front) == recorded("camera_state.json")
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Self
 from unittest.mock import MagicMock, create_autospec
@@ -30,6 +31,15 @@ CAMERAS = [
     {"Id": "/base/soc/i2c0mux/i2c@0/imx219@10", "Model": "imx219"},
 ]
 SIZE = (64, 48)
+CONTROLS = {
+    "Brightness": (-1.0, 1.0, 0.0),
+    "AeEnable": (False, True, True),
+    "ExposureTime": (29, 66666, 20000),
+    "AwbMode": (0, 2, 0),
+    "ColourGains": (0.0, 32.0, None),
+    "FrameDurationLimits": (33333, 120000, None),
+    "ScalerCrop": ((0, 0, 640, 480), (100, 200, 4000, 3000), (100, 200, 4000, 3000)),
+}
 
 RealThing = Any
 """Something of Picamera2, which has no types; autospec checks the calls."""
@@ -123,6 +133,8 @@ def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> RealThing:
     """A Picamera2 that refuses every call which the real one's signatures would refuse."""
     kind = create_autospec(library.Picamera2)
     kind.global_camera_info.return_value = CAMERAS
+    kind.return_value.camera_controls = CONTROLS
+    kind.return_value.camera_configuration.return_value = {"main": {"size": SIZE, "format": "YUV420"}}
     monkeypatch.setattr(library, "Picamera2", kind)
     multi_encoder = importlib.import_module("picamera2.encoders.jpeg_encoder")
     monkeypatch.setattr(multi_encoder, "MappedArray", FakeMappedArray)
@@ -160,6 +172,76 @@ def test_the_rate_is_sent_at_every_start(camera: RealThing) -> None:
         assert camera.return_value.set_controls.call_count == starts
         sent = camera.return_value.set_controls.call_args.args[0]
         assert sent == {"FrameDurationLimits": (50_000, 200_000), "Brightness": 0.1}
+
+
+def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: RealThing) -> None:
+    enums = sys.modules["libcamera.controls"]
+    enums.AwbModeEnum = SimpleNamespace(__members__={"Auto": 0, "Tungsten": 1, "Cloudy": 2, "Custom": 7})  # type: ignore[attr-defined]  # stands in
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    controls = source.controls()
+    assert set(controls) == {"Brightness", "AeEnable", "ExposureTime", "AwbMode", "Zoom"}
+    assert controls["AwbMode"].options == ("Auto", "Tungsten", "Cloudy")
+    assert (controls["ExposureTime"].minimum, controls["ExposureTime"].maximum) == (29, 66666)
+    for name, value, sent in (
+        ("Brightness", 0.5, {"Brightness": 0.5}),
+        ("AeEnable", False, {"AeEnable": False}),
+        ("AwbMode", "Cloudy", {"AwbMode": 2}),
+        ("Zoom", 2.0, {"ScalerCrop": (1100, 950, 2000, 1500)}),
+    ):
+        source.set_control(name, value)
+        assert camera.return_value.set_controls.call_args.args[0] == sent
+        assert source.controls()[name].value == value
+
+
+def test_a_control_that_this_camera_has_not_is_left_out_and_told(camera: RealThing) -> None:
+    FakeSensor(camera.return_value)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 9, "Sharpness": 1}))
+    assert source.open().note == "it has no control of that name or range: Brightness, Sharpness"
+    frames = source.frames()
+    next(frames)
+    assert camera.return_value.set_controls.call_args.args[0] == {"FrameDurationLimits": (50_000, 200_000)}
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_a_hardware_encoder_that_gives_nothing_is_replaced_by_software(
+    camera: RealThing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "video11").touch()
+    monkeypatch.setattr(our_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    monkeypatch.setattr(our_source, "_HEARTBEAT", 0.02)
+    monkeypatch.setattr(our_source, "_HARDWARE_PATIENCE", 0.1)
+    used = []
+    camera.return_value.start_recording.side_effect = lambda encoder, _output: used.append(type(encoder).__name__)
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    for _ in range(2):
+        frames = source.frames()
+        assert list(islice(frames, 8)) == [None] * 8
+        frames.close()  # type: ignore[attr-defined]  # it is a generator
+    assert used == ["MJPEGEncoder", "JpegEncoder"]
+
+
+def test_a_hardware_encoder_that_cannot_be_opened_is_replaced_by_software(
+    camera: RealThing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "video11").touch()
+    monkeypatch.setattr(our_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    sensor = FakeSensor(camera.return_value)
+    camera.return_value.stop_recording.side_effect = lambda: None if sensor.encoder is None else sensor.stop()
+
+    def start(encoder: RealThing, output: RealThing) -> None:
+        if type(encoder).__name__ == "MJPEGEncoder":
+            raise FileNotFoundError(2, "No such file", "/dev/video11")
+        sensor.start(encoder, output)
+
+    camera.return_value.start_recording.side_effect = start
+    frames = source.frames()
+    assert next(frames) is not None
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+    assert sensor.running == 0
 
 
 def test_the_configuration_is_one_that_the_real_method_takes(camera: RealThing) -> None:

@@ -156,7 +156,7 @@ def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypa
     )
     (tmp_path / "picture.jpg").write_bytes(grey(123))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    source = source_maker("still", SourceSettings(device=str(tmp_path / "picture.jpg")))()
+    source = source_maker("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
     assert source.open().model == "Still picture"
     picture = next(source.frames())
     assert picture is not None

@@ -23,13 +23,17 @@ A source is a class with three methods. This is a whole one, for a device that n
 
 A distribution offers it under the entry-point group `pi_mjpeg.sources`; the entry point's name is what a
 configuration calls it by (`source = "still"`).
+
+A source that can be adjusted while it runs has two methods more, those of `Adjustable`. One that leaves out broken
+pictures counts them in an attribute `broken`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
+from pi_mjpeg_server.controls import Control, ControlValue
 from pi_mjpeg_server.frame import Picture
 
 ENTRY_POINTS = "pi_mjpeg.sources"
@@ -44,7 +48,8 @@ class SourceSettings:
     """What is asked of a source; it gives the nearest it has and says so in its `Mode`.
 
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
-    pictures a second, `quality` JPEG's 1 to 100, `rotation` clockwise degrees. `controls` are the driver's own names.
+    pictures a second, `quality` JPEG's 1 to 100, `rotation` clockwise degrees. `controls` are values by the
+    driver's own names; those that it does not have are left out and told in the `Mode`'s note.
     """
 
     device: str | None = None
@@ -98,6 +103,17 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of the device. It may be called when nothing is open."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A source with controls. Its methods are called between `open` and `close`, in the same thread as those."""
+
+    def controls(self) -> Mapping[str, Control]:
+        """Return what can be adjusted, with the present values."""
+
+    def set_control(self, name: str, value: ControlValue) -> None:
+        """Set a control to a value that `Control.checked` has accepted."""
 
 
 class SourceKind(Protocol):

@@ -1,20 +1,25 @@
 """Which source a configuration means by the name it gives, `auto` included."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from pi_mjpeg_server.controls import Control, ControlValue
 from pi_mjpeg_server.frame import Picture
-from pi_mjpeg_server.sources import Mode, Source, SourceError, SourceSettings, kinds
+from pi_mjpeg_server.sources import Adjustable, Mode, Source, SourceError, SourceSettings, kinds
 
 AUTO = "auto"
 _ORDER = ("picamera2", "v4l2", "emulated")
 
 
-def source_maker(name: str, settings: SourceSettings) -> Callable[[], Source]:
+def source_maker(name: str) -> Callable[[SourceSettings], Source]:
     """Return what makes a source of the kind `name`. To be called in a thread: it imports the library."""
     if name == AUTO:
-        return lambda: AutoSource(settings)
-    return lambda: kinds()[name]()(settings)
+        return AutoSource
+
+    def make(settings: SourceSettings) -> Source:
+        return kinds()[name]()(settings)
+
+    return make
 
 
 class AutoSource:
@@ -57,3 +62,19 @@ class AutoSource:
         chosen, self._chosen = self._chosen, None
         if chosen is not None:
             chosen.close()
+
+    def controls(self) -> Mapping[str, Control]:
+        """Return the chosen camera's controls."""
+        chosen: object = self._chosen
+        return chosen.controls() if isinstance(chosen, Adjustable) else {}
+
+    def set_control(self, name: str, value: ControlValue) -> None:
+        """Set one of the chosen camera's controls."""
+        chosen: object = self._chosen
+        if isinstance(chosen, Adjustable):
+            chosen.set_control(name, value)
+
+    @property
+    def broken(self) -> int:
+        """How many broken pictures the chosen camera left out."""
+        return getattr(self._chosen, "broken", 0)

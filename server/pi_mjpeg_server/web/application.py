@@ -4,6 +4,7 @@ from aiohttp import web
 
 from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.web import page, stills
+from pi_mjpeg_server.web.controls import patch_controls
 from pi_mjpeg_server.web.errors import errors
 from pi_mjpeg_server.web.request import STATION
 from pi_mjpeg_server.web.stream import stream
@@ -23,6 +24,7 @@ def make_application(station: Station) -> web.Application:
     application.router.add_get(f"/cameras/{_CAMERA}/stream", stream)
     application.router.add_get(f"/cameras/{_CAMERA}/snapshot.jpg", stills.snapshot)
     application.router.add_post(f"/api/cameras/{_CAMERA}/snapshots", stills.keep_snapshot)
+    application.router.add_patch(f"/api/cameras/{_CAMERA}/controls", patch_controls)
     application.router.add_get("/snapshots/{snapshot}.jpg", stills.kept_snapshot)
     application.router.add_get("/stream", stream)
     application.router.add_get("/video_feed", stream)

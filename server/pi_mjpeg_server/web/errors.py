@@ -24,6 +24,11 @@ def not_found(message: str) -> web.HTTPNotFound:
     return _refusal(web.HTTPNotFound, "not_found", message)
 
 
+def unprocessable(code: str, message: str) -> web.HTTPUnprocessableEntity:
+    """Return a 422 for a wish that is understood and cannot be fulfilled."""
+    return _refusal(web.HTTPUnprocessableEntity, code, message)
+
+
 def insufficient_storage(message: str) -> web.HTTPInsufficientStorage:
     """Return a 507 for what the disk did not take."""
     return _refusal(web.HTTPInsufficientStorage, "not_kept", message)

@@ -1,0 +1,104 @@
+"""The names used of Picamera2 and libcamera, imported in one place that explains a failure.
+
+Importing them brings numpy and seconds of start-up, so it happens when a camera is opened or listed, not before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pi_mjpeg_server import jpeg
+from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.sources import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OLDEST_BELIEVED = 5.0
+_ADVICE = {
+    "picamera2": "install it with: sudo apt install python3-picamera2 --no-install-recommends",
+    "libcamera": "install it with: sudo apt install python3-libcamera; a venv needs --system-site-packages to see it",
+    "pykms": "install it with: sudo apt install python3-kms++",
+    "kms": "install it with: sudo apt install python3-kms++",
+}
+
+
+class Library(NamedTuple):
+    """Picamera2's classes, libcamera's types, and whether this is a Pi 4 or older (which has a hardware encoder)."""
+
+    Picamera2: Any
+    JpegEncoder: Any
+    MJPEGEncoder: Any
+    Output: Any
+    ColorSpace: Any
+    Transform: Any
+    controls: Any
+    platform_is_vc4: bool
+
+
+def load() -> Library:
+    """Import them. Raises `SourceError` that says what to install."""
+    try:
+        from libcamera import ColorSpace, Transform, controls
+        from picamera2 import Picamera2
+        from picamera2.encoders import JpegEncoder, MJPEGEncoder
+        from picamera2.outputs import Output
+        from picamera2.platform import Platform, get_platform
+    except ModuleNotFoundError as error:
+        advice = _ADVICE.get(error.name or "", "install python3-picamera2 with apt rather than with pip")
+        raise SourceError(f"the Python module {error.name!r} is missing: {advice}") from error
+    except ImportError as error:
+        raise SourceError(
+            f"picamera2 and libcamera do not fit together ({error}): remove the picamera2 that pip installed, use apt's"
+        ) from error
+    except ValueError as error:
+        raise SourceError(
+            f"numpy does not fit to apt's modules ({error}): remove numpy from the virtual environment"
+        ) from error
+    vc4 = get_platform() == Platform.VC4
+    return Library(Picamera2, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
+
+
+def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, Callable[[float], Picture | None]]:  # noqa: ANN401
+    """Return a Picamera2 `Output` that keeps the latest picture, and what waits for it so many seconds."""
+
+    class LatestPicture(library.Output):  # type: ignore[misc,name-defined]  # its base is known at run time only
+        def __init__(self) -> None:
+            super().__init__()
+            self._arrived = threading.Condition()
+            self._picture: Picture | None = None
+
+        def outputframe(
+            self,
+            frame: bytes,
+            keyframe: bool = True,  # noqa: ARG002, FBT001, FBT002  (Picamera2's signature)
+            timestamp: int | None = None,
+            packet: object = None,  # noqa: ARG002
+            audio: bool = False,  # noqa: ARG002, FBT001, FBT002
+        ) -> None:
+            """Keep a picture. It runs in the encoder's thread, which ends for good if this raises."""
+            data = jpeg.with_orientation(bytes(frame), orientation)
+            picture = Picture(data, _taken(encoder.firsttimestamp, timestamp))
+            with self._arrived:
+                self._picture = picture
+                self._arrived.notify()
+
+        def take(self, timeout: float) -> Picture | None:
+            with self._arrived:
+                self._arrived.wait_for(lambda: self._picture is not None, timeout)
+                picture, self._picture = self._picture, None
+            return picture
+
+    output = LatestPicture()
+    return output, output.take
+
+
+def _taken(first_us: int | None, since_first_us: int | None) -> float:
+    """Turn the sensor's timestamp (microseconds of the boot clock) into one of the monotonic clock."""
+    now = time.monotonic()
+    if first_us is None or since_first_us is None:
+        return now
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - (first_us + since_first_us) / 1_000_000
+    return now - age if 0 <= age < _OLDEST_BELIEVED else now
