@@ -1,10 +1,12 @@
 """Unavailable says unavailable within a moment, and whoever comes back is available again by itself."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.const import STATE_UNAVAILABLE
@@ -101,6 +103,24 @@ async def test_offline_over_mqtt_counts_at_once_and_online_undoes_it(
     await until(lambda: len(pi.requests) > before, seconds=2)
     assert caplog.text.count("The server says that it is offline") == 1
     assert caplog.text.count("Garden Pi is back") == 1
+
+
+async def test_online_counts_before_the_server_is_asked(hass: HomeAssistant, say: Say, pi: Pi) -> None:
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(3)
+        return web.json_response(pi.state)
+
+    await say("availability", "offline")
+    await until(lambda: not is_available(hass))
+    pi.answers["/api/state"] = silent
+    await say("availability", "online")
+    await until(lambda: is_available(hass), seconds=1)
+
+
+async def test_a_camera_that_comes_is_asked_about_at_once(hass: HomeAssistant, say: Say, pi: Pi) -> None:
+    pi.state["cameras"].append({**pi.camera(), "id": "attic", "name": "Attic"})
+    await say("attic/availability", "online")
+    await until(lambda: hass.states.get("camera.attic"), seconds=2)
 
 
 async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: HomeAssistant, say: Say) -> None:
