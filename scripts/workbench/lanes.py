@@ -23,7 +23,10 @@ _AT_ONCE = 2  # lanes; a Raspberry Pi and a small builder have at least that man
 
 @dataclass(frozen=True)
 class Lane:
-    """One pytest run: its environment, the words after `python`, and what its tests start besides."""
+    """One pytest run: its environment, the words after `python`, and what its tests start besides.
+
+    A lane that measures seconds runs alone, so that no other lane takes them.
+    """
 
     name: str
     environment: Callable[[], Path]
@@ -66,10 +69,9 @@ _MOSQUITTO = partial(program, "mosquitto")
 _CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium"))
 
 LANES = (
-    Lane("server", environments.tests, ("-m", "pytest", "tests/server"), (_MOSQUITTO,)),
+    Lane("server", environments.tests, ("-m", "pytest", "tests/server"), (_MOSQUITTO,), alone=True),
     Lane("component", environments.component, ("-m", "pytest", "tests/component")),
     Lane("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
-    # It measures seconds, so nothing else may take them.
     Lane(
         "e2e",
         environments.tests,

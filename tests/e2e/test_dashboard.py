@@ -7,6 +7,8 @@ from playwright.async_api import Browser, Page
 from workbench.hass_client import PASSWORD, USERNAME, until
 from workbench.house import House
 
+from tests.e2e.pictures import shown
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _LOGIN = 60_000  # milliseconds until a page with Home Assistant's frontend is there
@@ -31,8 +33,8 @@ async def test_the_camera_moves_on_a_dashboard(house: House, browser: Browser) -
         await live.wait_for()
         await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")
         assert await live.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1280, 720]
-        first = await live.screenshot()
+        first = await shown(live)
         await asyncio.sleep(1)
-        assert await live.screenshot() != first
+        assert await shown(live) != first
     finally:
         await page.close()

@@ -13,7 +13,7 @@ from workbench.hass_client import until
 from workbench.programs import program
 from workbench.server import Server
 
-from tests.e2e.pictures import size
+from tests.e2e.pictures import shown, size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -118,9 +118,9 @@ async def test_chromium_plays_it_in_an_img(server: Server, browser: Browser) -> 
         await page.set_content('<img id="live" src="/stream">')
         live = page.locator("#live")
         await page.wait_for_function("document.querySelector('#live').naturalWidth > 0", timeout=10_000)
-        first = await live.screenshot()
+        first = await shown(live)
         await asyncio.sleep(1)
-        assert await live.screenshot() != first
+        assert await shown(live) != first
         assert await live.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1280, 720]
     finally:
         await page.close()
