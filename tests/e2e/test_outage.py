@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from workbench.hass_client import until
 from workbench.house import House
 from workbench.network import LOOPBACK, answers
@@ -15,6 +17,16 @@ from tests.e2e.pictures import size
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _WITHIN = 10.0  # seconds
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def repaired(house: House) -> AsyncIterator[None]:
+    """Mend after a test that fails what it broke, so that it is the only one that fails."""
+    yield
+    if house.broker and not house.broker.running:
+        house.broker.start()
+    if not house.server.running:
+        await house.server.start_and_wait()
 
 
 async def _becomes(house: House, *, available: bool) -> float:
