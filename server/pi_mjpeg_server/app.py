@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
 from pi_mjpeg_server.identity import identify
 from pi_mjpeg_server.mqtt.bridge import Bridge
+from pi_mjpeg_server.notify import notifying
 from pi_mjpeg_server.snapshots import Signer, SnapshotStore
 from pi_mjpeg_server.sources.choice import source_maker
 from pi_mjpeg_server.station import Station
@@ -64,8 +66,9 @@ async def run(configuration: Configuration) -> None:
         for camera in station.cameras:
             camera.start()
         bridge.start()
-        await stopping.wait()
-        _LOGGER.info("stopping")
+        async with notifying(station, os.environ):
+            await stopping.wait()
+            _LOGGER.info("stopping")
     finally:
         await bridge.stop()
         await runner.cleanup()

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import sys
@@ -91,6 +92,8 @@ def _configuration(parsed: argparse.Namespace) -> Configuration:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    # A crash in a driver, and systemd's watchdog by its SIGABRT, leave in the log where each thread was.
+    faulthandler.enable()
     asyncio.run(app.run(_configuration(parsed)))
     return 0
 
