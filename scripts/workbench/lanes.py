@@ -66,6 +66,7 @@ class Outcome:
 
 
 _MOSQUITTO = partial(program, "mosquitto")
+_SYSTEMD = tuple(partial(program, name) for name in ("systemctl", "systemd-analyze"))
 _CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium"))
 
 LANES = (

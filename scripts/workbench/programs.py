@@ -19,6 +19,8 @@ class _Package:
 
 _PACKAGES = {
     "mosquitto": _Package(("mosquitto",), "usr/sbin/mosquitto"),
+    "systemctl": _Package(("systemd",), "usr/bin/systemctl"),
+    "systemd-analyze": _Package(("systemd",), "usr/bin/systemd-analyze"),
     "curl": _Package(("curl",), "usr/bin/curl"),
     "ffmpeg": _Package(("ffmpeg",), "usr/bin/ffmpeg"),
     # /usr/bin/chromium is a script that knows only the system's own Chromium. Without a font it ends at once.
@@ -30,7 +32,7 @@ _DAEMONS = f"{os.pathsep}/usr/sbin"
 
 
 def program(name: str) -> Path:
-    """Return the path of Mosquitto, curl, ffmpeg or Chromium.
+    """Return the path of one of the programs above.
 
     Raises Trouble with what to install when it is not on PATH and cannot be had from Debian.
     """
@@ -41,7 +43,9 @@ def program(name: str) -> Path:
 
     def make(into: Path) -> None:
         debian.unpack(package.packages, into)
-        _wrap(into, into / package.path, into / name)
+        # Until Debian 13, packages put some into /bin.
+        places = (into / package.path, into / package.path.removeprefix("usr/"))
+        _wrap(into, next(place for place in places if place.exists()), into / name)
 
     return cache.made(f"program-{name}", repr(package), make) / name
 

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from pi_mjpeg_server import VERSION, app
+from pi_mjpeg_server import VERSION, app, service
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
 from pi_mjpeg_server.sources import SourceError, kinds
+from pi_mjpeg_server.unit import unit
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
-    except (app.ListenError, CameraUnavailableError, OSError) as error:
+    except (app.ListenError, CameraUnavailableError, service.ServiceError, OSError) as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         ("cameras", _cameras, "list the cameras that are attached"),
         ("check", _check, "check the configuration and take one picture with each camera"),
         ("snapshot", _snapshot, "take one picture and write it to a file"),
+        ("install-service", _install_service, "have systemd run the server, with the options given here"),
     ):
         sub = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         sub.set_defaults(command=command)
@@ -68,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "snapshot":
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write the JPEG; - for standard output")
             sub.add_argument("--camera", metavar="ID", help="which camera (the first)")
+        if name == "install-service":
+            instead = sub.add_mutually_exclusive_group()
+            instead.add_argument("--print", action="store_true", help="show the unit, and change nothing")
+            instead.add_argument("--remove", action="store_true", help="stop the service and remove its unit")
         sub.add_argument(
             "--config",
             type=Path,
@@ -76,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
             default=_default_file(),
         )
         for option in OPTIONS:
+            if name == "install-service" and option.key == "state_dir":
+                continue  # systemd keeps it
             explained = f"{option.help}; {option.variable}"
             sub.add_argument(option.flag, dest=option.flag, metavar=option.form, help=explained)
     return parser
@@ -87,8 +95,11 @@ def _default_file() -> Path | None:
 
 
 def _configuration(parsed: argparse.Namespace) -> Configuration:
-    flags = {option.flag: getattr(parsed, option.flag) for option in OPTIONS}
-    return load(parsed.config, os.environ, flags)
+    return load(parsed.config, os.environ, _flags(parsed))
+
+
+def _flags(parsed: argparse.Namespace) -> dict[str, str | None]:
+    return {option.flag: getattr(parsed, option.flag, None) for option in OPTIONS}
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -137,6 +148,20 @@ def _snapshot(parsed: argparse.Namespace) -> int:
         return 0
 
     return asyncio.run(_with_cameras(chosen, write))
+
+
+def _install_service(parsed: argparse.Namespace) -> int:
+    if parsed.remove:
+        print(service.remove())
+        return 0
+    # Not the environment: the service will have one of its own.
+    configuration = load(parsed.config, {}, _flags(parsed))
+    facts = service.facts(configuration, parsed.config, _flags(parsed))
+    if parsed.print:
+        print(unit(facts), end="")
+    else:
+        print(service.install(facts))
+    return 0
 
 
 async def _picture_of_each(cameras: Sequence[Camera]) -> int:

@@ -13,8 +13,8 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
-from pi_mjpeg_server.camera import State
 from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.supervisor import State
 
 _LOGGER = logging.getLogger(__name__)
 

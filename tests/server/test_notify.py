@@ -209,9 +209,9 @@ def test_a_stuck_camera_starves_the_watchdog_while_the_others_go_on(
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: blocking-camera\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text("[pi_mjpeg.sources]\nblocking = blocking_camera:Blocking\n")
     hurry = """
-        from pi_mjpeg_server import camera
+        from pi_mjpeg_server import supervisor
 
-        camera.START_WITHIN, camera.STOP_WITHIN, camera.RETRY_AFTER = 1.0, 0.5, (0.1,)
+        supervisor.START_WITHIN, supervisor.STOP_WITHIN, supervisor.RETRY_AFTER = 1.0, 0.5, (0.1,)
     """
     service = serve(hurry, "blocking", **watched(systemd), PYTHONPATH=str(tmp_path))
     systemd.wait_for("WATCHDOG=1")
