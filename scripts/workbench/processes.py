@@ -51,11 +51,17 @@ class Program:
         self._command = ["setpriv", "--pdeathsig", "TERM", "--", *(str(word) for word in command)]
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._exit_code: int | None = None
 
     @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it ended when it was asked to, or before, and not by force."""
+        return self._exit_code is not None and self._exit_code >= 0
 
     def start(self) -> None:
         """Start it; its output is added to the log."""
@@ -95,6 +101,7 @@ class Program:
                 self._process.wait(patience)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._exit_code = self._process.wait()
         self._process = None
 
     def kill(self) -> None:

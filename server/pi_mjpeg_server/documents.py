@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.health import Health
 from pi_mjpeg_server.snapshots import Snapshot
 from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.timestamps import iso
@@ -26,7 +27,7 @@ def snapshot_url(camera_id: str, base: str) -> str:
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
-def state_document(station: Station, base: str, temperature: float | None) -> Document:
+def state_document(station: Station, base: str, health: Health) -> Document:
     """Return `GET /api/state`: everything there is to know, with URLs below `base`."""
     identity = station.identity
     broker = station.broker
@@ -41,22 +42,20 @@ def state_document(station: Station, base: str, temperature: float | None) -> Do
             "started_at": iso(station.started_at),
             "auth": "none",
             "viewers": station.viewers,
-            "temperature": temperature,
-            "throttled": None,
+            **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
         },
         "cameras": [_camera_in_state(camera, base) for camera in station.cameras],
     }
 
 
-def server_state_document(station: Station, temperature: float | None) -> Document:
+def server_state_document(station: Station, health: Health) -> Document:
     """Return the server's telemetry for MQTT."""
     return {
         "schema": SCHEMA,
         "started_at": iso(station.started_at),
         "viewers": station.viewers,
-        "temperature": temperature,
-        "throttled": None,
+        **_health(health),
     }
 
 
@@ -149,6 +148,11 @@ def _viewer_in_state(viewer: Viewer) -> Document:
         "sent": viewer.sent.count,
         "dropped": viewer.dropped,
     }
+
+
+def _health(health: Health) -> Document:
+    throttled = None if health.throttled is None else list(health.throttled)
+    return {"temperature": health.temperature, "throttled": throttled}
 
 
 def _rounded(rate: float) -> float:

@@ -13,7 +13,6 @@ from pi_mjpeg_server import VERSION
 _MACHINE_ID = Path("/etc/machine-id")
 _MODEL = Path("/proc/device-tree/model")
 _INTERFACES = Path("/sys/class/net")
-_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 _PURPOSE = b"pi_mjpeg node id"
 
 
@@ -39,12 +38,6 @@ def identify(name: str | None, state_folder: Path) -> Identity:
     # Only a board has a device tree; the contract wants some text of every machine.
     model = _read(_MODEL) or f"{platform.system()} {platform.machine()}"
     return Identity(node, name or socket.gethostname(), model, _mac())
-
-
-def temperature() -> float | None:
-    """Return the processor's temperature in degrees Celsius, if the machine tells it."""
-    text = _read(_THERMAL)
-    return round(int(text) / 1000, 1) if text is not None and text.lstrip("-").isdigit() else None
 
 
 def _own_id(path: Path) -> str:

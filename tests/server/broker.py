@@ -15,6 +15,7 @@ class Listener:
 
     def __init__(self, port: int) -> None:
         """Listen to everything on the broker at 127.0.0.1."""
+        self.port = port
         self.retained: dict[str, str] = {}
         self.said: list[tuple[str, str]] = []
         self._subscribed: queue.Queue[None] = queue.Queue()
@@ -31,9 +32,11 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say(self, topic: str, payload: str | bytes, *, retain: bool = False) -> None:
-        """Publish a message and wait until the broker has it."""
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
+    def say(self, topic: str, payload: str | bytes, *, retain: bool = False, wait: bool = True) -> None:
+        """Publish a message and wait until the broker has it, unless there is more to say."""
+        said = self._client.publish(topic, payload, qos=1, retain=retain)
+        if wait:
+            said.wait_for_publish(5)
 
     def wait(self, condition: Callable[["Listener"], bool], seconds: float = 10.0) -> float:
         """Wait until a condition holds and return how long it took; fails when it takes longer than `seconds`."""
@@ -48,7 +51,7 @@ class Listener:
         return self.wait(lambda listener: listener.retained.get(topic) == payload, seconds)
 
     def _heard(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401  (paho's)
-        text = message.payload.decode()
+        text = message.payload.decode(errors="replace")
         self.said.append((message.topic, text))
         if text:
             self.retained[message.topic] = text

@@ -16,8 +16,10 @@ from pi_mjpeg_server.documents import (
     snapshot_document,
     state_document,
 )
+from pi_mjpeg_server.health import Health
 from pi_mjpeg_server.identity import Identity
 from pi_mjpeg_server.mqtt import commands
+from pi_mjpeg_server.mqtt.orders import result_document
 from pi_mjpeg_server.mqtt.payloads import announcement, core_discovery
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.rate import Rate
@@ -78,7 +80,7 @@ async def station(tmp_path: Path) -> Station:
 
 
 async def test_api_state(station: Station) -> None:
-    assert state_document(station, BASE, 48.3) == recorded("api_state.json")
+    assert state_document(station, BASE, Health(48.3)) == recorded("api_state.json")
 
 
 async def test_announcement(station: Station) -> None:
@@ -88,7 +90,7 @@ async def test_announcement(station: Station) -> None:
 
 
 async def test_server_state(station: Station) -> None:
-    assert server_state_document(station, 48.3) == recorded("server_state.json")
+    assert server_state_document(station, Health(48.3, ("under_voltage",))) == recorded("server_state.json")
 
 
 async def test_camera_state(station: Station) -> None:
@@ -111,7 +113,15 @@ def test_snapshot() -> None:
 
 
 def test_command() -> None:
-    assert commands.parse((CONTRACT / "command.json").read_bytes()) == "snapshot"
+    assert commands.parse((CONTRACT / "command.json").read_bytes()) == commands.Command("snapshot", "button 1")
+    command = commands.parse((CONTRACT / "command_set.json").read_bytes())
+    assert command == commands.Command("set", None, {"Brightness": 0.2})
+
+
+def test_result() -> None:
+    command = commands.Command("set", "slider 3", {"Brightness": 2})
+    wrong = "bad_control", "Brightness has to be a number from -1 to 1"
+    assert result_document(command, wrong, at("2026-11-22T10:00:00.000Z")) == recorded("result.json")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,11 @@ def test_command() -> None:
         b'{"command": "format"}',
         b'{"command": "snapshot", "more": 1}',
         b'{"command": ["snapshot"]}',
+        b'{"command": "snapshot", "id": 7}',
+        b'{"command": "snapshot", "controls": {"Brightness": 1}}',
+        b'{"command": "set"}',
+        b'{"command": "set", "controls": {}}',
+        b'{"command": "set", "controls": ["Brightness"]}',
         b"[" * 4000,
         b'{"command": "snapshot"}' + b" " * 5000,
     ],

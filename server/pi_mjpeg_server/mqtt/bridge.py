@@ -1,14 +1,14 @@
-"""Between the cameras and the broker: says what changed, and does what is asked."""
+"""Between the cameras and the broker: says what changed, and says everything anew to a broker that may have lost it."""
 
 import asyncio
 import json
-import logging
 import random
 from collections.abc import Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from pi_mjpeg_server.camera import Camera, CameraUnavailableError, State
+from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.config import ConfigurationError, MqttSettings, ServerSettings
 from pi_mjpeg_server.documents import (
     SCHEMA,
@@ -17,52 +17,66 @@ from pi_mjpeg_server.documents import (
     server_state_document,
     snapshot_document,
 )
-from pi_mjpeg_server.identity import temperature
-from pi_mjpeg_server.mqtt import commands
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
-from pi_mjpeg_server.mqtt.payloads import OFFLINE, ONLINE, announcement, core_discovery
+from pi_mjpeg_server.health import measure
+from pi_mjpeg_server.mqtt import claim, security
+from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
+from pi_mjpeg_server.mqtt.grumbler import Grumbler
+from pi_mjpeg_server.mqtt.memory import MemoryFile
+from pi_mjpeg_server.mqtt.orders import Orders
+from pi_mjpeg_server.mqtt.payloads import OFFLINE, ONLINE, announcement, core_discovery, with_tombstones
+from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import Topics
-from pi_mjpeg_server.snapshots import Snapshot, SnapshotError
+from pi_mjpeg_server.snapshots import Snapshot
 from pi_mjpeg_server.station import Station
-
-_LOGGER = logging.getLogger(__name__)
 
 CLAIM_WITHIN = 1.0
 """Seconds that a retained claim has to arrive in, before Home Assistant's own discovery is published too."""
+CLAIM_AGAIN_WITHIN = 30.0
+"""The same where there was a claim before: Home Assistant takes ten seconds and more to return to a lost broker."""
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's start; all the devices of a house hear it at once."""
-STATE_EVERY = 1.0
-"""Seconds between two publications of telemetry at the least."""
-LIVE_STATE_EVERY = 10.0
-"""Seconds after which a live camera's measured rate is published again."""
+TAKEN_WITHIN = 5.0
+"""Seconds after which it is no longer waited for that the broker takes what was said; it is said again next time."""
+CONTRADICT_AFTER = 1.0
+"""Seconds after which a false `offline` is put right; two that contradict each other must not do it without pause."""
+
+
+def memory_file(server: ServerSettings) -> Path:
+    """Return where a server remembers what it left at the broker."""
+    return server.state_dir / "mqtt.json"
 
 
 class Bridge:
     """Keeps what the broker holds of this server true. Without a configured broker it does nothing."""
 
     def __init__(self, station: Station, mqtt: MqttSettings, server: ServerSettings) -> None:
-        """Prepare; nothing is connected yet. Raises `ConfigurationError` when the password cannot be read."""
+        """Prepare; nothing is connected yet. Raises `ConfigurationError` when the password or TLS cannot be had."""
         self._station = station
         self._settings = mqtt
         self._server = server
         self._topics = Topics(station.identity.node, mqtt.discovery_prefix)
         self._base = server.public_url or ""
+        self._file = MemoryFile(memory_file(server))
         self._said: dict[str, str] = {}
+        self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._connected = False
-        self._claimed = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stating: asyncio.Task[None] | None = None
+        self._claim_heard = asyncio.Event()
+        self._grumbler = Grumbler()
+        self._orders = Orders(station, self._topics, self._answer)
+        self._telemetry = Telemetry(station.cameras, self._say_states)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._client: MqttClient | None = None
         if mqtt.host is not None:
             try:
-                self._client = MqttClient(mqtt, mqtt.host, self._topics.availability, OFFLINE, self)
-            except OSError as error:
-                raise ConfigurationError(f"[mqtt] password_file cannot be read: {error}") from error
+                security.password(mqtt)
+                security.tls(mqtt)
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"[mqtt] a file cannot be used: {error}") from error
+            self._client = MqttClient(mqtt, mqtt.host, Will(self._topics.availability, OFFLINE), self)
 
     def start(self) -> None:
         """Begin to connect, and to listen to the cameras."""
         if self._client is None:
-            _LOGGER.info("no MQTT broker is configured: Home Assistant will not find this server by itself")
             return
         self._station.broker.state = "connecting"
         self._station.broker.broker = f"{self._settings.host}:{self._settings.port}"
@@ -73,103 +87,152 @@ class Bridge:
 
     async def stop(self) -> None:
         """Say that the server goes, and go."""
-        for task in self._tasks:
+        self._connected = False
+        await self._orders.stop()
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._client is not None:
-            self._connected = False
-            await self._client.stop(self._topics.availability, OFFLINE)
+            await self._client.stop()
 
     def connected(self) -> None:
         """Say everything anew: the broker may have lost what it held (from the client)."""
         if self._client is None:
             return
-        _LOGGER.info("MQTT: connected to %s", self._station.broker.broker)
         self._station.broker.state, self._station.broker.error = "connected", None
         self._connected = True
-        self._claimed = False
         self._said.clear()
+        self._claim_heard.clear()
         if self._server.public_url is None:
             host = self._client.local_address() or "localhost"
             self._base = f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
-        self._client.subscribe(self._topics.birth, self._topics.commands, self._topics.claimed)
-        self._do(self._say_everything())
+        topics = self._topics
+        self._client.subscribe(
+            topics.birth, topics.commands, topics.claimed, topics.availability, topics.core_discovery
+        )
+        self._do("say", self._say_everything())
 
     def disconnected(self, reason: str) -> None:
-        """Take note, and say it once (from the client)."""
+        """Take note (from the client)."""
         self._connected = False
-        self._station.broker.state = "connecting"
-        if reason != self._station.broker.error:
-            self._station.broker.error = reason
-            _LOGGER.warning("MQTT: %s: %s; trying again", self._station.broker.broker, reason)
+        self._station.broker.state, self._station.broker.error = "connecting", reason
+        for task in self._tasks.values():
+            task.cancel()
 
     def received(self, message: Message) -> None:
         """Sort a message by its topic (from the client)."""
         if message.topic == self._topics.birth:
-            if message.payload == ONLINE.encode() and not message.retained:
-                self._do(self._greet())
+            self._hear_birth(message)
         elif message.topic == self._topics.claimed:
-            self._claim(claimed=bool(message.payload))
-        elif not message.retained:
-            self._obey(message)
+            self._hear_claim(message)
+        elif message.topic == self._topics.availability:
+            self._hear_availability(message)
+        elif message.topic == self._topics.core_discovery:
+            if message.payload:
+                # Said by an earlier installation, whose memory is lost.
+                self._file.memory.topics.add(message.topic)
+        else:
+            self._orders.received(message)
+
+    def _hear_birth(self, message: Message) -> None:
+        if message.payload == ONLINE.encode():
+            if not message.retained and not self._does("greet"):
+                self._do("greet", self._greet())
+        elif message.payload != OFFLINE.encode():
+            self._grumbler.grumble(message.topic, f"MQTT: a message on {message.topic} is neither online nor offline")
+
+    def _hear_claim(self, message: Message) -> None:
+        try:
+            claimed = claim.parse(message.payload)
+        except claim.ClaimError as error:
+            self._grumbler.grumble(message.topic, f"MQTT: a message on {message.topic} is ignored: {error}")
+            return
+        self._claim_heard.set()
+        if claimed != self._file.memory.claimed:
+            self._file.memory.claimed = claimed
+            self._do("claim", self._say_core_discovery())
+
+    def _hear_availability(self, message: Message) -> None:
+        """Contradict whoever says that we are gone: a broker that noticed late that an earlier connection was cut."""
+        false = message.payload != ONLINE.encode() and self._topics.availability in self._said
+        if false and not self._does("contradict"):
+            self._do("contradict", self._contradict())
+
+    async def _contradict(self) -> None:
+        await asyncio.sleep(CONTRADICT_AFTER)
+        self._said.pop(self._topics.availability, None)
+        self._say(self._topics.availability, ONLINE)
 
     async def _say_everything(self) -> None:
         """Discovery, then states, `online` last: whoever hears it knows where everything is."""
-        announced = self._settings.discovery != "core"
-        document = announcement(self._station, self._topics, self._base) if announced else None
-        self._say(self._topics.announcement, document)
+        await self._file.recall()
+        memory, wanted = self._file.memory, self._topics.kept(self._station.cameras, self._settings.discovery)
+        unwanted = memory.topics - wanted - {self._topics.core_discovery}
+        memory.topics |= wanted
+        await self._file.keep()
+        for topic in unwanted:
+            self._say(topic, None)
+        self._say_announcement()
         await self._say_states()
         for camera in self._station.cameras:
             self._say_availability(camera)
+            if camera.settings.id in self._snapshots:
+                self._say_snapshot(*self._snapshots[camera.settings.id])
         self._say(self._topics.availability, ONLINE)
-        await asyncio.sleep(CLAIM_WITHIN)
-        self._say_core_discovery()
+        self._do("telemetry", self._telemetry.run())
+        if await self._all_taken():
+            memory.topics -= unwanted
+        await self._await_claim()
+        await self._say_core_discovery()
 
-    def _say_core_discovery(self) -> None:
-        which = self._settings.discovery
-        wanted = which in {"core", "both"} or (which == "auto" and not self._claimed)
-        document = core_discovery(self._station, self._topics, self._base) if wanted else None
-        self._say(self._topics.core_discovery, document)
+    async def _await_claim(self) -> None:
+        """Wait until it is known whether there is a claim."""
+        memory = self._file.memory
+        try:
+            async with asyncio.timeout(CLAIM_AGAIN_WITHIN if memory.claimed else CLAIM_WITHIN):
+                await self._claim_heard.wait()
+        except TimeoutError:
+            memory.claimed = False
+
+    async def _say_core_discovery(self) -> None:
+        """Say the document for Home Assistant's own MQTT integration, or take it back, and remember which."""
+        memory, topic, which = self._file.memory, self._topics.core_discovery, self._settings.discovery
+        if which in {"core", "both"} or (which == "auto" and not memory.claimed):
+            document = core_discovery(self._station, self._topics, self._base)
+            components = {key: component["platform"] for key, component in document["components"].items()}
+            memory.topics.add(topic)
+            await self._file.keep()
+            self._say(topic, with_tombstones(document, memory.components))
+            if await self._all_taken():
+                memory.components = components
+        elif topic in memory.topics:
+            self._say(topic, None)
+            if await self._all_taken():
+                memory.topics.discard(topic)
+                memory.components = {}
+        await self._file.keep()
+
+    async def _all_taken(self) -> bool:
+        return self._client is not None and await self._client.all_taken(TAKEN_WITHIN)
 
     async def _greet(self) -> None:
         """Say everything again to a Home Assistant that has just started."""
         await asyncio.sleep(random.uniform(*BIRTH_JITTER))  # noqa: S311  (jitter)
         self._said.clear()
-        await self._say_everything()
-
-    def _claim(self, *, claimed: bool) -> None:
-        if claimed != self._claimed:
-            self._claimed = claimed
-            self._say_core_discovery()
+        self._do("say", self._say_everything())
 
     def _camera_changed(self, camera: Camera) -> None:
-        if not self._connected:
-            return
         self._say_availability(camera)
+        self._say_announcement()
+        self._telemetry.changed()
+
+    def _say_announcement(self) -> None:
         if self._settings.discovery != "core":
             self._say(self._topics.announcement, announcement(self._station, self._topics, self._base))
-        if self._stating is None or self._stating.done():
-            self._stating = self._do(self._keep_stating())
-
-    async def _keep_stating(self) -> None:
-        """Publish telemetry a second after a change, and on while a camera is live: its rate changes by itself."""
-        await asyncio.sleep(STATE_EVERY)
-        await self._say_states()
-        while any(camera.state is State.LIVE for camera in self._station.cameras):
-            before = self._signs()
-            for _ in range(round(LIVE_STATE_EVERY / STATE_EVERY)):
-                await asyncio.sleep(STATE_EVERY)
-                if self._signs() != before:
-                    break
-            await self._say_states()
-
-    def _signs(self) -> list[tuple[str, str | None, int]]:
-        """Return what of the telemetry is worth telling at once."""
-        return [(camera.state, camera.reason, len(camera.viewers)) for camera in self._station.cameras]
 
     async def _say_states(self) -> None:
-        degrees = await asyncio.to_thread(temperature)
-        self._say(self._topics.state, server_state_document(self._station, degrees))
+        health = await asyncio.to_thread(measure)
+        self._say(self._topics.state, server_state_document(self._station, health))
         for camera in self._station.cameras:
             self._say(self._topics.camera(camera.settings.id, "state"), camera_state_document(camera))
 
@@ -178,6 +241,7 @@ class Bridge:
         self._say(topic, ONLINE if camera.available else OFFLINE)
 
     def _say_snapshot(self, kept: Snapshot, trigger: str) -> None:
+        self._snapshots[kept.camera] = kept, trigger
         document = {"schema": SCHEMA, **snapshot_document(kept, self._base), "trigger": trigger}
         self._say(self._topics.camera(kept.camera, "snapshot"), document)
 
@@ -189,28 +253,16 @@ class Bridge:
         self._said[topic] = payload
         self._client.publish(topic, payload)
 
-    def _obey(self, message: Message) -> None:
-        camera = self._station.camera(self._topics.commanded(message.topic) or "")
-        if camera is None:
-            return
-        try:
-            command = commands.parse(message.payload)
-        except commands.CommandError as error:
-            _LOGGER.warning("MQTT: a message on %s is ignored: %s", message.topic, error)
-            return
-        if command == "restart":
-            camera.restart()
-        else:
-            self._do(self._take_snapshot(camera))
+    def _answer(self, topic: str, result: Document) -> None:
+        """Publish what nobody who comes later has to know."""
+        if self._client is not None:
+            self._client.publish(topic, json.dumps(result), retain=False)
 
-    async def _take_snapshot(self, camera: Camera) -> None:
-        try:
-            await self._station.take_snapshot(camera, "mqtt")
-        except (CameraUnavailableError, SnapshotError) as error:
-            _LOGGER.warning("%s: no snapshot: %s", camera.settings.name, error)
+    def _does(self, name: str) -> bool:
+        return name in self._tasks and not self._tasks[name].done()
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _do(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin some work, in place of the same work begun earlier."""
+        if name in self._tasks:
+            self._tasks[name].cancel()
+        self._tasks[name] = asyncio.create_task(work, name=f"mqtt-{name}")

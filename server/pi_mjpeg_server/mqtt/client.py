@@ -1,47 +1,40 @@
-"""The connection to the broker: paho's client in its own thread, its news brought to the event loop."""
+"""The connection to the broker, kept up: lost ones are made anew, and what waits to be said is never an old queue."""
 
 import asyncio
 import contextlib
 import logging
+import random
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pi_mjpeg_server.config import MqttSettings
+from pi_mjpeg_server.mqtt.connection import Connection, Message, Will, dial, in_thread
+from pi_mjpeg_server.mqtt.endings import Ending, failed
+from pi_mjpeg_server.mqtt.grumbler import Grumbler
+from pi_mjpeg_server.mqtt.outbox import Outbox
+
+__all__ = ["ClientListener", "Message", "MqttClient", "Will"]
 
 _LOGGER = logging.getLogger(__name__)
 
-KEEPALIVE = 15
-"""Seconds; a broker calls a client dead after one and a half times that, so a power cut shows in 23 s."""
-LARGEST_PACKET = 64 * 1024
-"""Bytes; a broker keeps longer messages to itself (MQTT 5, 3.1.2.11.4)."""
+RETRY_AFTER = (0.5, 1.0, 2.0)
+"""Seconds before each new try; the last one holds for all that follow, so that a restarted broker is found soon."""
+REFUSED_AFTER = (0.5, 5.0, 10.0, 20.0, 40.0, 60.0)
+"""Seconds where the broker says no: brokers log each try, and some ban an address for too many."""
+STEADY = 10.0
+"""Seconds after which a connection has proved itself, and the next try after its end comes soon again."""
 FAREWELL = 3.0
 """Seconds that a clean stop waits for the broker to take the last message."""
 
-_MOST_WAITING = 64
-_MOST_QUEUED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What came from the broker; `retained` ones were said before we came."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-
 
 class ClientListener(Protocol):
-    """Who is told, on the event loop, how the connection is."""
+    """Who is told how the connection is; it may not raise."""
 
     def connected(self) -> None:
         """The broker took us; nothing is subscribed to yet."""
@@ -54,111 +47,146 @@ class ClientListener(Protocol):
 
 
 class MqttClient:
-    """One connection that is kept up. Its methods belong to the event loop and never wait for the network."""
+    """One connection that is kept up. Its methods belong to the event loop and never wait for the network.
 
-    def __init__(self, settings: MqttSettings, host: str, will_topic: str, will: str, listener: ClientListener) -> None:
-        """Prepare a client; the broker says `will` on `will_topic`, retained, if we are cut off.
+    The client id is this process's own: two clients of one id would throw each other out, over and over.
+    """
 
-        Raises `OSError` when the password file cannot be read.
-        """
-        self._host, self._port = host, settings.port
+    def __init__(self, settings: MqttSettings, host: str, will: Will | None, listener: ClientListener) -> None:
+        """Prepare a client; nothing is connected yet."""
+        self._settings = settings
+        self._host = host
+        self._broker = f"{host}:{settings.port}"
+        self._will = will
         self._listener = listener
-        self._loop = asyncio.get_running_loop()
-        self._waiting = 0
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            # Two clients of one id throw each other out, over and over.
-            client_id=f"pi_mjpeg_{secrets.token_hex(8)}",
-            protocol=MQTTProtocolVersion.MQTTv5,
-        )
-        if settings.username is not None:
-            self._client.username_pw_set(settings.username, _password(settings.password_file))
-        self._client.will_set(will_topic, will, qos=1, retain=True)
-        self._client.reconnect_delay_set(1, 30)
-        self._client.max_queued_messages_set(_MOST_QUEUED)
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
+        self._client_id = f"pi_mjpeg_{secrets.token_hex(8)}"
+        self._version = MQTTProtocolVersion.MQTTv5
+        self._version_is_right = False
+        self._connection: Connection | None = None
+        self._outbox = Outbox(lambda *_: 0)
+        self._all_taken = asyncio.Event()
+        self._grumbler = Grumbler()
+        self._troubled = True
+        self._welcomed = False
+        self._leaving = False
+        self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to connect."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho left its types out
-        properties.MaximumPacketSize = LARGEST_PACKET
-        self._client.connect_async(self._host, self._port, KEEPALIVE, properties=properties)
-        self._client.loop_start()
+        self._keeping = asyncio.create_task(self._keep_up(), name="mqtt")
 
     def subscribe(self, *topics: str) -> None:
-        """Ask for these topics."""
-        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+        """Ask for what others say on these topics."""
+        if self._connection is not None:
+            self._connection.subscribe(*topics)
 
     def publish(self, topic: str, payload: str, *, retain: bool = True) -> None:
-        """Send a message, at least once; an empty retained one takes back what was retained there."""
-        self._client.publish(topic, payload, qos=1, retain=retain)
+        """Say this, at least once; an empty retained message takes back what was retained there.
+
+        Without a connection it is not kept: whoever hears `connected` says everything anew.
+        """
+        if self._welcomed:
+            self._all_taken.clear()
+            self._outbox.put(topic, payload, retain=retain)
 
     def local_address(self) -> str | None:
         """Return the address that we reach the broker from: one by which its network reaches us."""
-        sock = self._client.socket()
-        with contextlib.suppress(AttributeError, OSError):
-            return str(sock.getsockname()[0])  # type: ignore[union-attr]  # gone meanwhile: AttributeError
-        return None
+        return self._connection.local_address() if self._connection is not None else None
 
-    async def stop(self, topic: str, farewell: str) -> None:
-        """Say `farewell`, wait until the broker has it, and leave; never longer than a few seconds."""
+    async def all_taken(self, seconds: float) -> bool:
+        """Wait until the broker has everything, and tell whether it has."""
+        if not self._welcomed:
+            return False
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL + 1):
-                await asyncio.to_thread(self._leave, topic, farewell)
+            async with asyncio.timeout(seconds):
+                await self._all_taken.wait()
+        return self._welcomed and self._outbox.empty
 
-    def _leave(self, topic: str, farewell: str) -> None:
-        if self._client.is_connected():
-            with contextlib.suppress(RuntimeError, ValueError):
-                self._client.publish(topic, farewell, qos=1, retain=True).wait_for_publish(FAREWELL)
-        self._client.disconnect()
-        self._client.loop_stop()
+    async def stop(self) -> None:
+        """Say the last will ourselves, wait until the broker has it, and leave.
 
-    def _on_connect(
-        self,
-        _client: paho.Client,
-        _userdata: Any,  # noqa: ANN401  (paho's type)
-        _flags: paho.ConnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._tell(lambda: self._listener.disconnected(f"the broker refused: {reason}"))
-        else:
-            self._tell(self._listener.connected)
+        It never takes longer than a few seconds.
+        """
+        self._leaving = True
+        connection = self._connection
+        if connection is not None and self._welcomed:
+            if self._will is not None:
+                self._outbox.drop()
+                self.publish(self._will.topic, self._will.payload)
+                await self.all_taken(FAREWELL)
+            await connection.leave()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeping
 
-    def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:  # noqa: ANN401  (paho's type)
-        self._tell(lambda: self._listener.disconnected("the broker cannot be reached"))
-
-    def _on_disconnect(
-        self,
-        _client: paho.Client,
-        _userdata: Any,  # noqa: ANN401  (paho's type)
-        _flags: paho.DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        self._tell(lambda: self._listener.disconnected(f"the connection ended: {reason}"))
-
-    def _on_message(self, _client: paho.Client, _userdata: Any, received: paho.MQTTMessage) -> None:  # noqa: ANN401
-        if self._waiting >= _MOST_WAITING:
+    def welcomed(self, most_under_way: int) -> None:
+        """Begin to talk (from the connection)."""
+        if self._connection is None:
             return
-        self._waiting += 1
-        message = Message(received.topic, bytes(received.payload), received.retain)
+        self._welcomed = self._version_is_right = True
+        self._outbox = Outbox(self._connection.publish, most_under_way)
+        self._all_taken.set()
+        if self._troubled:
+            _LOGGER.info("MQTT: connected to %s", self._broker)
+            self._troubled = False
+        self._listener.connected()
 
-        def hand_over() -> None:
-            self._waiting -= 1
-            self._listener.received(message)
+    def subscribed(self, topics: Sequence[str], answers: Sequence[ReasonCode]) -> None:
+        """Say what the broker does not let us hear (from the connection)."""
+        for topic, answer in zip(topics, answers, strict=False):
+            if answer.is_failure:
+                self._grumbler.grumble(topic, f"MQTT: the broker does not let us listen to {topic}: {answer}")
 
-        self._tell(hand_over)
+    def taken(self, number: int, answer: ReasonCode) -> None:
+        """Go on with what waits (from the connection)."""
+        topic = self._outbox.taken(number)
+        if answer.is_failure:
+            self._grumbler.grumble(topic, f"MQTT: the broker does not let us write to {topic}: {answer}")
+        if self._outbox.empty:
+            self._all_taken.set()
 
-    def _tell(self, call: Callable[[], None]) -> None:
-        # The loop may be gone at the end of the process, when nobody is left to tell.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
+    def received(self, message: Message) -> None:
+        """Pass it on (from the connection)."""
+        self._listener.received(message)
+
+    async def _keep_up(self) -> None:
+        tries = 0
+        while True:
+            began = time.monotonic()
+            ending = await self._connect_once()
+            if self._leaving:
+                return
+            steady = self._welcomed and time.monotonic() - began > STEADY
+            self._welcomed, self._connection = False, None
+            self._all_taken.set()
+            if steady:
+                tries = 0
+                self._grumbler.forget()
+            if self._grumbler.grumble(ending.reason, f"MQTT: {self._broker}: {ending.reason}; trying again"):
+                self._troubled = True
+            self._listener.disconnected(ending.reason)
+            # A broker that took us once and then hangs up is restarting.
+            unknown = ending.other_version and not self._version_is_right
+            if unknown:
+                self._version = _OTHER[self._version]
+            waits = REFUSED_AFTER if ending.refused and (unknown or not ending.other_version) else RETRY_AFTER
+            # After a power cut a whole house connects at once.
+            jitter = random.uniform(0.8, 1.2)  # noqa: S311  (jitter)
+            await asyncio.sleep(waits[min(tries, len(waits) - 1)] * jitter)
+            tries += 1
+
+    async def _connect_once(self) -> Ending:
+        call = partial(dial, self._settings, self._host, self._client_id, self._version, self._will)
+        try:
+            client = await in_thread(call)
+        except (OSError, ValueError) as error:
+            return failed(error)
+        self._connection = Connection(client, self)
+        return await self._connection.run()
 
 
-def _password(file: Path | None) -> str | None:
-    return file.read_text().rstrip("\r\n") if file is not None else None
+_OTHER = {
+    MQTTProtocolVersion.MQTTv5: MQTTProtocolVersion.MQTTv311,
+    MQTTProtocolVersion.MQTTv311: MQTTProtocolVersion.MQTTv5,
+}

@@ -1,5 +1,7 @@
 """The discovery documents: pure functions of what the server is."""
 
+from collections.abc import Mapping
+
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.documents import SCHEMA, Document, camera_facts, snapshot_url, stream_url
 from pi_mjpeg_server.mqtt.topics import Topics
@@ -65,6 +67,15 @@ def core_discovery(station: Station, topics: Topics, base: str) -> Document:
         "components": components,
         "qos": 1,
     }
+
+
+def with_tombstones(document: Document, earlier: Mapping[str, str]) -> Document:
+    """Return a core document that also ends those of the `earlier` components that it no longer has.
+
+    Home Assistant keeps what a document merely leaves out; a component of which only the platform is left, it removes.
+    """
+    gone = {key: {"platform": name} for key, name in earlier.items() if key not in document["components"]}
+    return {**document, "components": document["components"] | gone}
 
 
 def _camera_components(camera: Camera, station: Station, topics: Topics) -> dict[str, Document]:

@@ -1,6 +1,9 @@
 """Where each document goes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from pi_mjpeg_server.camera import Camera
 
 _BASE = "pi_mjpeg"
 
@@ -43,8 +46,15 @@ class Topics:
         return f"{_BASE}/{self.node}/claimed"
 
     def camera(self, camera_id: str, what: str) -> str:
-        """Return a camera's topic: `availability`, `state`, `snapshot` or `command`."""
+        """Return a camera's topic: `availability`, `state`, `snapshot`, `command` or `result`."""
         return f"{_BASE}/{self.node}/{camera_id}/{what}"
+
+    def kept(self, cameras: Sequence[Camera], discovery: str) -> set[str]:
+        """Return where the broker keeps something of us, but for the core discovery, which comes and goes."""
+        kept = {
+            self.camera(each.settings.id, what) for each in cameras for what in ("availability", "state", "snapshot")
+        }
+        return kept | {self.availability, self.state} | ({self.announcement} if discovery != "core" else set())
 
     @property
     def commands(self) -> str:

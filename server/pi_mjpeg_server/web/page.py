@@ -6,7 +6,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from pi_mjpeg_server.documents import state_document
-from pi_mjpeg_server.identity import temperature
+from pi_mjpeg_server.health import measure
 from pi_mjpeg_server.web.errors import not_found
 from pi_mjpeg_server.web.request import STATION, base_url
 from pi_mjpeg_server.web.stills import snapshot
@@ -49,8 +49,8 @@ async def static(request: web.Request) -> web.Response:
 
 async def state(request: web.Request) -> web.Response:
     """Answer everything there is to know, as JSON."""
-    degrees = await asyncio.to_thread(temperature)
-    document = state_document(request.app[STATION], base_url(request), degrees)
+    health = await asyncio.to_thread(measure)
+    document = state_document(request.app[STATION], base_url(request), health)
     return web.json_response(document, headers={"Cache-Control": "no-store"})
 
 

@@ -1,0 +1,42 @@
+"""How the machine is: its temperature, and whether it is held back by too little power or too much heat."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+_BITS = {0: "under_voltage", 1: "frequency_capped", 2: "throttled", 3: "soft_temperature_limit"}
+"""What the Raspberry Pi's firmware says of now, by bit (`vcgencmd get_throttled`); bits 16 to 19 say it of the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Degrees Celsius, and what holds the processor back now; each `None` on a machine that does not tell."""
+
+    temperature: float | None = None
+    throttled: tuple[str, ...] | None = None
+
+
+def measure(thermal: Path = _THERMAL, throttled: Path = _THROTTLED) -> Health:
+    """Ask the kernel, which asks the firmware: a few milliseconds that the event loop should not spend."""
+    return Health(_temperature(thermal), _throttled(throttled))
+
+
+def _temperature(file: Path) -> float | None:
+    text = _read(file)
+    return round(int(text) / 1000, 1) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _throttled(file: Path) -> tuple[str, ...] | None:
+    try:
+        bits = int(_read(file) or "", 16)
+    except ValueError:
+        return None
+    return tuple(word for bit, word in _BITS.items() if bits & 1 << bit)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None

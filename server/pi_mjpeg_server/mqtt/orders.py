@@ -1,0 +1,95 @@
+"""Does what is asked of the cameras by MQTT, and says how it ended."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from pi_mjpeg_server.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server.controls import ControlError
+from pi_mjpeg_server.documents import SCHEMA, Document
+from pi_mjpeg_server.mqtt import commands
+from pi_mjpeg_server.mqtt.client import Message
+from pi_mjpeg_server.mqtt.grumbler import Grumbler
+from pi_mjpeg_server.mqtt.topics import Topics
+from pi_mjpeg_server.snapshots import SnapshotError
+from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.timestamps import iso
+
+MOST_UNDER_WAY = 4
+"""Commands that one camera works on at once; more are answered with `busy`."""
+
+
+def result_document(command: commands.Command, error: tuple[str, str] | None, now: float) -> Document:
+    """Return how a command ended; an error is its code, as over HTTP, and its message."""
+    return {
+        "schema": SCHEMA,
+        "command": command.name,
+        "id": command.id,
+        "error": None if error is None else {"code": error[0], "message": error[1]},
+        "time": iso(now),
+    }
+
+
+class Orders:
+    """The cameras' command topics."""
+
+    def __init__(self, station: Station, topics: Topics, say: Callable[[str, Document], None]) -> None:
+        """Obey for these cameras; `say` publishes a result on a topic."""
+        self._station = station
+        self._topics = topics
+        self._say = say
+        self._grumbler = Grumbler()
+        self._under_way: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def received(self, message: Message) -> None:
+        """Obey a command. A retained one is not obeyed: it was meant for another time."""
+        camera = self._station.camera(self._topics.commanded(message.topic) or "")
+        if camera is None:
+            return
+        where = f"MQTT: a message on {message.topic} is ignored"
+        if message.retained:
+            self._grumbler.grumble(f"{message.topic} retained", f"{where}: commands must not be retained")
+            return
+        try:
+            command = commands.parse(message.payload)
+        except commands.CommandError as error:
+            self._grumbler.grumble(message.topic, f"{where}: {error}")
+            return
+        task = asyncio.create_task(self._obey(camera, command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Leave undone what is not done."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _obey(self, camera: Camera, command: commands.Command) -> None:
+        error: tuple[str, str] | None = None
+        camera_id = camera.settings.id
+        if self._under_way[camera_id] >= MOST_UNDER_WAY:
+            error = "busy", f"{camera.settings.name} works on {MOST_UNDER_WAY} commands already; send fewer at once"
+        else:
+            self._under_way[camera_id] += 1
+            try:
+                await self._do(camera, command)
+            except ControlError as wrong:
+                error = "bad_control", str(wrong)
+            except CameraUnavailableError as unavailable:
+                error = "camera_unavailable", str(unavailable)
+            except SnapshotError as failed:
+                error = "insufficient_storage", str(failed)
+            finally:
+                self._under_way[camera_id] -= 1
+        self._say(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))
+
+    async def _do(self, camera: Camera, command: commands.Command) -> None:
+        if command.name == "restart":
+            camera.restart()
+        elif command.name == "set":
+            await self._station.adjust(camera, command.controls)
+        else:
+            await self._station.take_snapshot(camera, "mqtt")

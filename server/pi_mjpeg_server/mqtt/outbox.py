@@ -1,0 +1,53 @@
+"""What still has to be said to the broker: the latest on each topic, and never a queue of what is over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_WINDOW = 16
+"""Messages on their way at once; what is above 20, paho would queue by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    payload: str
+    retain: bool
+
+
+class Outbox:
+    """Messages that wait for their turn, at most one for each topic: what comes later replaces what still waits.
+
+    Topics keep the order in which they first came, so that what is put last is said last.
+    """
+
+    def __init__(self, send: Callable[[str, str, bool], int], most_under_way: int = _WINDOW) -> None:
+        """Begin empty; `send` takes topic, payload and whether to retain it, and returns the message's number."""
+        self._send = send
+        self._window = min(most_under_way, _WINDOW)
+        self._waiting: dict[str, _Letter] = {}
+        self._under_way: dict[int, str] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether the broker has taken everything."""
+        return not self._waiting and not self._under_way
+
+    def put(self, topic: str, payload: str, *, retain: bool) -> None:
+        """Say this as soon as it can be said."""
+        self._waiting[topic] = _Letter(payload, retain)
+        self._post()
+
+    def taken(self, number: int) -> str:
+        """Take note that the broker has a message, and return its topic."""
+        topic = self._under_way.pop(number, "")
+        self._post()
+        return topic
+
+    def drop(self) -> None:
+        """Leave unsaid what still waits."""
+        self._waiting.clear()
+
+    def _post(self) -> None:
+        while self._waiting and len(self._under_way) < self._window:
+            topic = next(iter(self._waiting))
+            letter = self._waiting.pop(topic)
+            self._under_way[self._send(topic, letter.payload, letter.retain)] = topic

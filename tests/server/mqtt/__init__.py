@@ -1,0 +1,1 @@
+"""What the house learns, from real server processes by a real Mosquitto."""

@@ -1,0 +1,59 @@
+"""A real broker, somebody who listens at it, and real server processes."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workbench.broker import make_broker
+from workbench.network import answers, free_ports
+from workbench.processes import Program
+
+from tests.server.broker import Listener
+from tests.server.mqtt.house import MakeServer
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a broker that keeps nothing on disk."""
+    port = free_ports(0)[0]
+    program = make_broker(tmp_path_factory.mktemp("broker"), port)
+    program.start()
+    asyncio.run(program.wait_until(lambda: answers("127.0.0.1", port), 10))
+    yield port
+    program.stop()
+
+
+@pytest.fixture
+def listener(broker: int) -> Iterator[Listener]:
+    """Somebody who finds the broker empty."""
+    sweeping = Listener(broker)
+    time.sleep(0.1)
+    for topic in list(sweeping.retained):
+        sweeping.say(topic, "", retain=True)
+    sweeping.close()
+    listening = Listener(broker)
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeServer]:
+    """Start server processes, all with the same state folder; each call starts one."""
+    programs: list[Program] = []
+
+    def make(*arguments: str, mqtt_port: int | None = None) -> Program:
+        port = mqtt_port if mqtt_port is not None else request.getfixturevalue("broker")
+        command = [sys.executable, "-m", "pi_mjpeg_server", "run", "--source", "emulated", "--size", "320x240"]
+        command += ["--host", "127.0.0.1", "--port", str(free_ports(0)[0]), "--state-dir", str(tmp_path / "state")]
+        command += ["--mqtt-host", "127.0.0.1", "--mqtt-port", str(port), *arguments]
+        program = Program("pi-mjpeg", command, tmp_path / f"server-{len(programs)}.log")
+        program.start()
+        programs.append(program)
+        return program
+
+    yield make
+    for program in programs:
+        program.stop()
