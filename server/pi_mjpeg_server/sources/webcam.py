@@ -170,11 +170,13 @@ class Webcam:
             return None
         value = self._v4l2.get_control(self._file, raw.id)
         if kind == kinds.BOOLEAN:
-            return Control(name, "boolean", bool(raw.default), bool(value))
+            return Control(name, "boolean", bool(raw.default_value), bool(value))
         if kind == kinds.INTEGER:
-            return Control(name, "integer", raw.default, value, raw.minimum, raw.maximum, raw.step or 1)
+            return Control(name, "integer", raw.default_value, value, raw.minimum, raw.maximum, raw.step or 1)
         named = dict(self._entries(raw))
-        return Control(name, "menu", named.get(raw.default, ""), named.get(value, ""), options=tuple(named.values()))
+        return Control(
+            name, "menu", named.get(raw.default_value, ""), named.get(value, ""), options=tuple(named.values())
+        )
 
     def _entries(self, raw: Any) -> Iterator[tuple[int, str]]:  # noqa: ANN401  (linuxpy has no types)
         """Yield the entries of a menu; numbers that the driver leaves out are skipped."""

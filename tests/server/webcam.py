@@ -1,0 +1,40 @@
+"""A webcam made of files: the fake V4L2 device for other processes, and what a test does to it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.compiler import shared_library
+
+SOURCE = Path(__file__).with_name("fake_v4l2.c")
+MODES = "MJPG 64 48 30\nMJPG 1280 720 30\nYUYV 64 48 30\n"
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return the variables with which a process sees the folders video* of `root` as webcams."""
+    return {"LD_PRELOAD": str(shared_library(SOURCE)), "FAKE_V4L2": str(root)}
+
+
+class FakeWebcam:
+    """One webcam: a folder that is opened as if it were a device."""
+
+    def __init__(self, path: Path, frames: Sequence[bytes], modes: str = MODES) -> None:
+        """Make the folder; `frames` are played over and over."""
+        self.path = path
+        (path / "frames").mkdir(parents=True)
+        for number, frame in enumerate(frames):
+            (path / "frames" / f"{number:03}").write_bytes(frame)
+        (path / "modes").write_text(modes)
+
+    def break_down(self, fault: str) -> None:
+        """Bring on a fault: unplugged, busy, silent, stuck or stop_stuck."""
+        (self.path / fault).touch()
+
+    def mend(self, fault: str) -> None:
+        """End it."""
+        (self.path / fault).unlink(missing_ok=True)
+
+    @property
+    def controls_set(self) -> list[str]:
+        """Return what the driver was told, in order: `NAME VALUE`."""
+        file = self.path / "set"
+        return file.read_text().splitlines() if file.exists() else []
