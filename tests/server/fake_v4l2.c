@@ -69,7 +69,9 @@ static int (*real_ioctl)(int, unsigned long, ...);
 static int (*real_close)(int);
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
-__attribute__((constructor)) static void find_real(void) {
+/* Other libraries open files before this one's constructor would run. */
+static void find_real(void) {
+    if (real_mmap) return;
     real_open = dlsym(RTLD_NEXT, "open");
     real_openat = dlsym(RTLD_NEXT, "openat");
     real_ioctl = dlsym(RTLD_NEXT, "ioctl");
@@ -143,7 +145,7 @@ static int fake_open(const char *path, int flags) {
     return fd;
 }
 
-#define WITH_MODE mode_t mode = 0; if (flags & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
+#define WITH_MODE find_real(); mode_t mode = 0; if (flags & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
 int open(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_open(path, flags, mode) : fd; }
 int open64(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_open(path, flags | O_LARGEFILE, mode) : fd; }
 int openat(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_openat(at, path, flags, mode) : fd; }
@@ -152,6 +154,7 @@ int openat64(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fak
 static struct device *device_of(int fd) { return fd >= 0 && fd < MOST_FDS ? open_devices[fd] : NULL; }
 
 int close(int fd) {
+    find_real();
     struct device *device = device_of(fd);
     if (device) {
         open_devices[fd] = NULL;
@@ -162,6 +165,7 @@ int close(int fd) {
 }
 
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+    find_real();
     struct device *device = device_of(fd);
     if (!device) return real_mmap(address, length, protection, flags, fd, offset);
     int index = offset / BUFFER_BYTES;
@@ -389,6 +393,7 @@ static int answer(int fd, struct device *device, unsigned long request, void *ar
 }
 
 int ioctl(int fd, unsigned long request, ...) {
+    find_real();
     va_list rest;
     va_start(rest, request);
     void *argument = va_arg(rest, void *);

@@ -17,12 +17,14 @@ from unittest.mock import MagicMock, create_autospec
 
 import numpy as np
 import pytest
-from pi_mjpeg_server import jpeg
+from pi_mjpeg_server import jpeg, supervisor
+from pi_mjpeg_server.camera import Camera, CameraSettings, State
 from pi_mjpeg_server.sources import SourceError, SourceSettings
 from pi_mjpeg_server.sources import picamera2 as our_source
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
+from pi_mjpeg_server.viewer import Viewer
 
-from tests.server.scripted import level_of
+from tests.server.scripted import level_of, supervised, until
 
 MISSING = ("libcamera", "libcamera.controls", "pykms", "prctl", "pidng", "pidng.camdefs", "pidng.core")
 CAMERAS = [
@@ -308,6 +310,27 @@ def test_an_encoder_that_dies_in_silence_shows_as_no_picture(
     silent = [next(frames) for _ in range(10)]
     assert silent[-3:] == [None, None, None]
     frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is what is meant
+async def test_an_encoder_whose_callback_raises_is_started_anew_under_its_viewers(
+    camera: RealThing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_GAP", 0.3)
+    monkeypatch.setattr(our_source, "_HEARTBEAT", 0.05)
+    sensor = FakeSensor(camera.return_value)
+    settings = CameraSettings("front", "Front", asked=SourceSettings(size=SIZE, fps=50))
+    async with supervised(cam := Camera(settings, Picamera2Source)):
+        with cam.viewing(Viewer("127.0.0.1", None)):
+            await until(lambda: cam.state is State.LIVE)
+            broken = sensor.encoder
+            broken.encode_func = MagicMock(side_effect=ValueError("broken"))
+            await until(lambda: cam.state is State.FAILING)
+            assert cam.reason == "no picture comes from the camera; starting it anew"
+            await until(lambda: cam.state is State.LIVE)
+            assert sensor.encoder is not broken
+            assert cam.supervisor.restarts == 1
+            camera.assert_called_once()
 
 
 @pytest.mark.parametrize(
