@@ -14,8 +14,6 @@ from pi_mjpeg_server.camera import State
 
 from tests.server.scripted import Script, camera, serving, until
 
-_DESCRIPTORS = Path("/proc/self/fd")
-
 SECONDS = 15
 VIEWERS = 3
 
@@ -47,6 +45,10 @@ async def _come_and_go(url: str, until_when: float, chance: random.Random) -> in
     return pictures
 
 
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_random_arrivals_never_meet_a_hang_and_leave_nothing_behind(tmp_path: Path) -> None:
     script = Script()
     seed = random.SystemRandom().randrange(2**32)
@@ -54,7 +56,7 @@ async def test_random_arrivals_never_meet_a_hang_and_leave_nothing_behind(tmp_pa
     async with serving(tmp_path, [camera(script, linger=0)]) as served:
         cam = served.station.cameras[0]
         await until(lambda: cam.state is State.IDLE and script.frames > 0)
-        threads, descriptors = threading.active_count(), len(list(_DESCRIPTORS.iterdir()))
+        threads, descriptors = threading.active_count(), _descriptors()
         end = time.monotonic() + SECONDS
         chances = [random.Random(seed + number) for number in range(VIEWERS)]  # noqa: S311  (a test's chance)
         pictures = await asyncio.gather(*(_come_and_go(served.url, end, chance) for chance in chances))
@@ -65,4 +67,4 @@ async def test_random_arrivals_never_meet_a_hang_and_leave_nothing_behind(tmp_pa
         assert script.capturing == 0
         assert script.opened == 1
         assert threading.active_count() <= threads + 1
-        await until(lambda: len(list(_DESCRIPTORS.iterdir())) <= descriptors + 1)
+        await until(lambda: _descriptors() <= descriptors + 1)
