@@ -61,7 +61,7 @@ class Capture:
     @property
     def wanted(self) -> bool:
         """Whether pictures are wanted at present."""
-        return self._wanted
+        return self._wanted and not self._closing
 
     @property
     def lives(self) -> bool:

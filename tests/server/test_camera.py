@@ -206,8 +206,14 @@ async def test_a_restart_opens_the_device_anew_under_its_viewers() -> None:
 async def test_stopping_leaves_no_thread_and_closes_the_device() -> None:
     script = Script()
     cam = camera(script)
+    states: list[State] = []
     async with supervised(cam):
         await idle(cam)
+        with cam.viewing(viewer()):
+            await until(lambda: cam.state is State.LIVE)
+            cam.on_change.append(lambda: states.append(cam.state))
+            await cam.stop()
+            assert State.STARTING not in states
     assert script.closed == 1
     assert not any(thread.name == "capture-Front" for thread in threading.enumerate())
 

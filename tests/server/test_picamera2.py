@@ -159,6 +159,8 @@ def test_a_picture_comes_through_the_real_encoder(camera: RealThing) -> None:
     assert sensor.encoder.q == 90
     frames.close()  # type: ignore[attr-defined]  # it is a generator
     assert sensor.running == 0
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        sensor.encoder.threads.submit(print)
     source.close()
     camera.return_value.close.assert_called_once_with()
 

@@ -74,7 +74,7 @@ class Picamera2Source:
         Where the hardware encoder gives nothing, the next call encodes in software: it stalls for good on some boards
         after hours, without an error.
         """
-        take, hardware = self._start(self._opened())
+        encoder, hardware, take = self._start(self._opened())
         silence = 0.0
         try:
             while True:
@@ -86,6 +86,9 @@ class Picamera2Source:
                 _LOGGER.warning("the hardware encoder gives nothing: encoding in software from now on")
                 self._software_only = True
             self._camera.stop_recording()
+            if not hardware:
+                # JpegEncoder leaves its threads to the garbage collector.
+                encoder.threads.shutdown(wait=False)
 
     def close(self) -> None:
         """Give the camera back to libcamera."""
@@ -137,8 +140,8 @@ class Picamera2Source:
         )
         return configuration
 
-    def _start(self, library: Library) -> tuple[Callable[[float], Picture | None], bool]:
-        """Start recording; return what waits for the next picture, and whether the hardware encodes."""
+    def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
+        """Start recording; return the encoder, whether it is the hardware's, and what waits for the next picture."""
         encoder, hardware = self._encoder(library)
         rotation = self._settings.rotation
         output, take = make_output(library, encoder, jpeg.orientation(rotation if rotation % 180 else 0))
@@ -153,7 +156,7 @@ class Picamera2Source:
             _LOGGER.warning("the hardware encoder cannot be started (%s): encoding in software from now on", error)
             self._software_only = True
             return self._start(library)
-        return take, hardware
+        return encoder, hardware, take
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
         shortest = int(1_000_000 / self._settings.fps)
