@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -194,3 +195,20 @@ async def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, query: str) -> N
     ):
         assert response.status == 400
         assert (await response.json())["error"]["code"] == "bad_request"
+
+
+async def test_viewers_who_leave_before_they_are_answered_are_no_mistake(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with one_camera(tmp_path, Script()) as served:
+        address = urlsplit(served.url)
+        for _ in range(50):
+            with socket.create_connection((address.hostname, address.port)) as hasty:
+                # The close is a reset then, as when a phone loses its Wi-Fi.
+                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                hasty.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0)
+        await until(lambda: not served.station.cameras[0].viewers)
+        async with watching(served.url + "/stream") as reader:
+            await reader.part()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -49,7 +49,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             error.content_type = "application/json"
         raise
     except ConnectionError:
-        raise
+        # The client left before it was answered. aiohttp logs a traceback for what is raised, nothing for this.
+        return web.Response()
     except Exception:
         _LOGGER.exception("%s %s failed", request.method, request.path)
         message = "the server made a mistake; its log says which"
