@@ -71,6 +71,18 @@ def used(pid: int) -> str:
     return f"{status['Threads']:>4} threads {descriptors:>4} descriptors {memory:6.1f} MB {ticks / 100:7.1f} s of CPU"
 
 
+def wait_until_up(port: int) -> None:
+    """Wait until the server answers, 30 seconds at the most."""
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit("the server does not answer")
+
+
 async def measure(minutes: float, pid: int, port: int) -> int:
     """Let viewers come and go, and print what the server uses twelve times."""
     viewers = Viewers(port)
@@ -79,6 +91,8 @@ async def measure(minutes: float, pid: int, port: int) -> int:
     for _ in range(12):
         await asyncio.sleep(minutes * 5)
         print(f"{used(pid)} {viewers.visits:>7} visits, longest wait {viewers.longest_wait:.2f} s", flush=True)
+        if any(task.done() and task.exception() for task in tasks):
+            break
     await asyncio.gather(*tasks)
     await asyncio.sleep(3)
     print(f"{used(pid)} at rest")
@@ -100,8 +114,8 @@ def main() -> int:
         file.write_text(_CONFIGURATION.format(port=port, folder=folder))
         command = [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", file, "--log-level", "error"]
         with subprocess.Popen(command) as server:
-            time.sleep(3)
             try:
+                wait_until_up(port)
                 return asyncio.run(measure(minutes, server.pid, port))
             finally:
                 server.terminate()
