@@ -37,6 +37,7 @@
 #define MOST_FRAMES 64
 #define MOST_BUFFERS 8
 #define BUFFER_BYTES (4u << 20)
+#define EXPOSED_BEFORE_US 40000 /* as a webcam's sensor is read out and compressed before the frame is handed over */
 
 struct mode { uint32_t fourcc; int width, height, fps; };
 struct control { uint32_t id, type; const char *name; int minimum, maximum, step, initial, value; };
@@ -276,13 +277,14 @@ static int dequeue(int fd, struct device *device, struct v4l2_buffer *buffer) {
     memcpy(device->memory[index], device->frames[frame], device->lengths[frame]);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t exposed = now.tv_sec * 1000000LL + now.tv_nsec / 1000 - EXPOSED_BEFORE_US;
     buffer->index = index;
     buffer->bytesused = device->lengths[frame];
     buffer->length = BUFFER_BYTES;
     buffer->sequence = device->sequence++;
     buffer->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
-    buffer->timestamp.tv_sec = now.tv_sec;
-    buffer->timestamp.tv_usec = now.tv_nsec / 1000;
+    buffer->timestamp.tv_sec = exposed / 1000000;
+    buffer->timestamp.tv_usec = exposed % 1000000;
     return 0;
 }
 

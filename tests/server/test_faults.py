@@ -138,6 +138,7 @@ def test_an_unplugged_webcam_comes_back_by_itself(house: House) -> None:
     house.webcam.break_down("unplugged")
     house.wait_for_state("failing")
     house.is_down("unplugged")
+    assert "it was unplugged" in house.program.log.read_text()
     time.sleep(4)
     house.webcam.mend("unplugged")
     house.is_back()
@@ -224,7 +225,7 @@ def test_controls_are_set_while_streaming_and_kept_for_the_next_start(house: Hou
     for wrong, words in (
         ({"brightness": 65}, "brightness has to be a whole number from -64 to 64 in steps of 2"),
         ({"brightness": 3}, "in steps of 2"),
-        ({"brightness": True}, "whole number"),
+        ({"brightness": False}, "whole number"),
         ({"brightness": 10, "power_line_frequency": "55 Hz"}, "one of: Disabled, 50 Hz, 60 Hz"),
         ({"pan": 1}, "there is no control 'pan'; there is: auto_exposure, brightness"),
     ):

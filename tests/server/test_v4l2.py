@@ -80,7 +80,8 @@ def test_the_cameras_own_jpegs_are_passed_on_byte_for_byte(driven: RunInProcess)
     assert [bytes.fromhex(frame) for frame in frames] == [grey(LEVELS[n % 5]) for n in range(len(frames))]
     assert len(frames) >= 30
     assert 0.9 < seconds < 2
-    assert 0 <= age < 0.2
+    # The fake driver's frames were exposed 40 ms before they come.
+    assert 0.04 <= age < 0.3
     assert (size, fps) == ([64, 48], 30)
 
 
@@ -117,7 +118,9 @@ def test_a_truncated_frame_is_left_out_and_counted(tmp_path: Path, driven: RunIn
     )
     assert [frame is None for frame in frames] == [False, True, False, True, True] * 2
     assert broken == 6
-    assert level_of(bytes.fromhex(frames[2])) == level_of(grey(90))
+    completed = bytes.fromhex(frames[2])
+    assert b"\xff\xc4" in completed
+    assert level_of(completed) == level_of(grey(90))
 
 
 def test_a_camera_that_gives_only_yuyv_is_encoded(tmp_path: Path, driven: RunInProcess) -> None:
