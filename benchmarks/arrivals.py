@@ -50,7 +50,9 @@ class Viewers:
         """Watch either camera for a moment, leave, and come again."""
         while time.monotonic() < until:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(f"GET /cameras/{chance.choice(('good', 'bad'))}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(
+                f"GET /cameras/{chance.choice(('good', 'bad'))}/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
             for _ in range(chance.choice((0, 1, 1, 3, 20))):
                 began = time.monotonic()
                 await reader.readuntil(b"Content-Length: ")
@@ -112,7 +114,17 @@ def main() -> int:
         probe.close()
         file = Path(folder) / "config.toml"
         file.write_text(_CONFIGURATION.format(port=port, folder=folder))
-        command = [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", file, "--log-level", "error"]
+        command = [
+            sys.executable,
+            "-m",
+            "pi_mjpeg_server",
+            "run",
+            "--no-auth",
+            "--config",
+            file,
+            "--log-level",
+            "error",
+        ]
         with subprocess.Popen(command) as server:
             try:
                 wait_until_up(port)

@@ -38,7 +38,7 @@ class Server(Program):
         self.url = settings.url
         command: list[str | Path] = [
             environment / "bin/pi-mjpeg",
-            *("run", "--host", settings.host, "--port", str(settings.port), "--name", settings.name),
+            *("run", "--no-auth", "--host", settings.host, "--port", str(settings.port), "--name", settings.name),
             *("--source", settings.source, "--state-dir", folder / "state", "--log-level", "info"),
             *settings.flags,
         ]

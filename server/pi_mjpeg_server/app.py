@@ -3,32 +3,23 @@
 import asyncio
 import logging
 import os
-import secrets
 import signal
 from pathlib import Path
 
-from aiohttp import web
-
-from pi_mjpeg_server import VERSION
+from pi_mjpeg_server.access import AccessToken, TokenError
 from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera
-from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
+from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.identity import identify
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.notify import notifying
 from pi_mjpeg_server.snapshots import Signer, SnapshotStore
 from pi_mjpeg_server.sources.choice import source_maker
 from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web.application import make_application
+from pi_mjpeg_server.web.listening import listening
 
 _LOGGER = logging.getLogger(__name__)
-_KEY_BYTES = 32
-_IDLE_CONNECTION = 15
-_SHUTDOWN = 2
-
-
-class ListenError(Exception):
-    """The server cannot listen where it was told to; the message says why."""
+_SIGNING = "pi_mjpeg snapshots"
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
@@ -50,62 +41,45 @@ async def run(configuration: Configuration) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     station = await asyncio.to_thread(_make_station, configuration)
-    runner = web.AppRunner(
-        make_application(station),
-        # Without it a handler that waits for a frame never learns that its viewer left.
-        handler_cancellation=True,
-        # aiohttp's own is over an hour, for connections that say nothing too.
-        keepalive_timeout=_IDLE_CONNECTION,
-        shutdown_timeout=_SHUTDOWN,
-        access_log=None,
-    )
-    await runner.setup()
     bridge = Bridge(station, configuration.mqtt, configuration.server)
     try:
-        await _listen(runner, configuration.server)
-        for camera in station.cameras:
-            camera.start()
-        bridge.start()
-        async with notifying(station, os.environ):
-            await stopping.wait()
-            _LOGGER.info("stopping")
+        async with listening(station, configuration.server):
+            for camera in station.cameras:
+                camera.start()
+            bridge.start()
+            try:
+                async with notifying(station, os.environ):
+                    await stopping.wait()
+                    _LOGGER.info("stopping")
+            finally:
+                await bridge.stop()
     finally:
-        await bridge.stop()
-        await runner.cleanup()
         await asyncio.gather(*(camera.stop() for camera in station.cameras))
+
+
+def token_file(configuration: Configuration) -> Path:
+    """Return where the access token lies."""
+    return configuration.server.state_dir / "token"
+
+
+def access_token(configuration: Configuration) -> AccessToken:
+    """Return the access token, made when there is none yet. Raises `ConfigurationError`."""
+    folder = configuration.server.state_dir
+    try:
+        return AccessToken(token_file(configuration))
+    except TokenError as error:
+        raise ConfigurationError(str(error)) from error
+    except OSError as error:
+        raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
 
 
 def _make_station(configuration: Configuration) -> Station:
     folder = configuration.server.state_dir
+    token = access_token(configuration)
     try:
-        signer = Signer(_signing_key(folder / "signing-key"))
         identity = identify(configuration.server.name, folder)
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
-    return Station(
-        identity, make_cameras(configuration), SnapshotStore(folder / "snapshots", signer), _adjustments(configuration)
-    )
-
-
-def _signing_key(path: Path) -> bytes:
-    if path.is_file():
-        key = path.read_bytes()
-        if len(key) == _KEY_BYTES:
-            return key
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = secrets.token_bytes(_KEY_BYTES)
-    path.touch(mode=0o600)
-    path.write_bytes(key)
-    return key
-
-
-async def _listen(runner: web.AppRunner, settings: ServerSettings) -> None:
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ListenError(f"cannot listen on {settings.host} port {settings.port}: {why}; try --port") from error
-    host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  (what it means, not a bind)
-    address = f"[{host}]" if ":" in host else host
-    _LOGGER.info("pi-mjpeg %s serves http://%s:%d", VERSION, address, settings.port)
-    _LOGGER.warning("everybody who reaches this port can watch: there is no login yet")
+    store = SnapshotStore(folder / "snapshots", Signer(lambda: token.key(_SIGNING)))
+    token_or_none = token if configuration.auth.mode == "token" else None
+    return Station(identity, make_cameras(configuration), store, _adjustments(configuration), token=token_or_none)

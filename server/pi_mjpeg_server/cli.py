@@ -11,10 +11,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from pi_mjpeg_server import VERSION, app, service
+from pi_mjpeg_server.access import new_token
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
 from pi_mjpeg_server.sources import SourceError, kinds
 from pi_mjpeg_server.unit import unit
+from pi_mjpeg_server.web.listening import ListenError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
-    except (app.ListenError, CameraUnavailableError, service.ServiceError, OSError) as error:
+    except (ListenError, CameraUnavailableError, service.ServiceError, OSError) as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "check the configuration and take one picture with each camera"),
         ("snapshot", _snapshot, "take one picture and write it to a file"),
         ("install-service", _install_service, "have systemd run the server, with the options given here"),
+        ("token", _token, "print the access token"),
     ):
         sub = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         sub.set_defaults(command=command)
@@ -74,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
             instead = sub.add_mutually_exclusive_group()
             instead.add_argument("--print", action="store_true", help="show the unit, and change nothing")
             instead.add_argument("--remove", action="store_true", help="stop the service and remove its unit")
+        if name == "token":
+            sub.add_argument(
+                "--rotate",
+                action="store_true",
+                help="make a new one first: the old one, all logins and all signed URLs end",
+            )
         sub.add_argument(
             "--config",
             type=Path,
@@ -86,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
                 continue  # systemd keeps it
             explained = f"{option.help}; {option.variable}"
             sub.add_argument(option.flag, dest=option.flag, metavar=option.form, help=explained)
+        sub.add_argument(
+            "--no-auth",
+            dest="--auth-mode",
+            action="store_const",
+            const="none",
+            help="short for --auth-mode none",
+        )
     return parser
 
 
@@ -161,6 +177,14 @@ def _install_service(parsed: argparse.Namespace) -> int:
         print(unit(facts), end="")
     else:
         print(service.install(facts))
+    return 0
+
+
+def _token(parsed: argparse.Namespace) -> int:
+    configuration = _configuration(parsed)
+    if parsed.rotate:
+        new_token(app.token_file(configuration))
+    print(app.access_token(configuration).value)
     return 0
 
 

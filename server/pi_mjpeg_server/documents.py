@@ -40,7 +40,7 @@ def state_document(station: Station, base: str, health: Health) -> Document:
             "version": identity.version,
             "mac": identity.mac,
             "started_at": iso(station.started_at),
-            "auth": "none",
+            "auth": station.auth,
             "viewers": station.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},

@@ -7,6 +7,7 @@ import hmac
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,15 +40,15 @@ class Snapshot:
 
 
 class Signer:
-    """Signs paths with a key of 32 bytes; a signature is good for one path and until the key changes."""
+    """Signs paths; a signature is good for one path and until the key changes."""
 
-    def __init__(self, key: bytes) -> None:
-        """Use this key."""
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        """Use the key that `key` returns now: 32 bytes, made of the access token and rotated with it."""
         self._key = key
 
     def sign(self, path: str) -> str:
         """Return the signature of `path`: HMAC-SHA256 in URL-safe base64."""
-        digest = hmac.new(self._key, path.encode(), hashlib.sha256).digest()
+        digest = hmac.new(self._key(), path.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def is_signed(self, path: str, signature: str) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pi_mjpeg_server.access import AccessToken
 from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.identity import Identity
@@ -26,7 +27,7 @@ class BrokerStatus:
 
 @dataclass(slots=True)
 class Station:
-    """The facts that the web and MQTT both tell of."""
+    """The facts that the web and MQTT both tell of. Without a `token` everybody may watch and command."""
 
     identity: Identity
     cameras: Sequence[Camera]
@@ -34,6 +35,7 @@ class Station:
     adjustments: Adjustments
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
+    token: AccessToken | None = None
     scalers: dict[str, Scaler] = field(default_factory=dict)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
 
@@ -44,6 +46,11 @@ class Station:
     def camera(self, camera_id: str) -> Camera | None:
         """Return a camera by its id."""
         return next((camera for camera in self.cameras if camera.settings.id == camera_id), None)
+
+    @property
+    def auth(self) -> str:
+        """What a client has to show, in the contract's words: `token` or `none`."""
+        return "none" if self.token is None else "token"
 
     @property
     def viewers(self) -> int:

@@ -91,25 +91,19 @@ async def numbers(
     return seen
 
 
-@pytest.mark.parametrize(("size", "rate", "behind"), [(60_000, 300_000, 24), (4_000, 40_000, 45)])
-async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(
-    dashboard: Dashboard, pi: Pi, size: int, rate: int, behind: int
-) -> None:
-    """At 30 pictures a second, the slow one takes a sixth or a third of the bytes and must not see the past.
-
-    With the kernel's own buffers it is 119 of the large pictures behind after five seconds, without waiting for the
-    kernel to take each part 65 of the small ones; as it is, 12 and 31 were measured.
-    """
-    filming = asyncio.create_task(film(pi, fps=30, size=size))
+async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(dashboard: Dashboard, pi: Pi) -> None:
+    """At 30 pictures of 60 kB a second, it takes 300 kB/s: with the kernel's own buffers it would see the past."""
+    filming = asyncio.create_task(film(pi, fps=30, size=60_000))
     (slow, slow_writer), (fast, fast_writer) = await dashboard.open(), await dashboard.open()
-    slow_saw, fast_saw = await asyncio.gather(numbers(slow, 5, rate=rate, pi=pi), numbers(fast, 5, pi=pi))
+    slow_saw, fast_saw = await asyncio.gather(numbers(slow, 5, rate=300_000, pi=pi), numbers(fast, 5, pi=pi))
     filming.cancel()
     slow_writer.close()
     fast_writer.close()
     assert len(fast_saw) > 100
     assert max(newest - seen for seen, newest in fast_saw) <= 3
-    assert 10 < len(slow_saw) < 60
-    assert max(newest - seen for seen, newest in slow_saw[2:]) <= behind
+    assert 10 < len(slow_saw) < 40
+    # The pictures behind: one in flight, one in the kernel, and what fits in the viewer's own buffer; 30 are a second.
+    assert max(newest - seen for seen, newest in slow_saw[2:]) <= 24
     assert pi.streams == 1
 
 

@@ -8,17 +8,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from aiohttp import web
+from pi_mjpeg_server.access import AccessToken
 from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera, CameraSettings
+from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.controls import Control, ControlValue
 from pi_mjpeg_server.frame import Picture
 from pi_mjpeg_server.identity import Identity
 from pi_mjpeg_server.snapshots import Signer, SnapshotStore
 from pi_mjpeg_server.sources import Mode, SourceSettings
 from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web.application import make_application
+from pi_mjpeg_server.web.listening import listening
 from PIL import Image
 
 NODE = "5b2c7f0e9a41"
@@ -146,21 +148,24 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, cameras: Sequence[Camera]) -> AsyncIterator[Served]:
-    """Serve cameras on 127.0.0.1, as `app.run` does."""
+async def serving(
+    folder: Path,
+    cameras: Sequence[Camera],
+    *,
+    locked: bool = False,
+    **settings: Any,  # noqa: ANN401  (those of [server])
+) -> AsyncIterator[Served]:
+    """Serve cameras on 127.0.0.1, as `app.run` does; open to all unless it is locked with a token."""
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
-    store = SnapshotStore(folder / "snapshots", Signer(b"k" * 32))
-    station = Station(identity, cameras, store, Adjustments(folder / "controls.json"))
-    runner = web.AppRunner(make_application(station), handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with supervised(*cameras):
-            host, port = runner.addresses[0][:2]
-            yield Served(f"http://{host}:{port}", station)
-    finally:
-        await runner.cleanup()
+    token = AccessToken(folder / "token")
+    store = SnapshotStore(folder / "snapshots", Signer(lambda: token.key("snapshots")))
+    adjustments = Adjustments(folder / "controls.json")
+    station = Station(identity, cameras, store, adjustments, token=token if locked else None)
+    settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
+    async with supervised(*cameras), listening(station, ServerSettings(**settings)) as server:
+        port = server.sockets[0].getsockname()[1]
+        scheme = "https" if "tls_certificate" in settings else "http"
+        yield Served(f"{scheme}://127.0.0.1:{port}", station)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:

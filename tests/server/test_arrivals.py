@@ -22,7 +22,7 @@ VIEWERS = 3
 async def _connected(url: str) -> AsyncIterator[asyncio.StreamReader]:
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     try:
         yield reader
     finally:

@@ -18,7 +18,7 @@ def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment or None)  # noqa: S603
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")
     assert done.returncode == 0
@@ -111,3 +111,20 @@ def test_it_serves_where_numpy_picamera2_and_libcamera_are_missing(tmp_path: Pat
     assert done.returncode == 0, done.stderr.decode()
     assert b"showing the emulated camera, because no other was found" in done.stderr
     level_of(file.read_bytes())
+
+
+def test_token_prints_the_token_and_makes_a_new_one_when_asked(tmp_path: Path) -> None:
+    def token(*more: str) -> str:
+        done = pi_mjpeg("token", "--state-dir", tmp_path, *more)
+        assert done.returncode == 0
+        return done.stdout.decode().strip()
+
+    first = token()
+    assert len(first) >= 32
+    assert token() == first
+    assert token("--rotate") != first
+    (tmp_path / "token").write_text("short")
+    done = pi_mjpeg("token", "--state-dir", tmp_path)
+    assert done.returncode == 78
+    assert b"pi-mjpeg token --rotate" in done.stderr
+    assert len(token("--rotate")) >= 32

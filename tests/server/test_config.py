@@ -16,6 +16,7 @@ def from_text(folder: Path, text: str) -> Configuration:
 def test_nothing_at_all_is_a_configuration() -> None:
     configuration = load(None, {}, {})
     assert configuration.server.port == 8000
+    assert configuration.auth.mode == "token"
     assert configuration.mqtt.host is None
     assert [(camera.id, camera.source) for camera in configuration.cameras] == [("camera", "auto")]
 
@@ -30,6 +31,15 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         port = 9000
         public_url = "https://garden.example:8443/pi/"
         state_dir = "/var/lib/pi-mjpeg"
+        tls_certificate = "/etc/pi-mjpeg/chain.pem"
+        tls_key = "/etc/pi-mjpeg/key.pem"
+        hosts = ["pi.example.org"]
+        trusted_proxies = ["192.0.2.1", "2001:db8::/64"]
+        max_viewers = 10
+        max_viewers_per_camera = 5
+        max_viewers_per_address = 2
+        [auth]
+        mode = "none"
         [mqtt]
         host = "broker"
         port = 8883
@@ -59,6 +69,9 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         """,
     )
     assert configuration.server.public_url == "https://garden.example:8443/pi"
+    assert configuration.server.scheme == "https"
+    assert configuration.server.trusted_proxies == ("192.0.2.1", "2001:db8::/64")
+    assert configuration.auth.mode == "none"
     assert configuration.mqtt.discovery == "both"
     front, second = configuration.cameras
     assert (front.id, front.name, front.linger) == ("front", "Front door", 0)
@@ -103,6 +116,11 @@ def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) ->
         ("[server]\npublic_url = 'garden.local'\n", ["public_url", "http://"]),
         ("[server]\npublic_url = 'http://me:secret@garden.local'\n", ["public_url"]),
         ("[server]\npublic_url = 'http://[::1'\n", ["public_url"]),
+        ("[server]\nhosts = 'a.example'\n", ["line 2", "hosts", "list"]),
+        ("[server]\nhosts = ['http://a.example']\n", ["hosts", "host names"]),
+        ("[server]\ntrusted_proxies = ['proxy.local']\n", ["trusted_proxies", "addresses"]),
+        ("[server]\ntls_key = 'key.pem'\n", ["tls_certificate and tls_key belong together"]),
+        ("[auth]\nmode = 'password'\n", ["line 2", "one of: token, none"]),
         ("[servr]\n", ["'servr'", "did you mean 'server'?"]),
         ("[[server]]\n", ["[server]"]),
         ("[camera]\n", ["[[camera]]"]),

@@ -74,7 +74,7 @@ async def station(tmp_path: Path) -> Station:
     shed.supervisor.next_try, shed.supervisor.restarts = at("2026-11-22T10:00:04.000Z"), 4
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
-    store = SnapshotStore(tmp_path, Signer(b"k" * 32))
+    store = SnapshotStore(tmp_path, Signer(lambda: b"k" * 32))
     adjustments = Adjustments(tmp_path / "controls.json")
     return Station(identity, [front, shed], store, adjustments, broker, at("2026-11-22T09:00:00.000Z"))
 

@@ -114,7 +114,15 @@ def house(tmp_path: Path) -> Iterator[House]:
         size = [64, 48]
         """
     )
-    command = [sys.executable, "-m", "tests.server.impatient", "run", "--config", str(tmp_path / "config.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.server.impatient",
+        "run",
+        "--no-auth",
+        "--config",
+        str(tmp_path / "config.toml"),
+    ]
     program = Program("pi-mjpeg", command, tmp_path / "server.log", environment(tmp_path))
     mqtt = Listener(broker_port)
     program.start()

@@ -111,7 +111,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         inherited = {key: value for key, value in os.environ.items() if key not in {"NOTIFY_SOCKET", "WATCHDOG_USEC"}}
         with (log := tmp_path / "server.log").open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-c", script, "run", "--config", str(file)],
+                [sys.executable, "-c", script, "run", "--no-auth", "--config", str(file)],
                 env={**inherited, **environment},
                 stderr=stderr,
             )

@@ -119,7 +119,7 @@ async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_re
         address = urlsplit(served.url)
         with socket.create_connection((address.hostname, address.port)) as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-            slow.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            slow.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             async with watching(served.url + "/stream") as quick:
                 await quick.part()
                 began, frames = time.monotonic(), script.frames
@@ -206,7 +206,7 @@ async def test_viewers_who_leave_before_they_are_answered_are_no_mistake(
             with socket.create_connection((address.hostname, address.port)) as hasty:
                 # The close is a reset then, as when a phone loses its Wi-Fi.
                 hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                hasty.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+                hasty.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await asyncio.sleep(0)
         await until(lambda: not served.station.cameras[0].viewers)
         async with watching(served.url + "/stream") as reader:

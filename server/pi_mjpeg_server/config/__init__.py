@@ -2,11 +2,12 @@
 
 from pi_mjpeg_server.config.load import load
 from pi_mjpeg_server.config.mistakes import ConfigurationError
-from pi_mjpeg_server.config.model import Configuration, MqttSettings, ServerSettings
+from pi_mjpeg_server.config.model import AuthSettings, Configuration, MqttSettings, ServerSettings
 from pi_mjpeg_server.config.options import OPTIONS, Option
 
 __all__ = [
     "OPTIONS",
+    "AuthSettings",
     "Configuration",
     "ConfigurationError",
     "MqttSettings",

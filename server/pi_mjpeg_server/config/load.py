@@ -10,7 +10,13 @@ import voluptuous as vol
 
 from pi_mjpeg_server.camera import CameraSettings
 from pi_mjpeg_server.config.mistakes import ConfigurationError, line_of, unknown_key
-from pi_mjpeg_server.config.model import Configuration, MqttSettings, ServerSettings, default_password_file
+from pi_mjpeg_server.config.model import (
+    AuthSettings,
+    Configuration,
+    MqttSettings,
+    ServerSettings,
+    default_password_file,
+)
 from pi_mjpeg_server.config.options import OPTIONS
 from pi_mjpeg_server.config.schema import SECTIONS
 from pi_mjpeg_server.sources import SourceSettings, kinds
@@ -40,8 +46,11 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             tables[option.section][0].update(checked)
     cameras = tuple(_camera(number, table, file) for number, table in enumerate(tables["camera"]))
     _refuse_twins(cameras, file)
+    server = ServerSettings(**tables["server"][0])
+    _refuse_half_a_certificate(server, file)
     return Configuration(
-        ServerSettings(**tables["server"][0]),
+        server,
+        AuthSettings(**tables["auth"][0]),
         _mqtt(tables["mqtt"][0], file),
         cameras,
     )
@@ -136,6 +145,14 @@ def _camera(number: int, table: dict[str, Any], file: Path | None) -> CameraSett
         place = f"{file}: " if file is not None else ""
         raise ConfigurationError(f"{place}there is no source {source!r}; there is: {', '.join(known)}")
     return replace(settings, source=source, linger=table.get("linger", settings.linger))
+
+
+def _refuse_half_a_certificate(server: ServerSettings, file: Path | None) -> None:
+    if (server.tls_certificate is None) != (server.tls_key is None):
+        place = f"{file}: " if file is not None else ""
+        raise ConfigurationError(
+            f"{place}tls_certificate and tls_key belong together: give both, or none for plain HTTP"
+        )
 
 
 def _refuse_twins(cameras: tuple[CameraSettings, ...], file: Path | None) -> None:

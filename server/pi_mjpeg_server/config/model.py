@@ -25,13 +25,36 @@ def default_password_file() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Section [server]. `public_url` is how others reach this server, when its own address is not that."""
+    """Section [server]. `public_url` is how others reach this server, when its own address is not that.
+
+    Without a `host` it listens on all addresses of the machine. `hosts` are names it may be called by beside those
+    it knows itself; `trusted_proxies` are networks.
+    """
 
     name: str | None = None
-    host: str = "0.0.0.0"  # noqa: S104  (Home Assistant is another machine)
+    host: str | None = None
     port: int = 8000
     public_url: str | None = None
     state_dir: Path = field(default_factory=default_state_folder)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    max_viewers: int = 64
+    max_viewers_per_camera: int = 32
+    max_viewers_per_address: int = 24
+
+    @property
+    def scheme(self) -> str:
+        """Return what its own URLs begin with."""
+        return "http" if self.tls_certificate is None else "https"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """Section [auth]. `mode` is `token`, or `none` for a server that everybody may watch and command."""
+
+    mode: str = "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +81,6 @@ class Configuration:
     """All of it."""
 
     server: ServerSettings
+    auth: AuthSettings
     mqtt: MqttSettings
     cameras: tuple[CameraSettings, ...]

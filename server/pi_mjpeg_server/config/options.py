@@ -31,8 +31,8 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """Return its flag: that of [mqtt] begins with --mqtt-."""
-        prefix = "mqtt-" if self.section == "mqtt" else ""
+        """Return its flag: those of [mqtt] and [auth] begin with the section's name."""
+        prefix = f"{self.section}-" if self.section in {"mqtt", "auth"} else ""
         return f"--{prefix}{self.key.replace('_', '-')}"
 
     @property
@@ -47,6 +47,9 @@ OPTIONS = (
     Option("server", "port", int, "the port to listen on (8000)", "PORT"),
     Option("server", "public_url", str, "how others reach this server (found by itself)", "URL"),
     Option("server", "state_dir", str, "the folder for state and kept snapshots", "FOLDER"),
+    Option("server", "tls_certificate", str, "a certificate chain in PEM (none: plain HTTP)", "FILE"),
+    Option("server", "tls_key", str, "its private key", "FILE"),
+    Option("auth", "mode", str, "token, or none: everybody may watch and command (token)", "WHICH"),
     Option("mqtt", "host", str, "the MQTT broker (none: no MQTT)", "HOST"),
     Option("mqtt", "port", int, "its port (1883; 8883 with TLS)", "PORT"),
     Option("mqtt", "username", str, "the user name for the broker"),

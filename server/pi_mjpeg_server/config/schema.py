@@ -1,5 +1,6 @@
 """What each key may hold; every refusal is a sentence."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,10 @@ import voluptuous as vol
 
 _ID = re.compile(r"[a-z0-9_]{1,64}")
 _TOPIC_LEVEL = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _LONGEST_TEXT = 200
+_LONGEST_LIST = 32
+_MOST_VIEWERS = 1000
 
 
 def text(value: object) -> str:
@@ -108,6 +112,31 @@ def url(value: object) -> str:
     return address.rstrip("/")
 
 
+def host_names(value: object) -> tuple[str, ...]:
+    """Accept a list of host names, without ports."""
+    names = _list(value, "host names")
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise vol.Invalid('has to be a list of host names such as ["camera.example.org"]')
+    return names
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """Accept a list of addresses and networks."""
+    given = _list(value, "addresses")
+    for each in given:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            raise vol.Invalid('has to be a list of addresses such as ["192.168.1.2", "10.0.0.0/8"]') from None
+    return given
+
+
+def _list(value: object, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _LONGEST_LIST or not all(isinstance(each, str) for each in value):
+        raise vol.Invalid(f"has to be a list of at most {_LONGEST_LIST} {what}, each in quotes")
+    return tuple(value)
+
+
 def path(value: object) -> Path:
     """Accept a path; ~ stands for the home folder."""
     return Path(text(value)).expanduser()
@@ -139,6 +168,16 @@ SERVER: dict[str, Callable[[object], Any]] = {
     "port": whole(1, 65535),
     "public_url": url,
     "state_dir": path,
+    "tls_certificate": path,
+    "tls_key": path,
+    "hosts": host_names,
+    "trusted_proxies": networks,
+    "max_viewers": whole(1, _MOST_VIEWERS),
+    "max_viewers_per_camera": whole(1, _MOST_VIEWERS),
+    "max_viewers_per_address": whole(1, _MOST_VIEWERS),
+}
+AUTH: dict[str, Callable[[object], Any]] = {
+    "mode": one_of("token", "none"),
 }
 MQTT: dict[str, Callable[[object], Any]] = {
     "host": host,
@@ -166,4 +205,4 @@ CAMERA: dict[str, Callable[[object], Any]] = {
     "linger": number(0, 3600),
     "controls": controls,
 }
-SECTIONS = {"server": SERVER, "mqtt": MQTT, "camera": CAMERA}
+SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA}

@@ -105,7 +105,7 @@ class Bridge:
         self._claim_heard.clear()
         if self._server.public_url is None:
             host = self._client.local_address() or "localhost"
-            self._base = f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+            self._base = f"{self._server.scheme}://{f'[{host}]' if ':' in host else host}:{self._server.port}"
         topics = self._topics
         self._client.subscribe(
             topics.birth, topics.commands, topics.claimed, topics.availability, topics.core_discovery

@@ -24,7 +24,7 @@ def announcement(station: Station, topics: Topics, base: str) -> Document:
         "sw_version": identity.version,
         "mac": identity.mac,
         "base_url": base,
-        "auth": "none",
+        "auth": station.auth,
         "availability_topic": topics.availability,
         "cameras": [
             {

@@ -1,32 +1,56 @@
-"""Every route in one table."""
+"""Every route in one table, and what every request passes on its way there."""
 
 from aiohttp import web
 
 from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web import page, stills
+from pi_mjpeg_server.web import files, login, page, stills
+from pi_mjpeg_server.web.auth import Lock
 from pi_mjpeg_server.web.controls import patch_controls
 from pi_mjpeg_server.web.errors import errors
-from pi_mjpeg_server.web.request import STATION
-from pi_mjpeg_server.web.stream import stream
+from pi_mjpeg_server.web.limits import Limits
+from pi_mjpeg_server.web.login import LOCK
+from pi_mjpeg_server.web.peer import Reception
+from pi_mjpeg_server.web.request import LARGEST_BODY, RECEPTION, STATION, peers
+from pi_mjpeg_server.web.stream import LIMITS, stream
 
 _CAMERA = "{camera:[a-z0-9_]{1,64}}"
-_LARGEST_BODY = 64 * 1024
+_ON_EVERY_ANSWER = {
+    # aiohttp's own tells strangers which versions to look up.
+    "Server": "pi-mjpeg",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
-def make_application(station: Station) -> web.Application:
+def make_application(station: Station, limits: Limits, reception: Reception) -> web.Application:
     """Return the application that serves this station."""
-    application = web.Application(middlewares=[errors], client_max_size=_LARGEST_BODY)
+    lock = Lock(station.token)
+    application = web.Application(middlewares=[errors, peers, lock.middleware], client_max_size=LARGEST_BODY)
     application[STATION] = station
-    application.router.add_get("/", page.index)
-    application.router.add_get("/static/{name}", page.static)
-    application.router.add_get("/healthz", page.healthz)
-    application.router.add_get("/api/state", page.state)
-    application.router.add_get(f"/cameras/{_CAMERA}/stream", stream)
-    application.router.add_get(f"/cameras/{_CAMERA}/snapshot.jpg", stills.snapshot)
-    application.router.add_post(f"/api/cameras/{_CAMERA}/snapshots", stills.keep_snapshot)
-    application.router.add_patch(f"/api/cameras/{_CAMERA}/controls", patch_controls)
-    application.router.add_get("/snapshots/{snapshot}.jpg", stills.kept_snapshot)
-    application.router.add_get("/stream", stream)
-    application.router.add_get("/video_feed", stream)
-    application.router.add_get("/snapshot.jpg", stills.snapshot)
+    application[LIMITS] = limits
+    application[RECEPTION] = reception
+    application[LOCK] = lock
+    application.on_response_prepare.append(_label)
+    add = application.router.add_route
+    get = application.router.add_get
+    get("/healthz", page.healthz, name="healthz")
+    get("/login", login.login_page, name="login")
+    add("POST", "/login", login.log_in, name="login")
+    get("/static/{name}", files.static, name="static")
+    get("/snapshots/{snapshot}.jpg", stills.kept_snapshot, name="kept_snapshot")
+    # All below need the token: only names that auth.PUBLIC lists are public.
+    get("/", page.index)
+    add("POST", "/logout", login.log_out)
+    get("/api/state", page.state)
+    get(f"/cameras/{_CAMERA}/stream", stream)
+    get(f"/cameras/{_CAMERA}/snapshot.jpg", stills.snapshot)
+    add("POST", f"/api/cameras/{_CAMERA}/snapshots", stills.keep_snapshot)
+    add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
+    get("/stream", stream)
+    get("/video_feed", stream)
+    get("/snapshot.jpg", stills.snapshot)
     return application
+
+
+async def _label(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_ON_EVERY_ANSWER)

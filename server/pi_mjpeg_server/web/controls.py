@@ -7,7 +7,7 @@ from aiohttp import web
 from pi_mjpeg_server.controls import ControlError
 from pi_mjpeg_server.documents import controls_document
 from pi_mjpeg_server.web.errors import bad_request, unprocessable
-from pi_mjpeg_server.web.request import STATION, requested_camera
+from pi_mjpeg_server.web.request import STATION, body, requested_camera
 
 _MOST = 64
 
@@ -16,7 +16,7 @@ async def patch_controls(request: web.Request) -> web.Response:
     """Set the controls that the body names, `{"Brightness": 0.2}`, all or none, and answer how all of them are."""
     camera = requested_camera(request)
     try:
-        wishes = json.loads(await request.read())
+        wishes = json.loads(await body(request))
     except (ValueError, RecursionError) as error:
         raise bad_request("the body is not JSON") from error
     if not isinstance(wishes, dict) or not 1 <= len(wishes) <= _MOST:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 from aiohttp import web
@@ -11,6 +13,7 @@ from pi_mjpeg_server.camera import CameraUnavailableError
 
 _LOGGER = logging.getLogger(__name__)
 _RETRY_AFTER = "2"
+_ROOM_AFTER = "5"
 _Refusal = TypeVar("_Refusal", bound=web.HTTPException)
 
 
@@ -27,6 +30,56 @@ def not_found(message: str) -> web.HTTPNotFound:
 def unprocessable(code: str, message: str) -> web.HTTPUnprocessableEntity:
     """Return a 422 for a wish that is understood and cannot be fulfilled."""
     return _refusal(web.HTTPUnprocessableEntity, code, message)
+
+
+def unauthorised(message: str, challenges: Sequence[str]) -> web.HTTPUnauthorized:
+    """Return a 401 with the ways to prove who one is."""
+    refusal = _refusal(web.HTTPUnauthorized, "unauthorised", message)
+    for challenge in challenges:
+        refusal.headers.add("WWW-Authenticate", challenge)
+    return refusal
+
+
+def cross_origin(message: str) -> web.HTTPForbidden:
+    """Return a 403 for a page of another site that acts in the name of whoever looks at it."""
+    return _refusal(web.HTTPForbidden, "cross_origin", message)
+
+
+def timed_out(message: str) -> web.HTTPRequestTimeout:
+    """Return a 408 for a body that does not come."""
+    return _refusal(web.HTTPRequestTimeout, "timeout", message)
+
+
+def too_large(largest: int) -> web.HTTPRequestEntityTooLarge:
+    """Return a 413 for a body that is longer than any that means something."""
+    message = f"the body is larger than {largest} bytes"
+    text = _body("too_large", message)
+    return web.HTTPRequestEntityTooLarge(largest, text=text, content_type="application/json")
+
+
+def unsupported(message: str) -> web.HTTPUnsupportedMediaType:
+    """Return a 415 for a body in a form that is not understood."""
+    return _refusal(web.HTTPUnsupportedMediaType, "unsupported", message)
+
+
+def misdirected(message: str) -> web.HTTPMisdirectedRequest:
+    """Return a 421 for a request to a name that is not this server's."""
+    return _refusal(web.HTTPMisdirectedRequest, "unknown_host", message)
+
+
+def too_many_tries(seconds: float) -> web.HTTPTooManyRequests:
+    """Return a 429 for an address that gave too many wrong tokens."""
+    wait = math.ceil(seconds)
+    refusal = _refusal(web.HTTPTooManyRequests, "too_many_tries", f"too many wrong tokens; try again in {wait} s")
+    refusal.headers["Retry-After"] = str(wait)
+    return refusal
+
+
+def too_many_viewers(message: str) -> web.HTTPServiceUnavailable:
+    """Return a 503 for one viewer more than there is room for."""
+    refusal = _refusal(web.HTTPServiceUnavailable, "too_many_viewers", message)
+    refusal.headers["Retry-After"] = _ROOM_AFTER
+    return refusal
 
 
 def insufficient_storage(message: str) -> web.HTTPInsufficientStorage:

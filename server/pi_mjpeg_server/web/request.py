@@ -1,12 +1,48 @@
-"""What a handler reads from a request: the station, the camera it is about, its numbers, the address it came to."""
+"""What a handler reads from a request: the station, who asks, the camera it is about, its numbers, its body."""
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web.errors import bad_request, not_found
+from pi_mjpeg_server.web.errors import bad_request, misdirected, not_found, timed_out, too_large, unsupported
+from pi_mjpeg_server.web.peer import Peer, PeerError, Reception, UnknownHostError
 
 STATION = web.AppKey("station", Station)
+RECEPTION = web.AppKey("reception", Reception)
+PEER = web.RequestKey("peer", Peer)
+
+LARGEST_BODY = 16 * 1024
+"""Bytes; the largest body that means something names all controls of a camera."""
+
+BODY_WITHIN = 10.0
+"""Seconds in which a body has to be there whole."""
+
+_MOST_FIELDS = 8
+
+
+@web.middleware
+async def peers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks, and refuse who meant another server. Raises 400 or 421."""
+    sockname = request.get_extra_info("sockname")
+    host, port = sockname[:2] if sockname else ("localhost", 80)
+    host = host.removeprefix("::ffff:").partition("%")[0]
+    local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    scheme = "https" if request.secure else "http"
+    try:
+        peer = request.app[RECEPTION].peer(request.remote or "unknown", scheme, local, request.headers)
+    except UnknownHostError as error:
+        raise misdirected(
+            f"this server does not go by the name {error}: use its address, or add the name to hosts in [server]"
+        ) from error
+    except PeerError as error:
+        raise bad_request(str(error)) from error
+    request[PEER] = peer
+    return await handler(request)
 
 
 def requested_camera(request: web.Request) -> Camera:
@@ -22,12 +58,31 @@ def requested_camera(request: web.Request) -> Camera:
     return camera
 
 
-def base_url(request: web.Request) -> str:
-    """Return scheme, host and port as the client used them, without a slash at the end. Raises 400."""
+async def form(request: web.Request) -> Mapping[str, str]:
+    """Return the fields of a form as browsers send it. Raises 400, 408, 413 or 415."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise unsupported("the body has to be application/x-www-form-urlencoded")
+    text = await body(request)
     try:
-        return str(request.url.origin())
+        fields = parse_qsl(text.decode(), max_num_fields=_MOST_FIELDS)
     except ValueError as error:
-        raise bad_request("the Host header is not a host") from error
+        raise bad_request("the body is no form") from error
+    return dict(fields)
+
+
+async def body(request: web.Request) -> bytes:
+    """Return the whole body, bounded in size and time. Raises 400, 408, 413 or 415."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise unsupported("the body has to come as it is: a compressed one may be far larger than what was sent")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            return await request.read()
+    except TimeoutError as error:
+        raise timed_out(f"the body did not come within {BODY_WITHIN:.0f} s") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise too_large(LARGEST_BODY) from error
+    except (web.PayloadAccessError, web.RequestPayloadError) as error:
+        raise bad_request("the body is cut off or badly encoded") from error
 
 
 def number(request: web.Request, key: str, lowest: float, highest: float) -> float | None:

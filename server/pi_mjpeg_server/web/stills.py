@@ -8,7 +8,7 @@ from pi_mjpeg_server.documents import snapshot_document
 from pi_mjpeg_server.scaling import LARGEST, SMALLEST
 from pi_mjpeg_server.snapshots import SnapshotError
 from pi_mjpeg_server.web.errors import insufficient_storage, not_found
-from pi_mjpeg_server.web.request import STATION, base_url, number, requested_camera, whole_number
+from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera, whole_number
 
 _OLDEST_MS = 60_000
 
@@ -35,7 +35,7 @@ async def keep_snapshot(request: web.Request) -> web.Response:
         kept = await request.app[STATION].take_snapshot(camera, "http")
     except SnapshotError as error:
         raise insufficient_storage(str(error)) from error
-    return web.json_response(snapshot_document(kept, base_url(request)), status=201)
+    return web.json_response(snapshot_document(kept, request[PEER].base), status=201)
 
 
 async def kept_snapshot(request: web.Request) -> web.FileResponse:

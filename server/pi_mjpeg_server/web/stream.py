@@ -12,7 +12,10 @@ from aiohttp.abc import AbstractStreamWriter
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.viewer import Viewer
-from pi_mjpeg_server.web.request import number, requested_camera
+from pi_mjpeg_server.web.limits import Limits
+from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera
+
+LIMITS = web.AppKey("limits", Limits)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,7 +31,6 @@ _HEADERS = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
     "Pragma": "no-cache",
     "X-Accel-Buffering": "no",
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -52,7 +54,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         return response
     for_browser = "image/" in request.headers.get("Accept", "")
-    viewer = Viewer(request.remote or "unknown", request.headers.get("User-Agent"))
+    address = request[PEER].address
+    viewer = Viewer(address, request.headers.get("User-Agent"))
+    request.app[LIMITS].admit(request.app[STATION], camera, address)
     writer = await response.prepare(request)
     if writer is None:
         return response

@@ -46,7 +46,17 @@ def make_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Make
 
     def make(*arguments: str, mqtt_port: int | None = None) -> Program:
         port = mqtt_port if mqtt_port is not None else request.getfixturevalue("broker")
-        command = [sys.executable, "-m", "pi_mjpeg_server", "run", "--source", "emulated", "--size", "320x240"]
+        command = [
+            sys.executable,
+            "-m",
+            "pi_mjpeg_server",
+            "run",
+            "--no-auth",
+            "--source",
+            "emulated",
+            "--size",
+            "320x240",
+        ]
         command += ["--host", "127.0.0.1", "--port", str(free_ports(0)[0]), "--state-dir", str(tmp_path / "state")]
         command += ["--mqtt-host", "127.0.0.1", "--mqtt-port", str(port), *arguments]
         program = Program("pi-mjpeg", command, tmp_path / f"server-{len(programs)}.log")

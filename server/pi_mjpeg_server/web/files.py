@@ -1,0 +1,51 @@
+"""The page's own files, as they lie in the package."""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from aiohttp import ETag, web
+
+from pi_mjpeg_server.web.errors import not_found
+
+_STATIC = files("pi_mjpeg_server.web") / "static"
+_TYPES = {
+    "index.html": "text/html",
+    "login.html": "text/html",
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "login.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    # A browser keeps them, and asks each time whether they are still the same.
+    "Cache-Control": "no-cache",
+}
+
+
+async def static(request: web.Request) -> web.Response:
+    """Answer one of the files that page and login are made of; the pages themselves have routes of their own."""
+    name = request.match_info["name"]
+    if name not in _TYPES or name.endswith(".html"):
+        raise not_found("there is no such file")
+    return file(request, name)
+
+
+def file(request: web.Request, name: str) -> web.Response:
+    """Return a file, or 304 when the browser has it already."""
+    body, tag = _read(name)
+    known = request.if_none_match or ()
+    if any(etag.value in {tag, "*"} for etag in known):
+        response = web.Response(status=304, headers=_HEADERS)
+    else:
+        response = web.Response(body=body, content_type=_TYPES[name], charset="utf-8", headers=_HEADERS)
+    response.etag = ETag(tag)
+    return response
+
+
+@cache
+def _read(name: str) -> tuple[bytes, str]:
+    body = (_STATIC / name).read_bytes()
+    return body, hashlib.sha256(body).hexdigest()[:16]

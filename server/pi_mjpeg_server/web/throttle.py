@@ -1,0 +1,63 @@
+"""Slows down whoever guesses tokens: after a few wrong ones, each more costs its address twice the wait."""
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+
+FREE_TRIES = 5
+"""Wrong tokens that cost nothing: people mistype."""
+LONGEST_WAIT = 60.0
+"""Seconds; somebody else behind the same address must not be locked out for longer."""
+
+_FORGIVEN_AFTER = 600.0
+_MOST_ADDRESSES = 1024
+
+
+@dataclass(slots=True)
+class _Record:
+    wrong: int = 0
+    last: float = 0.0
+    until: float = 0.0
+
+
+class Throttle:
+    """Remembers the last 1024 addresses that gave wrong tokens. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+
+    def wait(self, address: str, now: float) -> float:
+        """Return the seconds for which this address is not listened to."""
+        record = self._records.get(network(address))
+        return max(0.0, record.until - now) if record else 0.0
+
+    def wrong(self, address: str, now: float) -> None:
+        """Note a wrong token."""
+        key = network(address)
+        record = self._records.setdefault(key, _Record())
+        self._records.move_to_end(key)
+        if now - record.last > _FORGIVEN_AFTER:
+            record.wrong = 0
+        record.wrong += 1
+        record.last = now
+        beyond = record.wrong - FREE_TRIES
+        if beyond >= 0:
+            record.until = now + min(LONGEST_WAIT, 2.0 ** min(beyond, 10))
+        while len(self._records) > _MOST_ADDRESSES:
+            self._records.popitem(last=False)
+
+    def right(self, address: str) -> None:
+        """Note a right token: what was wrong before was a mistake."""
+        self._records.pop(network(address), None)
+
+
+def network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 subscriber has for itself."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,242 @@
+"""Connections that mean no good: each ends in a clean refusal, and a viewer beside them notices nothing."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pi_mjpeg_server.web import connection, request
+from pi_mjpeg_server.web.limits import Limits
+
+from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.wire import answer, connected, error_of, said
+
+VIEWERS: dict[str, Any] = {"max_viewers": 5, "max_viewers_per_camera": 3, "max_viewers_per_address": 2}
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script(fps=20)
+
+
+@pytest.fixture
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    async with serving(tmp_path, [camera(script)]) as running:
+        await until(lambda: script.frames > 0)
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def undisturbed(served: Served, script: Script) -> AsyncIterator[None]:
+    """Watch meanwhile; fails when the viewer missed more than a few of the frames that were made."""
+    count = 0
+
+    async def watch() -> None:
+        nonlocal count
+        async with connected(served.url) as (reader, writer):
+            writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            while True:
+                await reader.readuntil(b"\r\n--frame\r\n")
+                count += 1
+
+    watching = asyncio.create_task(watch())
+    try:
+        await until(lambda: count > 2)
+        frames, seen = script.frames, count
+        yield
+        await asyncio.sleep(1)
+        made, came = script.frames - frames, count - seen
+        assert not watching.done()
+        assert came >= 0.98 * made - 2, f"{came} of {made} frames came"
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+async def closed_within(reader: asyncio.StreamReader, seconds: float) -> float:
+    """Wait for the server to hang up; return how long it took."""
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(seconds):
+            await reader.read()
+    return time.monotonic() - began
+
+
+async def _nothing(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3600)
+
+
+async def _half_a_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: local")
+    await asyncio.sleep(3600)
+
+
+async def _dripped(writer: asyncio.StreamWriter) -> None:
+    for byte in itertools.cycle(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3000):
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("talk", [_nothing, _half_a_head, _dripped])
+async def test_who_does_not_finish_a_request_is_hung_up_on(
+    served: Served,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    talk: Callable[[asyncio.StreamWriter], Awaitable[None]],
+) -> None:
+    monkeypatch.setattr(connection, "IDLE", 1.0)
+    async with undisturbed(served, script), connected(served.url) as (reader, writer):
+        talking = asyncio.ensure_future(talk(writer))
+        try:
+            assert 0.8 < await closed_within(reader, 10) < 5
+        finally:
+            talking.cancel()
+
+
+async def test_an_answered_connection_is_not_kept_for_long(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "IDLE", 1.0)
+    async with connected(served.url) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await answer(reader))[0] == 200
+        assert await closed_within(reader, 10) < 5
+
+
+async def test_a_body_that_does_not_come_is_a_time_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "BODY_WITHIN", 0.5)
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    status, _, body = await said(served.url, head + b"Content-Length: 100\r\n\r\ntoken=")
+    assert status == 408
+    assert error_of(body)["code"] == "timeout"
+
+
+FORM = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+HUGE = b"x" * 200_000
+
+
+HOSTILE = [
+    (b"GET /" + HUGE + b" HTTP/1.1\r\n\r\n", 400),
+    (b"GET /healthz?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nX: " + HUGE + b"\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nCookie: " + b"a=b; " * 5000 + b"\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+    (b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200 + b"\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (FORM + b"Content-Length: 200000\r\n\r\n" + HUGE, 413),
+    (FORM + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n", 400),
+    (FORM + b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n" + HUGE + b"\r\n0\r\n\r\n", 413),
+    (FORM + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx", 415),
+    (FORM.replace(b"x-www-form-urlencoded", b"json") + b"Content-Length: 2\r\n\r\n{}", 415),
+]
+
+
+async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
+    served: Served, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with undisturbed(served, script):
+            caplog.clear()
+            for data, expected in HOSTILE:
+                status, headers, body = await said(served.url, data)
+                assert status == expected, data[:80]
+                assert headers["content-type"].startswith("application/json")
+                error_of(body)
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served, script: Script) -> None:
+    async with undisturbed(served, script), connected(served.url) as (reader, writer):
+        writer.write(
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
+        )
+        for _ in range(500):
+            assert (await answer(reader))[0] == 200
+            assert (await answer(reader))[0] == 404
+
+
+async def test_requests_behind_a_stream_take_no_memory(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"--frame\r\n")
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while sent < 100_000_000:
+                    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+                    sent += 44_000
+                    await writer.drain()
+        # The server stopped reading: what was taken lies in the buffers of the kernel.
+        assert sent < 50_000_000
+        writer.transport.abort()
+    await until(lambda: not served.station.viewers)
+
+
+async def test_a_thousand_connections_at_once_are_refused_in_words_and_disturb_nobody(
+    served: Served, script: Script
+) -> None:
+    async with undisturbed(served, script), contextlib.AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connected(served.url)) for _ in range(1000)]
+        room = Limits().connections_per_address - 1
+        refused = opened[room:]
+        answers = [await answer(reader) for reader, _ in refused]
+        assert {status for status, _, _ in answers} == {503}
+        assert answers[0][1]["retry-after"] == "5"
+        assert error_of(answers[0][2])["code"] == "too_many_connections"
+        for reader, writer in opened[:3]:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await answer(reader))[0] == 200
+    # Who leaves makes room.
+    await until(lambda: not served.station.viewers)
+    assert (await said(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
+
+
+@contextlib.asynccontextmanager
+async def viewers(url: str, path: str, host: str, count: int) -> AsyncIterator[list[aiohttp.ClientResponse]]:
+    connector = aiohttp.TCPConnector(local_addr=(host, 0), limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield [await session.get(url + path) for _ in range(count)]
+
+
+async def test_viewers_are_limited_in_all_and_by_camera_and_by_address(tmp_path: Path) -> None:
+    cameras = [camera(Script(fps=5), name) for name in ("front", "back")]
+    async with serving(tmp_path, cameras, **VIEWERS) as served, contextlib.AsyncExitStack() as stack:
+
+        async def statuses(path: str, host: str, count: int) -> list[int]:
+            seen = await stack.enter_async_context(viewers(served.url, path, host, count))
+            return [response.status for response in seen]
+
+        assert await statuses("/cameras/front/stream", "127.0.0.2", 3) == [200, 200, 503]
+        assert await statuses("/cameras/front/stream", "127.0.0.3", 2) == [200, 503]
+        assert await statuses("/cameras/back/stream", "127.0.0.3", 2) == [200, 503]
+        assert await statuses("/cameras/back/stream", "127.0.0.4", 2) == [200, 503]
+        refused = (await stack.enter_async_context(viewers(served.url, "/stream", "127.0.0.5", 1)))[0]
+        assert refused.headers["Retry-After"] == "5"
+        error = (await refused.json())["error"]
+        assert error["code"] == "too_many_viewers"
+        assert "max_viewers in [server]" in error["message"]
+        assert served.station.viewers == 5
+    async with serving(tmp_path, [camera(Script())], **VIEWERS) as served:
+        async with viewers(served.url, "/stream", "127.0.0.2", 2):
+            pass
+        await until(lambda: served.station.viewers == 0)
+        async with viewers(served.url, "/stream", "127.0.0.2", 2) as again:
+            assert [response.status for response in again] == [200, 200]
+
+
+async def test_no_answer_tells_versions(served: Served) -> None:
+    _, headers, _ = await said(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert headers["server"] == "pi-mjpeg"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"

@@ -1,0 +1,49 @@
+"""HTTP as bytes on a socket: what no well-behaved client sends, and what comes back."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a plain connection to the server of this URL."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def answer(
+    reader: asyncio.StreamReader, seconds: float = 30, *, head_only: bool = False
+) -> tuple[int, dict[str, str], bytes]:
+    """Return one response that has a Content-Length: its status, its headers in lower case, its body."""
+    async with asyncio.timeout(seconds):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
+        body = b"" if head_only else await reader.readexactly(int(headers.get("content-length", 0)))
+    return int(first.split()[1]), headers, body
+
+
+async def said(url: str, data: bytes, seconds: float = 30) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes and return the first response."""
+    async with connected(url) as (reader, writer):
+        writer.write(data)
+        return await answer(reader, seconds, head_only=data.startswith(b"HEAD "))
+
+
+def error_of(body: bytes) -> dict[str, Any]:
+    """Return the refusal that a body is; fails when it is none."""
+    document = json.loads(body)
+    assert set(document) == {"error"}
+    assert set(document["error"]) == {"code", "message"}
+    error: dict[str, Any] = document["error"]
+    return error
