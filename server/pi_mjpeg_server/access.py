@@ -72,5 +72,9 @@ def new_token(path: Path) -> str:
     unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{value}\n")
+        if os.geteuid() == 0:
+            # Root rotates the token of a service, whose own user has to read it.
+            folder = path.parent.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
     unfinished.rename(path)
     return value

@@ -58,7 +58,8 @@ def install(facts: Facts, root: Path = Path("/")) -> str:
     draft.write_text(unit(facts))
     draft.chmod(0o644)
     draft.replace(path)
-    said = f"Wrote {path}. State is kept in /var/lib/pi-mjpeg.\n"
+    token = shlex.join(["sudo", *_program(), "token", "--state-dir", "/var/lib/pi-mjpeg"])
+    said = f"Wrote {path}. Its state is in /var/lib/pi-mjpeg, and `{token}` prints its access token.\n"
     if not systemd.runs:
         systemd.call("enable", NAME)
         return said + "systemd does not run here: the service starts when the machine does."

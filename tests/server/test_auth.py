@@ -3,13 +3,14 @@
 import base64
 import itertools
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import aiohttp
 import pytest
-from pi_mjpeg_server.access import AccessToken, TokenError
+from pi_mjpeg_server.access import AccessToken, TokenError, new_token
 from pi_mjpeg_server.web import throttle
 from pi_mjpeg_server.web.application import make_application
 from pi_mjpeg_server.web.auth import COOKIE, PUBLIC
@@ -325,3 +326,13 @@ def test_the_waits_double_end_and_are_forgotten() -> None:
     for number in range(5000):
         throttled.wrong(f"10.0.{number // 256}.{number % 256}", now)
     assert throttled.wait("2001:db8::1", now) == 0
+
+
+def test_a_token_that_root_rotates_stays_readable_for_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    held = AccessToken(folder / "token")
+    # Only root can have a service with a user of its own.
+    service = 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(folder, service, -1)
+    new = new_token(folder / "token")
+    assert ((folder / "token").stat().st_uid, held.value) == (service, new)

@@ -143,7 +143,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_service_comes_into_a_system_that_does_not_run_and_goes_again(root: Path) -> None:
     for _ in range(2):
-        assert "when the machine does" in service.install(PLAIN, root)
+        said = service.install(PLAIN, root)
+        assert "when the machine does" in said
+        assert "token --state-dir /var/lib/pi-mjpeg" in said
         assert (root / UNITS / "pi-mjpeg.service").read_text() == unit(PLAIN)
         assert stat.S_IMODE((root / UNITS / "pi-mjpeg.service").stat().st_mode) == 0o644
         assert (root / WANTED).is_symlink()
