@@ -5,11 +5,12 @@ import logging
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pi_mjpeg_server.access import AccessToken, TokenError
 from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera
-from pi_mjpeg_server.config import Configuration, ConfigurationError
+from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
 from pi_mjpeg_server.identity import identify
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.notify import notifying
@@ -17,6 +18,9 @@ from pi_mjpeg_server.snapshots import Signer, SnapshotStore
 from pi_mjpeg_server.sources.choice import source_maker
 from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.web.listening import listening
+
+if TYPE_CHECKING:
+    from pi_mjpeg_server.zeroconf import Beacon
 
 _LOGGER = logging.getLogger(__name__)
 _SIGNING = "pi_mjpeg snapshots"
@@ -42,16 +46,21 @@ async def run(configuration: Configuration) -> None:
         loop.add_signal_handler(number, stopping.set)
     station = await asyncio.to_thread(_make_station, configuration)
     bridge = Bridge(station, configuration.mqtt, configuration.server)
+    beacon = _beacon(station, configuration.server)
     try:
         async with listening(station, configuration.server):
             for camera in station.cameras:
                 camera.start()
             bridge.start()
+            if beacon is not None:
+                beacon.start()
             try:
                 async with notifying(station, os.environ):
                     await stopping.wait()
                     _LOGGER.info("stopping")
             finally:
+                if beacon is not None:
+                    await beacon.stop()
                 await bridge.stop()
     finally:
         await asyncio.gather(*(camera.stop() for camera in station.cameras))
@@ -71,6 +80,15 @@ def access_token(configuration: Configuration) -> AccessToken:
         raise ConfigurationError(str(error)) from error
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
+
+
+def _beacon(station: Station, settings: ServerSettings) -> "Beacon | None":
+    if not settings.zeroconf:
+        return None
+    # It costs a Pi Zero 2 a second and some megabytes, so only a server that announces itself pays for it.
+    from pi_mjpeg_server.zeroconf import Beacon  # noqa: PLC0415
+
+    return Beacon(station.identity, settings, station.auth)
 
 
 def _make_station(configuration: Configuration) -> Station:

@@ -31,6 +31,7 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         port = 9000
         public_url = "https://garden.example:8443/pi/"
         state_dir = "/var/lib/pi-mjpeg"
+        zeroconf = false
         tls_certificate = "/etc/pi-mjpeg/chain.pem"
         tls_key = "/etc/pi-mjpeg/key.pem"
         hosts = ["pi.example.org"]
@@ -69,6 +70,7 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         """,
     )
     assert configuration.server.public_url == "https://garden.example:8443/pi"
+    assert not configuration.server.zeroconf
     assert configuration.server.scheme == "https"
     assert configuration.server.trusted_proxies == ("192.0.2.1", "2001:db8::/64")
     assert configuration.auth.mode == "none"

@@ -36,6 +36,7 @@ class ServerSettings:
     port: int = 8000
     public_url: str | None = None
     state_dir: Path = field(default_factory=default_state_folder)
+    zeroconf: bool = True
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     hosts: tuple[str, ...] = ()

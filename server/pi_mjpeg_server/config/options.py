@@ -47,6 +47,7 @@ OPTIONS = (
     Option("server", "port", int, "the port to listen on (8000)", "PORT"),
     Option("server", "public_url", str, "how others reach this server (found by itself)", "URL"),
     Option("server", "state_dir", str, "the folder for state and kept snapshots", "FOLDER"),
+    Option("server", "zeroconf", _switch, "announce it by multicast DNS: true or false (true)", "BOOL"),
     Option("server", "tls_certificate", str, "a certificate chain in PEM (none: plain HTTP)", "FILE"),
     Option("server", "tls_key", str, "its private key", "FILE"),
     Option("auth", "mode", str, "token, or none: everybody may watch and command (token)", "WHICH"),

@@ -168,6 +168,7 @@ SERVER: dict[str, Callable[[object], Any]] = {
     "port": whole(1, 65535),
     "public_url": url,
     "state_dir": path,
+    "zeroconf": switch,
     "tls_certificate": path,
     "tls_key": path,
     "hosts": host_names,

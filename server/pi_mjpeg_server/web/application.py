@@ -5,7 +5,7 @@ from aiohttp import web
 from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.web import files, login, page, stills
 from pi_mjpeg_server.web.auth import Lock
-from pi_mjpeg_server.web.controls import patch_controls
+from pi_mjpeg_server.web.controls import patch_controls, restart
 from pi_mjpeg_server.web.errors import errors
 from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.login import LOCK
@@ -46,6 +46,7 @@ def make_application(station: Station, limits: Limits, reception: Reception) -> 
     get(f"/cameras/{_CAMERA}/snapshot.jpg", stills.snapshot)
     add("POST", f"/api/cameras/{_CAMERA}/snapshots", stills.keep_snapshot)
     add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
+    add("POST", f"/api/cameras/{_CAMERA}/restart", restart)
     get("/stream", stream)
     get("/video_feed", stream)
     get("/snapshot.jpg", stills.snapshot)

@@ -1,4 +1,4 @@
-"""Adjusting a camera while it runs."""
+"""Adjusting a camera while it runs, and starting it again."""
 
 import json
 
@@ -26,3 +26,9 @@ async def patch_controls(request: web.Request) -> web.Response:
     except ControlError as error:
         raise unprocessable("bad_control", str(error)) from error
     return web.json_response({"controls": controls_document(camera)})
+
+
+async def restart(request: web.Request) -> web.Response:
+    """Start the camera again, as a person does who pulls its plug; answers before it is done."""
+    requested_camera(request).restart()
+    return web.Response(status=204)
