@@ -1,13 +1,13 @@
 """Raspberry Pi cameras in Home Assistant: one config entry is one pi-mjpeg server."""
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_URL, Platform
+from homeassistant.const import CONF_TOKEN, CONF_URL, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntry
 from yarl import URL
 
-from . import push
+from . import issues, push
 from .client import PiMjpegClient
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -18,7 +18,7 @@ PLATFORMS = (Platform.BUTTON, Platform.CAMERA, Platform.IMAGE)
 
 async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
     """Ask the server for its cameras, then follow it."""
-    client = PiMjpegClient(async_get_clientsession(hass), URL(entry.data[CONF_URL]))
+    client = PiMjpegClient(async_get_clientsession(hass), URL(entry.data[CONF_URL]), entry.data.get(CONF_TOKEN))
     coordinator = PiMjpegCoordinator(hass, entry, client)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
@@ -35,6 +35,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
     """Give the server back to Home Assistant's own MQTT discovery."""
+    issues.async_forget(hass, entry)
     if entry.unique_id is not None:
         await push.async_release(hass, entry.unique_id)
 

@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import viewer
+from .const import CONF_FPS
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_each_camera
 from .hub import Hub
@@ -42,7 +43,12 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         Camera.__init__(self)
-        self._hub = Hub(self._camera_name, lambda: coordinator.client.stream(camera_id), self._create_background_task)
+        fps = coordinator.config_entry.options.get(CONF_FPS)
+        self._hub = Hub(
+            self._camera_name,
+            lambda: coordinator.client.stream(camera_id, fps=fps),
+            self._create_background_task,
+        )
         self._update_attributes()
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -68,7 +74,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     @override
     async def stream_source(self) -> str:
-        return str(self.coordinator.client.stream_url(self._camera_id))
+        return str(self.coordinator.client.stream_source(self._camera_id))
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:

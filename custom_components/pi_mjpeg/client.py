@@ -5,16 +5,17 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
 from homeassistant.const import __version__
 from yarl import URL
 
-from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
-from .documents import DocumentError, parse_error, parse_snapshot, parse_state
+from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, SCHEMA
+from .documents import DocumentError, UnknownSchemaError, parse_error, parse_snapshot, parse_state
 from .frame import Frame
-from .models import Server, Snapshot
+from .models import ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
@@ -45,7 +46,18 @@ class InvalidResponseError(PiMjpegError):
 
 
 class UnauthorisedError(PiMjpegError):
-    """The server wants a token."""
+    """The server wants a token, or another one than it was given."""
+
+
+class IncompatibleError(InvalidResponseError):
+    """The server speaks another version of the contract; `schema` is the number it names."""
+
+    def __init__(self, schema: object) -> None:
+        super().__init__(
+            f"the server's documents have schema {str(schema)[:20]}, this version reads {SCHEMA}: "
+            "update the older one of the server and the integration"
+        )
+        self.schema = schema
 
 
 class RefusedError(PiMjpegError):
@@ -59,22 +71,41 @@ class RefusedError(PiMjpegError):
 class PiMjpegClient:
     """One server. The session is its owner's to close."""
 
-    def __init__(self, session: ClientSession, base_url: URL, *, limits: ClientTimeout = REQUEST_TIMEOUT) -> None:
-        """Ask the server at `base_url`; `limits` hold for everything but streams."""
+    def __init__(
+        self,
+        session: ClientSession,
+        base_url: URL,
+        token: str | None = None,
+        *,
+        limits: ClientTimeout = REQUEST_TIMEOUT,
+    ) -> None:
+        """Ask the server at `base_url`, and show it `token` every time; `limits` hold for everything but streams."""
         self._session = session
         self._limits = limits
+        self._token = token
+        self._headers = {**_HEADERS, hdrs.AUTHORIZATION: f"Bearer {token}"} if token else _HEADERS
         self.base_url = base_url
+        self.clock_offset: float | None = None
+        """Seconds by which the server's clock was ahead of ours at its last `state`; None if it did not say."""
 
     def stream_url(self, camera_id: str) -> URL:
         """Return where a camera's stream is."""
         return self.base_url / "cameras" / camera_id / "stream"
 
+    def stream_source(self, camera_id: str) -> URL:
+        """Return the same for programs that take only a URL: with the token as a password. Not for any log."""
+        url = self.stream_url(camera_id)
+        return url.with_user(DOMAIN).with_password(self._token) if self._token else url
+
     async def state(self) -> Server:
         """Ask for the server's state. Raises `PiMjpegError`, as all requests do."""
         async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
             body = await _read(response, MAX_STATE_BYTES)
+        self.clock_offset = _clock_offset(response.headers.get(hdrs.DATE))
         try:
             return parse_state(body)
+        except UnknownSchemaError as error:
+            raise IncompatibleError(error.schema) from error
         except DocumentError as error:
             raise InvalidResponseError(f"the server's state cannot be read: {error}") from error
 
@@ -102,6 +133,17 @@ class PiMjpegClient:
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
+    async def set_control(self, camera_id: str, name: str, value: ControlValue) -> None:
+        """Adjust a camera while it runs."""
+        url = self.base_url / "api/cameras" / camera_id / "controls"
+        async with self._request(hdrs.METH_PATCH, url, json={name: value}):
+            pass
+
+    async def restart(self, camera_id: str) -> None:
+        """Have the server start a camera again; returns before it has."""
+        async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
+            pass
+
     async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
         """Return the JPEG of a snapshot that the server keeps.
 
@@ -110,9 +152,15 @@ class PiMjpegClient:
         url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
         return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
 
-    async def stream(self, camera_id: str) -> AsyncGenerator[Frame]:
-        """Open a camera's stream and give its frames, until the server ends it. Close it with `contextlib.aclosing`."""
-        async with self._request(hdrs.METH_GET, self.stream_url(camera_id), STREAM_TIMEOUT) as response:
+    async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
+        """Open a camera's stream and give its frames, at most `fps` a second, until the server ends it.
+
+        Close it with `contextlib.aclosing`.
+        """
+        url = self.stream_url(camera_id)
+        if fps is not None:
+            url = url.with_query(fps=f"{fps:g}")
+        async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
                 parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
@@ -133,13 +181,13 @@ class PiMjpegClient:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, url: URL, limits: ClientTimeout | None = None
+        self, method: str, url: URL, limits: ClientTimeout | None = None, json: object = None
     ) -> AsyncIterator[ClientResponse]:
         """Open a request, and translate whatever goes wrong until it is closed."""
         try:
             # A redirect could lead anywhere, past the checks that this address went through.
             async with self._session.request(
-                method, url, headers=_HEADERS, timeout=limits or self._limits, allow_redirects=False
+                method, url, headers=self._headers, json=json, timeout=limits or self._limits, allow_redirects=False
             ) as response:
                 await _raise_for_status(response)
                 yield response
@@ -150,10 +198,10 @@ class PiMjpegClient:
 
 
 async def _raise_for_status(response: ClientResponse) -> None:
-    if response.status in {200, 201}:
+    if response.status in {200, 201, 204}:
         return
     if response.status == 401:  # noqa: PLR2004 - a name would say no more than the number of RFC 9110
-        raise UnauthorisedError("the server wants a token")
+        raise UnauthorisedError("the server wants another token")
     if response.status < 400:  # noqa: PLR2004 - likewise
         raise InvalidResponseError(f"the server answered with status {response.status}")
     try:
@@ -161,6 +209,14 @@ async def _raise_for_status(response: ClientResponse) -> None:
     except DocumentError:
         raise InvalidResponseError(f"the server answered with status {response.status}") from None
     raise RefusedError(refusal.code, refusal.message)
+
+
+def _clock_offset(date: str | None) -> float | None:
+    """Read the header of RFC 9110, section 6.6.1, which has no fractions of a second."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - time.time()
+    except ValueError:
+        return None
 
 
 async def _read(response: ClientResponse, limit: int) -> bytes:

@@ -7,6 +7,10 @@ from typing import Final
 DOMAIN: Final = "pi_mjpeg"
 LOGGER: Final = logging.getLogger(__package__)
 
+DOCUMENTATION: Final = "https://github.com/pi-mjpeg/pi_mjpeg"
+
+CONF_FPS: Final = "fps"
+
 SCHEMA: Final = 1
 """The number that every document of the contract carries; another number is another contract."""
 
@@ -25,5 +29,8 @@ MAX_STATE_BYTES: Final = 256 * KIB
 
 MAX_PICTURE_BYTES: Final = 16 * KIB * KIB
 """A 12 megapixel JPEG of high quality takes 8 MiB."""
+
+MAX_PREVIEW_BYTES: Final = 128 * KIB
+"""What the dialog that adds a server shows; 320 pixels of width take 20 KiB."""
 
 MAX_CAMERAS: Final = 16

@@ -7,10 +7,12 @@ from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .client import PiMjpegClient, PiMjpegError
+from . import issues
+from .client import IncompatibleError, PiMjpegClient, PiMjpegError, UnauthorisedError
 from .const import DOMAIN, LOGGER, POLL_INTERVAL
 from .models import Camera, CameraTelemetry, Server, ServerTelemetry, Snapshot
 
@@ -51,7 +53,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         began = monotonic()
         try:
             server = await self.client.state()
+        except UnauthorisedError as error:
+            raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="token_rejected") from error
         except PiMjpegError as error:
+            if isinstance(error, IncompatibleError):
+                issues.async_incompatible(self.hass, self.config_entry, error.schema)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="update_failed",
@@ -67,6 +73,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         if self._offline_since is not None and began - self._offline_since < OFFLINE_GRACE:
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
         self._offline_since = None
+        issues.async_reached(self.hass, self.config_entry)
+        issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
 
     @callback

@@ -3,17 +3,21 @@
 Fields that are not known are ignored, so that a newer server may say more. Whatever is known is checked completely.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import voluptuous as vol
 from homeassistant.util.json import json_loads
+from yarl import URL
 
 from .const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_CAMERAS, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
 from .models import (
     AnnouncedCamera,
     Announcement,
+    Beacon,
     Camera,
     CameraTelemetry,
+    Control,
     Server,
     ServerMessage,
     ServerTelemetry,
@@ -34,6 +38,9 @@ from .validators import (
 )
 
 MAX_VIEWERS: Final = 1024
+MAX_CONTROLS: Final = 64
+MAX_OPTIONS: Final = 64
+MAX_REASONS: Final = 16
 _COUNT: Final = whole(0, 2**53)
 _SIDE: Final = whole(1, 2**16)
 _FPS: Final = number(0, 1000)
@@ -44,12 +51,24 @@ class DocumentError(Exception):
 
 
 class UnknownSchemaError(DocumentError):
-    """The document belongs to another version of the contract than this one."""
+    """The document belongs to another version of the contract than this one; `schema` is the number it names."""
+
+    def __init__(self, schema: object) -> None:
+        super().__init__(
+            f"its schema is {str(schema)[:20]}, this version reads {SCHEMA}: "
+            "update the older one of the server and the integration"
+        )
+        self.schema = schema
 
 
 def _document(fields: dict[str, object]) -> vol.Schema:
     """Make the schema of an object that has all these fields, and possibly more."""
     return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
+
+
+def _frozen(values: list[str]) -> tuple[str, ...]:
+    # A bare `tuple` would ask for one: a schema takes a type as a check.
+    return tuple(values)
 
 
 _STATE: Final = vol.In(("idle", "starting", "live", "failing", "stuck"))
@@ -86,6 +105,8 @@ _ANNOUNCEMENT: Final = _document(
     }
 )
 
+_BEACON: Final = _document({"id": node_id, "name": text, "auth": _AUTH, "version": text})
+
 _CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "state": _STATE,
     "reason": vol.Maybe(prose),
@@ -101,8 +122,22 @@ _SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "started_at": moment,
     "viewers": _COUNT,
     "temperature": vol.Maybe(number(-100, 200)),
+    "throttled": vol.Maybe(vol.All([text], vol.Length(max=MAX_REASONS), _frozen)),
 }
 _SERVER_TELEMETRY: Final = _document(_SERVER_TELEMETRY_FIELDS)
+
+_RANGE: Final = vol.Maybe(number(-(2.0**63), 2.0**63))
+_CONTROL: Final = _document(
+    {
+        "name": text,
+        "type": vol.In(("boolean", "integer", "number", "menu")),
+        "minimum": _RANGE,
+        "maximum": _RANGE,
+        "step": _RANGE,
+        "value": vol.Any(bool, number(-(2.0**63), 2.0**63), text),
+        "options": vol.All([text], vol.Length(max=MAX_OPTIONS), _frozen),
+    }
+)
 
 _CAMERA: Final = _document(
     {
@@ -116,6 +151,7 @@ _CAMERA: Final = _document(
         "fps": _FPS,
         "measured_fps": _FPS,
         "available": bool,
+        "controls": vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS)),
         "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
     }
 )
@@ -161,10 +197,7 @@ def _read(
     if not isinstance(document, dict):
         raise DocumentError("it is not a JSON object")
     if numbered and document.get("schema") != SCHEMA:
-        raise UnknownSchemaError(
-            f"its schema is {str(document.get('schema'))[:20]}, this version reads {SCHEMA}: "
-            "update the older one of the server and the integration"
-        )
+        raise UnknownSchemaError(document.get("schema"))
     try:
         fields: dict[str, Any] = schema(document)
     except vol.MultipleInvalid as error:
@@ -196,6 +229,16 @@ def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announce
             raise DocumentError(f"the topic {wanted} is expected, not {given[:120]}")
     cameras = tuple(AnnouncedCamera(**camera) for camera in fields.pop("cameras"))
     return Announcement(**fields, cameras=cameras)
+
+
+def parse_beacon(host: str, port: int | None, properties: Mapping[str, object]) -> Beacon:
+    """Read what a server announced by multicast DNS. Raises `DocumentError`."""
+    try:
+        fields = _BEACON(dict(properties))
+        url = base_url(str(URL.build(scheme="http", host=host, port=port)))
+    except (vol.Invalid, ValueError) as error:
+        raise DocumentError("its record is not that of a pi-mjpeg server") from error
+    return Beacon(fields["id"], fields["name"], url)
 
 
 def parse_state(payload: bytes) -> Server:
@@ -235,6 +278,23 @@ def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _camera(fields: dict[str, Any]) -> Camera:
+    fields["controls"] = _controls(fields["controls"])
     measured = {field: fields.pop(field) for field in _CAMERA_TELEMETRY_FIELDS}
     telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
     return Camera(**fields, telemetry=telemetry)
+
+
+def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:
+    """Make the controls whose value and range fit their type; a driver's odd ones are left out, the camera works."""
+    controls = [Control(**fields) for fields in described]
+    return {control.name: control for control in controls if _fits(control)}
+
+
+def _fits(control: Control) -> bool:
+    match control.type:
+        case "boolean":
+            return isinstance(control.value, bool)
+        case "menu":
+            return control.value in control.options
+    ranged = control.minimum is not None and control.maximum is not None and control.minimum <= control.maximum
+    return ranged and isinstance(control.value, float)

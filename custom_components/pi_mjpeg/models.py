@@ -7,6 +7,8 @@ from typing import Literal
 
 from yarl import URL
 
+type ControlValue = bool | float | str
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnouncedCamera:
@@ -41,6 +43,15 @@ class Announcement:
     cameras: tuple[AnnouncedCamera, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """What any discovery says of a server: not to be believed before a person confirmed it."""
+
+    id: str
+    name: str
+    url: URL
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraTelemetry:
     """What changes about a camera, as its state topic tells it."""
@@ -57,11 +68,28 @@ class CameraTelemetry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerTelemetry:
-    """What changes about a server, as its state topic tells it. The temperature is in degrees Celsius."""
+    """What changes about a server, as its state topic tells it.
+
+    The temperature is in degrees Celsius. `throttled` names why the Pi runs slower now, None when it does not tell.
+    """
 
     started_at: datetime
     viewers: int
     temperature: float | None
+    throttled: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """What can be adjusted on a camera, under its driver's own name. A menu has `options`, a number a range."""
+
+    name: str
+    type: Literal["boolean", "integer", "number", "menu"]
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    value: ControlValue
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +104,7 @@ class Camera:
     height: int | None
     fps: float
     available: bool
+    controls: Mapping[str, Control]
     telemetry: CameraTelemetry
 
 

@@ -65,8 +65,11 @@ class HassClient:
         answers = {"broker": host, "port": port, "protocol": "5", "other_settings": other}
         await self._finish(flow["flow_id"], answers)
 
-    async def accept_discovery(self) -> str:
-        """Confirm the camera server that MQTT discovery finds, unless it is; return its config entry's id."""
+    async def accept_discovery(self, token: str | None = None) -> str:
+        """Confirm the camera server that MQTT discovery finds, unless it is; return its config entry's id.
+
+        TOKEN is entered when it is asked for.
+        """
         if entries := await self.command("config_entries/get", domain="pi_mjpeg"):
             return str(entries[0]["entry_id"])
 
@@ -75,7 +78,14 @@ class HassClient:
             ours = (flow for flow in flows if flow["handler"] == "pi_mjpeg" and flow["context"]["source"] == "mqtt")
             return next((flow["flow_id"] for flow in ours), None)
 
-        result = await self._finish(await until(discovered, "the server is discovered by MQTT"), {})
+        flow_id = await until(discovered, "the server is discovered by MQTT")
+        step = await self.post(f"/api/config/config_entries/flow/{flow_id}", {})
+        if step.get("step_id") == "token":
+            step = await self.post(f"/api/config/config_entries/flow/{flow_id}", {"token": token})
+        if step.get("step_id") != "confirm" or step["errors"]:
+            message = f"the config flow does not show the camera: {step}"
+            raise Trouble(message)
+        result = await self._finish(flow_id, {})
         return str(result["result"]["entry_id"])
 
     async def camera(self, entry_id: str) -> str:

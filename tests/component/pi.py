@@ -50,9 +50,15 @@ class Pi:
         self.requests: list[str] = []
         self.answers: dict[str, Handler] = {}
         """Answers that stand in for the usual ones, by path."""
+        self.token: str | None = None
+        """When set, only requests that show it are answered."""
+        self.shown: list[str | None] = []
+        """What each request showed as its `Authorization`."""
         self.stalled = False
         """When set, a stream gives headers and nothing more."""
         self.url = ""
+        self.other_url = ""
+        """The same server under another address."""
         self.port = 0
         self.latest = b""
         """The picture that was shown last."""
@@ -69,6 +75,8 @@ class Pi:
         await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
         self.port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.other_url = f"http://127.0.0.1:{self._runner.addresses[1][1]}"
 
     async def stop(self) -> None:
         """Go away, with every connection."""
@@ -95,6 +103,9 @@ class Pi:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
+        self.shown.append(request.headers.get("Authorization"))
+        if self.token is not None and self.shown[-1] != f"Bearer {self.token}":
+            return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
         if special := self.answers.get(request.path):
             return await special(request)
         match request.method, request.path.strip("/").split("/"):

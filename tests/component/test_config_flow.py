@@ -1,23 +1,33 @@
 """A server gets in by its address or by its announcement, once it has said who it is."""
 
+import base64
 import json
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from aiohttp import web
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
-from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
     MockConfigEntry,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
 )
 
 from custom_components.pi_mjpeg.const import DOMAIN
 
 from .conftest import until
-from .pi import NODE, Handler, Pi
+from .pi import NODE, Handler, Pi, jpeg
+
+NOWHERE = "http://127.0.0.1:9"
+"""An address on which nothing listens."""
 
 TOPIC = f"pi_mjpeg/discovery/{NODE}/config"
 
@@ -39,6 +49,19 @@ async def by_announcement(hass: HomeAssistant, payload: dict[str, Any] | str, to
     return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_MQTT}, data=message)
 
 
+async def by_multicast(hass: HomeAssistant, port: int, **changed: str | None) -> ConfigFlowResult:
+    found = ZeroconfServiceInfo(
+        ip_address=ip_address("127.0.0.1"),
+        ip_addresses=[ip_address("127.0.0.1")],
+        port=port,
+        hostname=f"pi-mjpeg-{NODE}.local.",
+        type="_pi-mjpeg._tcp.local.",
+        name=f"{NODE}._pi-mjpeg._tcp.local.",
+        properties={"id": NODE, "name": "Garden Pi", "auth": "none", "version": "0.1.0", **changed},
+    )
+    return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=found)
+
+
 async def submit(hass: HomeAssistant, flow: ConfigFlowResult, **fields: str) -> ConfigFlowResult:
     return await hass.config_entries.flow.async_configure(flow["flow_id"], fields)
 
@@ -52,38 +75,79 @@ def flows(hass: HomeAssistant) -> list[str]:
     ]
 
 
+async def add(hass: HomeAssistant, form: ConfigFlowResult) -> ConfigFlowResult:
+    """Say yes to the server that a form shows."""
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "confirm")
+    result = await submit(hass, form)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    return result
+
+
 async def test_a_server_is_added_by_its_address(hass: HomeAssistant, pi: Pi) -> None:
     form = await by_address(hass)
     assert (form["type"], form["step_id"], form["errors"]) == (FlowResultType.FORM, "user", {})
-    result = await submit(hass, form, url=f" {pi.url}/ ")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    form = await submit(hass, form, url=f" {pi.url}/ ")
+    result = await add(hass, form)
     assert (result["title"], result["data"]) == ("Garden Pi", {"url": pi.url})
     assert result["result"].unique_id == NODE
-    await hass.async_block_till_done()
     assert hass.states.get("camera.front_door") is not None
 
 
-async def test_an_address_without_http_is_understood(hass: HomeAssistant, pi: Pi) -> None:
-    result = await submit(hass, await by_address(hass), url=f"127.0.0.1:{pi.port}")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"] == {"url": pi.url}
+async def test_a_live_still_is_shown_before_a_server_is_added(hass: HomeAssistant, pi: Pi) -> None:
+    pi.state["server"]["name"] = "*Garden* Pi"
+    form = await by_address(hass, pi.url)
+    picture = base64.b64encode(jpeg(7)).decode()
+    assert form["errors"] == {}
+    assert form["description_placeholders"] == {
+        "name": r"\*Garden\* Pi",
+        "cameras": r"Front door\, Shed",
+        "picture": f"![](data:image/jpeg;base64,{picture})",
+    }
+    assert "GET /cameras/front/snapshot.jpg?width=320" in pi.requests
+
+
+async def huge(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=jpeg(1, 200_000), content_type="image/jpeg")
 
 
 async def say_no(_: web.Request) -> web.StreamResponse:
     return web.json_response({"error": {"code": "busy", "message": "not now"}}, status=503)
 
 
-async def want_token(_: web.Request) -> web.StreamResponse:
-    return web.Response(status=401)
+@pytest.mark.parametrize("handler", [huge, say_no])
+async def test_a_camera_without_a_small_picture_can_be_added_all_the_same(
+    hass: HomeAssistant, pi: Pi, handler: Handler
+) -> None:
+    pi.answers["/cameras/front/snapshot.jpg"] = handler
+    form = await by_address(hass, pi.url)
+    assert form["errors"] == {"base": "no_picture"}
+    await add(hass, form)
+
+
+async def test_a_camera_that_is_away_is_not_asked_for_a_picture(hass: HomeAssistant, pi: Pi) -> None:
+    pi.camera()["available"] = False
+    form = await by_address(hass, pi.url)
+    assert form["errors"] == {"base": "no_picture"}
+    assert pi.requests == ["GET /api/state"]
+
+
+async def test_an_address_without_http_is_understood(hass: HomeAssistant, pi: Pi) -> None:
+    result = await add(hass, await submit(hass, await by_address(hass), url=f"127.0.0.1:{pi.port}"))
+    assert result["data"] == {"url": pi.url}
 
 
 async def be_something_else(_: web.Request) -> web.StreamResponse:
     return web.Response(text="<html>a printer</html>")
 
 
+async def be_of_tomorrow(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"schema": 2})
+
+
 @pytest.mark.parametrize(
     ("handler", "reason"),
-    [(say_no, "refused"), (want_token, "token_unsupported"), (be_something_else, "invalid_response")],
+    [(say_no, "refused"), (be_something_else, "invalid_response"), (be_of_tomorrow, "incompatible")],
 )
 async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
     hass: HomeAssistant, pi: Pi, handler: Handler, reason: str
@@ -93,7 +157,7 @@ async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
     assert form["type"] is FlowResultType.FORM
     assert form["errors"] == {"url": reason}
     del pi.answers["/api/state"]
-    assert (await submit(hass, form, url=pi.url))["type"] is FlowResultType.CREATE_ENTRY
+    await add(hass, await submit(hass, form, url=pi.url))
 
 
 @pytest.mark.parametrize("address", ["", "ftp://x", "http://user:pw@127.0.0.1:8000", "http://127.0.0.1:8000?x", "a b"])
@@ -108,25 +172,35 @@ async def test_a_server_that_is_off_is_said_to_be(hass: HomeAssistant, pi: Pi) -
     form = await submit(hass, await by_address(hass), url=pi.url)
     assert form["errors"] == {"url": "cannot_connect"}
     await pi.start(pi.port)
-    assert (await submit(hass, form, url=pi.url))["type"] is FlowResultType.CREATE_ENTRY
+    await add(hass, await submit(hass, form, url=pi.url))
 
 
-async def test_a_server_that_wants_a_token_is_not_half_supported(hass: HomeAssistant, pi: Pi) -> None:
-    pi.state["server"]["auth"] = "token"
-    form = await submit(hass, await by_address(hass), url=pi.url)
-    assert form["errors"] == {"url": "token_unsupported"}
+async def test_a_server_that_wants_a_token_gets_the_one_that_a_person_enters(hass: HomeAssistant, pi: Pi) -> None:
+    pi.token = "right"  # noqa: S105 - a test's
+    form = await by_address(hass, pi.url)
+    assert (form["step_id"], form["errors"]) == ("token", {})
+    form = await submit(hass, form, token="wrong")  # noqa: S106 - likewise
+    assert (form["step_id"], form["errors"]) == ("token", {"token": "invalid_auth"})
+    assert "wrong" not in str(form["data_schema"])
+    pi.answers["/api/state"] = say_no
+    form = await submit(hass, form, token="right")  # noqa: S106 - likewise
+    assert form["errors"] == {"base": "refused"}
+    del pi.answers["/api/state"]
+    result = await add(hass, await submit(hass, form, token=" right "))  # noqa: S106 - likewise
+    assert result["data"] == {"url": pi.url, "token": "right"}
+    assert hass.states.get("camera.front_door") is not None
 
 
 async def test_a_known_server_at_a_new_address_keeps_its_entry(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
 ) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": "http://192.0.2.1:8000"})
+    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
     result = await submit(hass, await by_address(hass), url=pi.url)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data == {"url": pi.url}
 
 
-async def test_an_announced_server_is_added_when_confirmed(
+async def test_an_announced_server_is_contacted_and_added_when_confirmed(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any]
 ) -> None:
     announcement["name"] = "*Garden* Pi"
@@ -135,14 +209,39 @@ async def test_an_announced_server_is_added_when_confirmed(
     assert form["description_placeholders"] == {
         "name": r"\*Garden\* Pi",
         "url": rf"http\:\/\/127\.0\.0\.1\:{pi.port}",
-        "cameras": r"Front door\, Shed",
     }
     assert flows(hass) == ["*Garden* Pi"]
     assert pi.requests == []
-    result = await submit(hass, form)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert (result["title"], result["data"]) == ("*Garden* Pi", {"url": pi.url})
+    result = await add(hass, await submit(hass, form))
+    assert (result["title"], result["data"]) == ("Garden Pi", {"url": pi.url})
     assert result["result"].unique_id == NODE
+
+
+async def test_a_server_on_the_local_network_is_found_and_added(hass: HomeAssistant, pi: Pi) -> None:
+    pi.token = "right"  # noqa: S105 - a test's
+    form = await by_multicast(hass, pi.port)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "discovery_confirm")
+    assert flows(hass) == ["Garden Pi"]
+    assert pi.requests == []
+    form = await submit(hass, form)
+    assert form["step_id"] == "token"
+    assert pi.shown == [None]
+    result = await add(hass, await submit(hass, form, token="right"))  # noqa: S106 - likewise
+    assert result["data"] == {"url": pi.url, "token": "right"}
+
+
+@pytest.mark.parametrize("wrong", [{"id": "../x"}, {"name": "a\x00"}, {"auth": "maybe"}, {"version": None}])
+async def test_a_record_that_is_not_ours_starts_nothing(hass: HomeAssistant, wrong: dict[str, str | None]) -> None:
+    result = await by_multicast(hass, 8000, **wrong)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "invalid_announcement")
+
+
+async def test_both_discoveries_of_one_server_are_one(
+    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any]
+) -> None:
+    await by_announcement(hass, announcement)
+    result = await by_multicast(hass, pi.port)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_in_progress")
 
 
 async def test_no_entry_is_made_unless_the_announced_server_answers(
@@ -157,7 +256,7 @@ async def test_no_entry_is_made_unless_the_announced_server_answers(
     form = await submit(hass, form)
     assert form["errors"] == {"base": "wrong_server"}
     pi.state["server"]["id"] = NODE
-    assert (await submit(hass, form))["type"] is FlowResultType.CREATE_ENTRY
+    await add(hass, await submit(hass, form))
 
 
 @pytest.mark.parametrize(
@@ -174,13 +273,6 @@ async def test_what_is_no_announcement_starts_nothing(hass: HomeAssistant, paylo
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, reason)
 
 
-async def test_an_announcement_that_wants_a_token_is_refused_clearly(
-    hass: HomeAssistant, announcement: dict[str, Any]
-) -> None:
-    result = await by_announcement(hass, {**announcement, "auth": "token"})
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "token_unsupported")
-
-
 async def test_a_newer_announcement_takes_the_place_of_the_older_one(
     hass: HomeAssistant, announcement: dict[str, Any]
 ) -> None:
@@ -194,13 +286,21 @@ async def test_a_newer_announcement_takes_the_place_of_the_older_one(
 async def test_an_announcement_moves_a_known_server_to_its_new_address(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
 ) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": "http://127.0.0.1:9"})
+    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
     assert not await hass.config_entries.async_setup(entry.entry_id)
     result = await by_announcement(hass, announcement)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data == {"url": pi.url}
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_record_moves_a_known_server_to_its_new_address(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
+    assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
+    assert entry.data == {"url": pi.url}
 
 
 async def test_an_announcement_of_what_is_known_disturbs_nothing(
@@ -214,15 +314,103 @@ async def test_an_announcement_of_what_is_known_disturbs_nothing(
     assert pi.requests == before
 
 
+async def test_of_several_addresses_the_one_in_use_is_kept_while_it_works(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={"url": pi.other_url})
+    assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
+    assert entry.data == {"url": pi.other_url}
+
+
 async def test_a_known_server_is_not_moved_to_where_another_answers(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
 ) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": "http://192.0.2.1:8000"})
+    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
     pi.state["server"]["id"] = "another"
     assert (await by_announcement(hass, announcement))["reason"] == "wrong_server"
     await pi.stop()
     assert (await by_announcement(hass, announcement))["reason"] == "cannot_connect"
-    assert entry.data == {"url": "http://192.0.2.1:8000"}
+    assert entry.data == {"url": NOWHERE}
+
+
+async def test_the_token_is_not_sent_to_an_address_that_nobody_confirmed(
+    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
+) -> None:
+    """Who announces our server's id at an address of their own gets no token, and no request at all."""
+    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE, "token": "secret"})
+    assert (await by_announcement(hass, announcement))["reason"] == "address_unconfirmed"
+    assert (await by_multicast(hass, pi.port))["reason"] == "address_unconfirmed"
+    assert pi.requests == []
+    assert entry.data == {"url": NOWHERE, "token": "secret"}
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"address_unconfirmed_{entry.entry_id}")
+    assert issue is not None
+    assert issue.translation_placeholders == {
+        "name": "Garden Pi",
+        "url": rf"http\:\/\/127\.0\.0\.1\:{pi.port}",
+    }
+    form = await entry.start_reconfigure_flow(hass)
+    await submit(hass, form, url=pi.url)
+    await hass.async_block_till_done()
+    assert entry.data == {"url": pi.url, "token": "secret"}
+    assert ir.async_get(hass).async_get_issue(DOMAIN, f"address_unconfirmed_{entry.entry_id}") is None
+
+
+async def test_a_token_that_is_no_longer_taken_is_asked_for_again(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    pi.token = "new"  # noqa: S105 - a test's
+    hass.config_entries.async_update_entry(entry, data={"url": pi.url, "token": "old"})
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert (flow["step_id"], flow["context"]["source"]) == ("reauth_confirm", "reauth")
+    form = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert form["errors"] == {}
+    form = await submit(hass, form, token="older")  # noqa: S106 - likewise
+    assert form["errors"] == {"token": "invalid_auth"}
+    pi.state["server"]["id"] = "another"
+    form = await submit(hass, form, token="new")  # noqa: S106 - likewise
+    assert form["errors"] == {"base": "wrong_server"}
+    pi.state["server"]["id"] = NODE
+    result = await submit(hass, form, token="new")  # noqa: S106 - likewise
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert entry.data == {"url": pi.url, "token": "new"}
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_the_address_and_the_token_can_be_changed(hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry) -> None:
+    form = await loaded.start_reconfigure_flow(hass)
+    assert (form["step_id"], form["errors"]) == ("reconfigure", {})
+    pi.token = "right"  # noqa: S105 - a test's
+    form = await submit(hass, form, url="nonsense here")
+    assert form["errors"] == {"url": "invalid_url"}
+    form = await submit(hass, form, url=pi.url)
+    assert form["errors"] == {"token": "invalid_auth"}
+    pi.state["server"]["id"] = "another"
+    form = await submit(hass, form, url=pi.url, token="right")  # noqa: S106 - likewise
+    assert form["errors"] == {"base": "wrong_server"}
+    pi.state["server"]["id"] = NODE
+    result = await submit(hass, form, url=pi.other_url, token="right")  # noqa: S106 - likewise
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    await hass.async_block_till_done()
+    assert loaded.data == {"url": pi.other_url, "token": "right"}
+    assert loaded.state is ConfigEntryState.LOADED
+
+
+async def test_the_options_limit_the_live_pictures_and_take_effect_at_once(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    form = await hass.config_entries.options.async_init(loaded.entry_id)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "init")
+    result = await hass.config_entries.options.async_configure(form["flow_id"], {"fps": 5})
+    assert (result["type"], result["data"]) == (FlowResultType.CREATE_ENTRY, {"fps": 5})
+    await hass.async_block_till_done()
+    pi.show(jpeg(1))
+    response = await (await hass_client()).get("/api/camera_proxy_stream/camera.front_door")
+    await response.content.readuntil(jpeg(1))
+    assert "GET /cameras/front/stream?fps=5" in pi.requests
+    response.close()
 
 
 @pytest.fixture

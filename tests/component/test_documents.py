@@ -14,6 +14,7 @@ from custom_components.pi_mjpeg.documents import (
     DocumentError,
     UnknownSchemaError,
     parse_announcement,
+    parse_beacon,
     parse_camera_state,
     parse_error,
     parse_server_state,
@@ -66,8 +67,40 @@ def test_the_telemetry() -> None:
         last_error="No camera number 0 found",
     )
     assert parse_server_state(example("server_state.json")) == ServerTelemetry(
-        started_at=TEN.replace(hour=9), viewers=2, temperature=48.3
+        started_at=TEN.replace(hour=9), viewers=2, temperature=48.3, throttled=("under_voltage",)
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, True),
+        ({"type": "integer", "value": 0}, True),
+        ({"minimum": 2.0}, False),
+        ({"maximum": None}, False),
+        ({"value": True}, False),
+        ({"type": "boolean"}, False),
+        ({"type": "boolean", "value": True}, True),
+        ({"type": "menu", "value": "Auto", "options": ["Auto", "Off"]}, True),
+        ({"type": "menu", "value": "Auto", "options": ["Off"]}, False),
+    ],
+)
+def test_a_control_that_makes_no_sense_is_left_out_and_the_camera_works(changes: dict[str, Any], *, kept: bool) -> None:
+    state = json.loads(example("api_state.json"))
+    state["cameras"][0]["controls"][0].update(changes)
+    camera = parse_state(json.dumps(state).encode()).cameras["front"]
+    assert ("Brightness" in camera.controls) is kept
+
+
+@pytest.mark.parametrize(("host", "port"), [("fe80::1%eth0/x", 1), ("a b", 1), ("", 1), ("pi", 0)])
+def test_an_address_that_is_none_is_refused(host: str, port: int) -> None:
+    with pytest.raises(DocumentError):
+        parse_beacon(host, port, {"id": "a", "name": "A", "auth": "none", "version": "1"})
+
+
+def test_an_ipv6_address_is_one() -> None:
+    beacon = parse_beacon("2001:db8::1", 8000, {"id": "a", "name": "A", "auth": "none", "version": "1"})
+    assert str(beacon.url) == "http://[2001:db8::1]:8000"
 
 
 def test_the_snapshot_with_and_without_what_mqtt_adds() -> None:

@@ -31,9 +31,11 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
     ("pattern", "section"),
     [
         (r'async_abort\(reason="(\w+)"', ("config", "abort")),
-        (r'_FlowError\("(\w+)"\)', ("config", "error")),
-        (r'(?<!_)key = "(\w+)"', ("config", "error")),
-        (r'step_id="(\w+)"', ("config", "step")),
+        (r'_FlowError\("(\w+)"', ("config", "error")),
+        (r'step_id="(?!init)(\w+)"', ("config", "step")),
+        (r'step_id="(init)"', ("options", "step")),
+        (r'self._form\("(\w+)"', ("config", "step")),
+        (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
         (r'(?:translation_key=|asking_for\()"(\w+)"', ("exceptions",)),
     ],
 )
@@ -41,14 +43,14 @@ def test_every_key_in_the_code_has_its_words(pattern: str, section: tuple[str, .
     words = read("translations/en.json")
     for step in section:
         words = words[step]
-    used = set(re.findall(pattern, SOURCE))
+    used = set(re.findall(pattern, SOURCE, re.MULTILINE))
     assert used
     assert used <= set(words)
 
 
 def test_whatever_can_stop_an_update_of_the_address_has_its_words() -> None:
     config = read("translations/en.json")["config"]
-    assert set(config["error"]) - {"invalid_url"} <= set(config["abort"])
+    assert set(config["error"]) - {"invalid_url", "no_picture"} <= set(config["abort"])
 
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
