@@ -105,7 +105,9 @@ _ANNOUNCEMENT: Final = _document(
     }
 )
 
-_BEACON: Final = _document({"id": node_id, "name": text, "auth": _AUTH, "version": text})
+_BEACON: Final = _document(
+    {"id": node_id, "name": text, "auth": _AUTH, "scheme": vol.In(("http", "https")), "version": text}
+)
 
 _CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "state": _STATE,
@@ -235,7 +237,7 @@ def parse_beacon(host: str, port: int | None, properties: Mapping[str, object]) 
     """Read what a server announced by multicast DNS. Raises `DocumentError`."""
     try:
         fields = _BEACON(dict(properties))
-        url = base_url(str(URL.build(scheme="http", host=host, port=port)))
+        url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
     except (vol.Invalid, ValueError) as error:
         raise DocumentError("its record is not that of a pi-mjpeg server") from error
     return Beacon(fields["id"], fields["name"], url)

@@ -105,8 +105,9 @@ class Beacon:
 
     def _reachable(self) -> list[str]:
         """Return the addresses under which others reach this server, in order."""
+        host = self._settings.host
         try:
-            listening = ipaddress.ip_address(self._settings.host)
+            everywhere = host is None or ipaddress.ip_address(host).is_unspecified
         except ValueError:
             return []  # Listens on a name: the one who chose it tells it to others.
-        return list(self._addresses()) if listening.is_unspecified else [self._settings.host]
+        return list(self._addresses()) if host is None or everywhere else [host]

@@ -57,7 +57,7 @@ async def by_multicast(hass: HomeAssistant, port: int, **changed: str | None) ->
         hostname=f"pi-mjpeg-{NODE}.local.",
         type="_pi-mjpeg._tcp.local.",
         name=f"{NODE}._pi-mjpeg._tcp.local.",
-        properties={"id": NODE, "name": "Garden Pi", "auth": "none", "version": "0.1.0", **changed},
+        properties={"id": NODE, "name": "Garden Pi", "auth": "none", "scheme": "http", "version": "0.1.0", **changed},
     )
     return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=found)
 
@@ -230,7 +230,7 @@ async def test_a_server_on_the_local_network_is_found_and_added(hass: HomeAssist
     assert result["data"] == {"url": pi.url, "token": "right"}
 
 
-@pytest.mark.parametrize("wrong", [{"id": "../x"}, {"name": "a\x00"}, {"auth": "maybe"}, {"version": None}])
+@pytest.mark.parametrize("wrong", [{"id": "../x"}, {"name": "a\x00"}, {"auth": "maybe"}, {"scheme": "file"}])
 async def test_a_record_that_is_not_ours_starts_nothing(hass: HomeAssistant, wrong: dict[str, str | None]) -> None:
     result = await by_multicast(hass, 8000, **wrong)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "invalid_announcement")

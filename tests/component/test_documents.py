@@ -95,12 +95,14 @@ def test_a_control_that_makes_no_sense_is_left_out_and_the_camera_works(changes:
 @pytest.mark.parametrize(("host", "port"), [("fe80::1%eth0/x", 1), ("a b", 1), ("", 1), ("pi", 0)])
 def test_an_address_that_is_none_is_refused(host: str, port: int) -> None:
     with pytest.raises(DocumentError):
-        parse_beacon(host, port, {"id": "a", "name": "A", "auth": "none", "version": "1"})
+        parse_beacon(host, port, {"id": "a", "name": "A", "auth": "none", "scheme": "http", "version": "1"})
 
 
 def test_an_ipv6_address_is_one() -> None:
-    beacon = parse_beacon("2001:db8::1", 8000, {"id": "a", "name": "A", "auth": "none", "version": "1"})
-    assert str(beacon.url) == "http://[2001:db8::1]:8000"
+    beacon = parse_beacon(
+        "2001:db8::1", 8000, {"id": "a", "name": "A", "auth": "token", "scheme": "https", "version": "1"}
+    )
+    assert str(beacon.url) == "https://[2001:db8::1]:8000"
 
 
 def test_the_snapshot_with_and_without_what_mqtt_adds() -> None:

@@ -79,7 +79,7 @@ async def test_the_server_is_found_with_what_the_component_needs_and_says_goodby
 @pytest.mark.asyncio
 async def test_a_network_that_comes_late_and_changes_is_followed(network: Network) -> None:
     addresses: list[str] = []
-    beacon = Beacon(IDENTITY, ServerSettings(host="0.0.0.0"), "none", lambda: list(addresses), look_again=0.1)  # noqa: S104 - what a Pi has
+    beacon = Beacon(IDENTITY, ServerSettings(), "none", lambda: list(addresses), look_again=0.1)
     beacon.start()
     await asyncio.sleep(0.5)
     assert NAME not in network.there
@@ -98,7 +98,7 @@ async def test_a_network_that_refuses_is_told_once_and_tried_again(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     addresses = ["192.0.2.1"]  # not an address of this machine (RFC 5737)
-    beacon = Beacon(IDENTITY, ServerSettings(host="0.0.0.0"), "none", lambda: list(addresses), look_again=0.1)  # noqa: S104 - likewise
+    beacon = Beacon(IDENTITY, ServerSettings(host="0.0.0.0"), "none", lambda: list(addresses), look_again=0.1)  # noqa: S104 - as some write it
     beacon.start()
     await asyncio.sleep(0.5)
     addresses[:] = ["127.0.0.1"]
