@@ -138,7 +138,7 @@ def _require_linuxpy() -> None:
     except ImportError as error:
         missing = error.name or "linuxpy"
         raise SourceError(
-            f"the Python module {missing!r} is missing: install it with: pip install 'pi-mjpeg-server[v4l2]'"
+            f"the Python module {missing!r} is missing: install it with: pip install 'linuxpy>=0.25,<0.26'"
         ) from error
 
 
