@@ -18,6 +18,8 @@ class Listener:
         self.port = port
         self.retained: dict[str, str] = {}
         self.said: list[tuple[str, str]] = []
+        self.live: list[tuple[str, str]] = []
+        """What was said since we came, and not kept from before."""
         self._subscribed: queue.Queue[None] = queue.Queue()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"test_{secrets.token_hex(4)}")
         self._client.on_message = self._heard
@@ -53,6 +55,8 @@ class Listener:
     def _heard(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401  (paho's)
         text = message.payload.decode(errors="replace")
         self.said.append((message.topic, text))
+        if not message.retain:
+            self.live.append((message.topic, text))
         if text:
             self.retained[message.topic] = text
         else:

@@ -31,7 +31,7 @@ class Ending:
 
 SILENT = Ending("it accepts the connection and says nothing", other_version=True)
 HUNG_UP = Ending(
-    "it hung up instead of an answer; perhaps it wants TLS, or a client certificate, or takes this address for a foe",
+    "it hung up instead of an answer; perhaps it wants TLS (or none), or a client certificate",
     refused=True,
     other_version=True,
 )
@@ -64,6 +64,8 @@ def failed(error: OSError | ValueError) -> Ending:
             why = (error.reason or str(error)).replace("_", " ").lower()
             reason = f"TLS fails: {why}; check port, ca_file, client_certificate and client_key"
             return Ending(reason, refused=True)
+        case ConnectionResetError() | BrokenPipeError():
+            return HUNG_UP
         case OSError(filename=file) if file:
             return Ending(f"{file}: {error.strerror}", refused=True)
         case OSError():
