@@ -19,8 +19,9 @@ from pi_mjpeg_server.documents import (
 from pi_mjpeg_server.health import Health
 from pi_mjpeg_server.identity import Identity
 from pi_mjpeg_server.mqtt import commands
+from pi_mjpeg_server.mqtt.core import core_discovery, with_tombstones
 from pi_mjpeg_server.mqtt.orders import result_document
-from pi_mjpeg_server.mqtt.payloads import announcement, core_discovery
+from pi_mjpeg_server.mqtt.payloads import announcement
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.rate import Rate
 from pi_mjpeg_server.snapshots import Signer, Snapshot, SnapshotStore
@@ -151,13 +152,24 @@ def test_what_is_no_command_is_refused(hostile: bytes) -> None:
         commands.parse(hostile)
 
 
-async def test_core_discovery_has_an_image_and_a_button_for_each_camera(station: Station) -> None:
+async def test_core_discovery(station: Station) -> None:
     document = core_discovery(station, Topics(NODE), BASE)
-    by_platform = sorted(component["platform"] for component in document["components"].values())
-    assert by_platform == ["button", "button", "image", "image"]
-    unique = {component["unique_id"] for component in document["components"].values()}
-    assert len(unique) == 4
-    assert document["device"]["connections"] == [["mac", "dc:a6:32:00:00:01"]]
+    assert document == recorded("core_discovery.json")
+    # Two cameras; the smallest brokers take messages of 10 kB.
+    assert len(json.dumps(document)) < 10_000
+
+
+async def test_core_discovery_of_one_camera_does_not_repeat_its_name(station: Station) -> None:
+    station.cameras = station.cameras[:1]
+    document = core_discovery(station, Topics(NODE), BASE)
+    assert document["components"]["front_take_snapshot"]["name"] == "Take snapshot"
+
+
+async def test_a_component_that_is_gone_leaves_only_its_platform(station: Station) -> None:
+    document = core_discovery(station, Topics(NODE), BASE)
+    earlier = {"attic_snapshot": "image", "front_snapshot": "image"}
+    with_gone = with_tombstones(document, earlier)["components"]
+    assert with_gone == {**document["components"], "attic_snapshot": {"platform": "image"}}
 
 
 def test_only_a_command_topic_names_a_camera() -> None:
