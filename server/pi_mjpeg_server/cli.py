@@ -14,6 +14,7 @@ from pi_mjpeg_server import VERSION, app, service
 from pi_mjpeg_server.access import new_token
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.mqtt.purge import PurgeError, purge
 from pi_mjpeg_server.sources import SourceError, kinds
 from pi_mjpeg_server.unit import unit
 from pi_mjpeg_server.web.listening import ListenError
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
-    except (ListenError, CameraUnavailableError, service.ServiceError, OSError) as error:
+    except (ListenError, CameraUnavailableError, service.ServiceError, PurgeError, OSError) as error:
         print(f"pi-mjpeg: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("cameras", _cameras, "list the cameras that are attached"),
         ("check", _check, "check the configuration and take one picture with each camera"),
         ("snapshot", _snapshot, "take one picture and write it to a file"),
+        ("purge", _purge, "take back from the broker all that this server ever left there"),
         ("install-service", _install_service, "have systemd run the server, with the options given here"),
         ("token", _token, "print the access token"),
     ):
@@ -164,6 +166,11 @@ def _snapshot(parsed: argparse.Namespace) -> int:
         return 0
 
     return asyncio.run(_with_cameras(chosen, write))
+
+
+def _purge(parsed: argparse.Namespace) -> int:
+    print(f"{asyncio.run(purge(_configuration(parsed)))} topics are empty now.")
+    return 0
 
 
 def _install_service(parsed: argparse.Namespace) -> int:

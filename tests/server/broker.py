@@ -57,7 +57,6 @@ class Listener:
         self.said.append((message.topic, text))
         if not message.retain:
             self.live.append((message.topic, text))
-        if text:
-            self.retained[message.topic] = text
-        else:
-            self.retained.pop(message.topic, None)
+        # Made anew each time, so that a test can walk through it while the next message comes.
+        others = {topic: kept for topic, kept in self.retained.items() if topic != message.topic}
+        self.retained = {**others, message.topic: text} if text else others

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pi_mjpeg_server.camera import Camera
@@ -22,7 +21,7 @@ from pi_mjpeg_server.mqtt import claim, security
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.core import core_discovery, with_tombstones
 from pi_mjpeg_server.mqtt.grumbler import Grumbler
-from pi_mjpeg_server.mqtt.memory import MemoryFile
+from pi_mjpeg_server.mqtt.memory import FILE, MemoryFile
 from pi_mjpeg_server.mqtt.orders import Orders
 from pi_mjpeg_server.mqtt.payloads import OFFLINE, ONLINE, announcement
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
@@ -42,11 +41,6 @@ CONTRADICT_AFTER = 1.0
 """Seconds after which a false `offline` is put right; two that contradict each other must not do it without pause."""
 
 
-def memory_file(server: ServerSettings) -> Path:
-    """Return where a server remembers what it left at the broker."""
-    return server.state_dir / "mqtt.json"
-
-
 class Bridge:
     """Keeps what the broker holds of this server true. Without a configured broker it does nothing."""
 
@@ -57,7 +51,7 @@ class Bridge:
         self._server = server
         self._topics = Topics(station.identity.node, mqtt.discovery_prefix)
         self._base = server.public_url or ""
-        self._file = MemoryFile(memory_file(server))
+        self._file = MemoryFile(server.state_dir / FILE)
         self._said: dict[str, str] = {}
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._connected = False
@@ -167,7 +161,8 @@ class Bridge:
     async def _say_everything(self) -> None:
         """Discovery, then states, `online` last: whoever hears it knows where everything is."""
         await self._file.recall()
-        memory, wanted = self._file.memory, self._topics.kept(self._station.cameras, self._settings.discovery)
+        cameras = [camera.settings.id for camera in self._station.cameras]
+        memory, wanted = self._file.memory, self._topics.kept(cameras, self._settings.discovery)
         unwanted = memory.topics - wanted - {self._topics.core_discovery}
         memory.topics |= wanted
         await self._file.keep()

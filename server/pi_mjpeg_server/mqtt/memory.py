@@ -8,6 +8,9 @@ from pathlib import Path
 
 import voluptuous as vol
 
+FILE = "mqtt.json"
+"""Its name in the state folder."""
+
 _LOGGER = logging.getLogger(__name__)
 _LARGEST = 1_000_000
 

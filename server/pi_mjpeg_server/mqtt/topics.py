@@ -1,9 +1,7 @@
 """Where each document goes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-
-from pi_mjpeg_server.camera import Camera
 
 _BASE = "pi_mjpeg"
 
@@ -49,11 +47,9 @@ class Topics:
         """Return a camera's topic: `availability`, `state`, `snapshot`, `command` or `result`."""
         return f"{_BASE}/{self.node}/{camera_id}/{what}"
 
-    def kept(self, cameras: Sequence[Camera], discovery: str) -> set[str]:
+    def kept(self, cameras: Collection[str], discovery: str) -> set[str]:
         """Return where the broker keeps something of us, but for the core discovery, which comes and goes."""
-        kept = {
-            self.camera(each.settings.id, what) for each in cameras for what in ("availability", "state", "snapshot")
-        }
+        kept = {self.camera(each, what) for each in cameras for what in ("availability", "state", "snapshot")}
         return kept | {self.availability, self.state} | ({self.announcement} if discovery != "core" else set())
 
     @property

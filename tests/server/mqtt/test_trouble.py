@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pi_mjpeg_server.identity import identify
 from workbench.broker import make_broker
 from workbench.network import answers, free_ports
 from workbench.processes import Program
@@ -25,7 +26,7 @@ from tests.server.mqtt.brokers import (
     tls_settings,
 )
 from tests.server.mqtt.cable import Cable
-from tests.server.mqtt.house import MakeServer, announced
+from tests.server.mqtt.house import MakeServer, announced, core_document
 
 
 @dataclass
@@ -265,3 +266,37 @@ def test_a_file_that_is_not_there_ends_the_start(make_server: MakeServer, flags:
         asyncio.run(server.wait_until(lambda: False, 10))
     assert words in server.log.read_text()
     assert "Traceback" not in server.log.read_text()
+
+
+def test_the_access_list_of_the_docs_lets_a_camera_do_its_work_and_nothing_else(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    port, inside = free_ports(0, 0)
+    docs = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text()
+    rules = next(block for block in docs.split("```") if f"user {USER}" in block)
+    node = identify(None, tmp_path / "state").node
+    (access := tmp_path / "acl").write_text(rules.replace("NODE", node))
+    settings = [
+        f"password_file {password_file(tmp_path)}",
+        f"acl_file {access}",
+        f"listener {inside} 127.0.0.1",
+        "allow_anonymous true",
+    ]
+    broker = make_broker(tmp_path / "broker", port, settings)
+    start(broker, port)
+    listener = Listener(inside)
+    (secret := tmp_path / "secret").write_text(f"{PASSWORD}\n")
+    flags = ["--mqtt-username", USER, "--mqtt-password-file", str(secret)]
+    server = make_server(*flags, mqtt_port=port)
+    camera = announced(listener)["cameras"][0]
+    core_document(listener, node)
+    listener.say(camera["command_topic"], '{"command": "snapshot"}')
+    listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
+    assert "does not let us" not in server.log.read_text()
+    server.stop()
+    # Another prefix is not on the list.
+    other = make_server(*flags, "--mqtt-discovery-prefix", "ha", mqtt_port=port)
+    asyncio.run(other.wait_until(lambda: "does not let us write to ha/device" in other.log.read_text(), 10))
+    assert other.log.read_text().count("does not let us write to ha/device") == 1
+    listener.close()
+    broker.stop()
