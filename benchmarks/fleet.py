@@ -44,7 +44,18 @@ def start_servers(folder: Path, count: int, broker: int) -> list[int]:
         (own / "machine-id").write_text(f"{number:032x}")
         # A machine has one; these share a machine.
         identity._MACHINE_ID = own / "machine-id"  # noqa: SLF001  (there is no other way to have a hundred)
-        words = ["run", "--name", f"Pi {number}", "--source", "emulated", "--host", "127.0.0.1", "--port", str(port)]
+        words = [
+            "run",
+            "--no-auth",
+            "--name",
+            f"Pi {number}",
+            "--source",
+            "emulated",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
         words += ["--state-dir", str(own), "--mqtt-host", "127.0.0.1", "--mqtt-port", str(broker)]
         os._exit(cli.main(words))
     return processes
