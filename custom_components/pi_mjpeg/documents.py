@@ -97,7 +97,7 @@ _ANNOUNCEMENT: Final = _document(
         "name": text,
         "model": text,
         "sw_version": text,
-        "mac": mac_address,
+        "mac": vol.Maybe(mac_address),
         "base_url": base_url,
         "auth": _AUTH,
         "availability_topic": text,
@@ -167,7 +167,7 @@ _API_STATE: Final = _document(
                 "name": text,
                 "model": text,
                 "version": text,
-                "mac": mac_address,
+                "mac": vol.Maybe(mac_address),
                 "auth": _AUTH,
             }
         ),

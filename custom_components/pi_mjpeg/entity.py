@@ -26,7 +26,7 @@ def async_register_server(entry: PiMjpegConfigEntry) -> None:
     device = dr.async_get(coordinator.hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         identifiers={(DOMAIN, server.id)},
-        connections={(CONNECTION_NETWORK_MAC, server.mac)},
+        connections={(CONNECTION_NETWORK_MAC, server.mac)} if server.mac else set(),
         name=server.name,
         manufacturer="Raspberry Pi" if server.model.startswith("Raspberry Pi") else None,
         model=server.model,

@@ -36,7 +36,7 @@ class Announcement:
     name: str
     model: str
     sw_version: str
-    mac: str
+    mac: str | None
     base_url: URL
     auth: Literal["none", "token"]
     availability_topic: str
@@ -116,7 +116,7 @@ class Server:
     name: str
     model: str
     version: str
-    mac: str
+    mac: str | None
     auth: Literal["none", "token"]
     telemetry: ServerTelemetry
     cameras: Mapping[str, Camera]

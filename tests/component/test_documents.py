@@ -40,6 +40,16 @@ def test_the_announcement() -> None:
     assert (shed.model, shed.width) == (None, None)
 
 
+def test_a_server_in_a_container_has_no_mac_and_no_temperature() -> None:
+    announcement = json.loads(example("announcement.json"))
+    announcement["mac"] = None
+    assert parse_announcement(TOPIC, json.dumps(announcement)).mac is None
+    state = json.loads(example("api_state.json"))
+    state["server"] |= {"mac": None, "temperature": None}
+    server = parse_state(json.dumps(state).encode())
+    assert (server.mac, server.telemetry.temperature) == (None, None)
+
+
 def test_the_state() -> None:
     server = parse_state(example("api_state.json").encode())
     assert (server.id, server.version, server.mac) == (NODE, "0.1.0", "dc:a6:32:00:00:01")

@@ -58,6 +58,16 @@ async def test_there_is_a_device_for_the_pi_and_one_for_each_camera(
     assert (camera.name, camera.model, camera.via_device_id) == ("Front door", "imx708", server.id)
 
 
+async def test_a_pi_without_a_network_card_of_its_own_has_a_device_too(
+    hass: HomeAssistant, entry: MockConfigEntry, pi: Pi
+) -> None:
+    pi.state["server"]["mac"] = None
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    server = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, NODE), entry.entry_id)
+    assert server is not None
+    assert server.connections == set()
+
+
 async def test_the_ids_of_entities_do_not_depend_on_names(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     entities = er.async_entries_for_config_entry(er.async_get(hass), loaded.entry_id)
     assert {entity.unique_id for entity in entities} == {
