@@ -22,6 +22,10 @@ _PACKAGES = {
     "systemctl": _Package(("systemd",), "usr/bin/systemctl"),
     "systemd-analyze": _Package(("systemd",), "usr/bin/systemd-analyze"),
     "curl": _Package(("curl",), "usr/bin/curl"),
+    "mpv": _Package(("mpv",), "usr/bin/mpv"),
+    "nginx": _Package(("nginx-light",), "usr/sbin/nginx"),
+    "caddy": _Package(("caddy",), "usr/bin/caddy"),
+    "firefox": _Package(("firefox-esr", "fonts-dejavu-core"), "usr/lib/firefox-esr/firefox-esr"),
     "ffmpeg": _Package(("ffmpeg",), "usr/bin/ffmpeg"),
     # /usr/bin/chromium is a script that knows only the system's own Chromium. Without a font it ends at once.
     "chromium": _Package(("chromium", "fonts-dejavu-core"), "usr/lib/chromium/chromium"),

@@ -63,6 +63,8 @@ class Camera:
         self.adjusted = dict(adjusted or {})
         self.pictures = Rate()
         self.missed = 0
+        self.sent_before = 0
+        self.dropped_before = 0
         self.on_change: list[Callable[[], None]] = []
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._asked()), self)
         self._demands = 0
@@ -111,6 +113,8 @@ class Camera:
                 yield
         finally:
             self.viewers.discard(viewer)
+            self.sent_before += viewer.sent.count
+            self.dropped_before += viewer.dropped
             self._tell()
 
     async def still(self, taken_after: float) -> Frame:

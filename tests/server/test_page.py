@@ -82,3 +82,28 @@ async def test_a_host_that_is_none_is_no_mistake_of_ours(
 ) -> None:
     async with client.get(f"{served.url}/api/state", headers={"Host": host}) as response:
         assert response.status in {200, 400}
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/static/page.js", "/api/openapi.json"])
+async def test_what_the_browser_has_already_is_not_sent_again(
+    served: Served, client: aiohttp.ClientSession, path: str
+) -> None:
+    async with client.get(served.url + path) as response:
+        assert response.status == 200
+        tag, body = response.headers["ETag"], await response.read()
+    async with client.get(served.url + path, headers={"If-None-Match": tag}) as response:
+        assert response.status == 304
+        assert await response.read() == b""
+        assert response.headers["ETag"] == tag
+    async with client.get(served.url + path, headers={"If-None-Match": '"other"'}) as response:
+        assert await response.read() == body
+    async with client.head(served.url + path) as response:
+        assert response.status == 200
+        assert int(response.headers["Content-Length"]) == len(body)
+
+
+async def test_other_sites_scripts_are_not_invited(served: Served, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{served.url}/api/state", headers={"Origin": "http://evil.example"}) as response:
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+    async with client.options(f"{served.url}/api/state") as response:
+        assert response.status == 405

@@ -9,6 +9,7 @@ from pi_mjpeg_server.web.controls import patch_controls, restart
 from pi_mjpeg_server.web.errors import errors
 from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.login import LOCK
+from pi_mjpeg_server.web.metrics import metrics
 from pi_mjpeg_server.web.peer import Reception
 from pi_mjpeg_server.web.request import LARGEST_BODY, RECEPTION, STATION, peers
 from pi_mjpeg_server.web.stream import LIMITS, stream
@@ -42,6 +43,8 @@ def make_application(station: Station, limits: Limits, reception: Reception) -> 
     get("/", page.index)
     add("POST", "/logout", login.log_out)
     get("/api/state", page.state)
+    get("/api/openapi.json", files.openapi)
+    get("/metrics", metrics)
     get(f"/cameras/{_CAMERA}/stream", stream)
     get(f"/cameras/{_CAMERA}/snapshot.jpg", stills.snapshot)
     add("POST", f"/api/cameras/{_CAMERA}/snapshots", stills.keep_snapshot)

@@ -16,6 +16,7 @@ _TYPES = {
     "page.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "openapi.json": "application/json",
 }
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
@@ -28,9 +29,14 @@ _HEADERS = {
 async def static(request: web.Request) -> web.Response:
     """Answer one of the files that page and login are made of; the pages themselves have routes of their own."""
     name = request.match_info["name"]
-    if name not in _TYPES or name.endswith(".html"):
+    if name not in _TYPES or name.endswith((".html", ".json")):
         raise not_found("there is no such file")
     return file(request, name)
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """Answer the description of the JSON routes (OpenAPI 3.1)."""
+    return file(request, "openapi.json")
 
 
 def file(request: web.Request, name: str) -> web.Response:

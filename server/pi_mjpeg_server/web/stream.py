@@ -127,7 +127,8 @@ def _keep_fresh(transport: asyncio.Transport | None) -> None:
     """
     if transport is None:
         return
-    transport.set_write_buffer_limits(high=0)
+    # Not 0: asyncio's TLS pauses at "as much as", so that with 0 an empty buffer would count as full.
+    transport.set_write_buffer_limits(high=1)
     sock = transport.get_extra_info("socket")
     if sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         with contextlib.suppress(OSError):
