@@ -14,6 +14,7 @@ _TYPES = {
     "login.html": "text/html",
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "controls.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "openapi.json": "application/json",
