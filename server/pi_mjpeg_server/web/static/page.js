@@ -146,5 +146,5 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
-// After controls.js, which it uses.
-document.addEventListener("DOMContentLoaded", poll);
+// Not before the page is there: a live picture that begins earlier keeps the browser "loading" for ever.
+addEventListener("load", poll);
