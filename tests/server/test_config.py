@@ -1,10 +1,12 @@
 """The configuration: three places, one schema, and a sentence for each mistake."""
 
 import itertools
+import tomllib
 from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.config.schema import SECTIONS
 
 
 def from_text(folder: Path, text: str) -> Configuration:
@@ -94,6 +96,16 @@ def test_a_systemd_credential_is_the_brokers_password(tmp_path: Path, monkeypatc
     (tmp_path / "mqtt-password").write_text("secret")
     assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file == tmp_path / "mqtt-password"
     assert load(None, {}, {}).mqtt.password_file is None
+
+
+def test_the_documented_configuration_names_every_key_and_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    documented = page.partition("```toml\n")[2].partition("```")[0]
+    from_text(tmp_path, documented)
+    tables = tomllib.loads(documented)
+    for section, keys in SECTIONS.items():
+        table = tables[section][0] if section == "camera" else tables[section]
+        assert set(table) == set(keys), section
 
 
 def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) -> None:
