@@ -1,7 +1,7 @@
 """The camera's own page as a person meets it: in a real browser, locked, on a phone, in the dark, by keyboard."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -166,15 +166,17 @@ async def test_chromium_paints_the_frame_that_was_sent_not_the_one_before(browse
             await page.wait_for_function("document.querySelector('#live').naturalWidth > 0", timeout=10_000)
             painted = []
             for _ in range(5):
-                made = slow.frames
-                while slow.frames == made:
-                    await asyncio.sleep(0.01)
+                await until(_newer_than(slow, slow.frames), 5)
                 await asyncio.sleep(0.3)
                 painted.append((slow.frames % 200, await page.evaluate(_LEVEL)))
         finally:
             await page.close()
     # A grey of a JPEG is off by one at most, and consecutive frames differ by one: sent and painted rise together.
     assert all(abs(sent - seen) <= 0.6 for sent, seen in painted), painted
+
+
+def _newer_than(script: Script, frames: int) -> Callable[[], bool]:
+    return lambda: script.frames > frames
 
 
 _LEVEL = """() => {

@@ -1,0 +1,118 @@
+"""The programs people watch with, against a locked server, over HTTP and over TLS."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import pytest_asyncio
+import trustme
+from playwright.async_api import Browser
+from workbench.programs import program
+
+from tests.e2e.pictures import size
+from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.test_tls import write
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["http", "https"])
+async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """A locked server whose certificate's authority lies in `authority.pem` beside its state."""
+    settings: dict[str, Any] = {}
+    if request.param == "https":
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        settings = write(authority, tmp_path)
+    script = Script(fps=20)
+    async with serving(tmp_path, [camera(script, linger=5)], locked=True, **settings) as running:
+        await until(lambda: script.frames > 0)
+        yield running
+
+
+def token(served: Served) -> str:
+    assert served.station.token is not None
+    return served.station.token.value
+
+
+def with_password(served: Served) -> str:
+    """Return the stream's address with the token as its password, as players take it."""
+    return f"{served.url}/stream".replace("://", f"://viewer:{token(served)}@")
+
+
+async def run(name: str, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with nothing of it on the screen."""
+    command: Sequence[str | Path] = [program(name), *words]
+    return await asyncio.to_thread(
+        lambda: subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=40,
+            check=check,
+            stdin=subprocess.DEVNULL,
+        )
+    )
+
+
+async def test_curl(served: Served, tmp_path: Path) -> None:
+    authority: list[str | Path] = ["--cacert", tmp_path / "authority.pem"] if served.url.startswith("https") else []
+    for proof in (["--user", f"me:{token(served)}"], ["--header", f"Authorization: Bearer {token(served)}"]):
+        body = tmp_path / "snapshot.jpg"
+        await run("curl", "--silent", "--fail", *authority, *proof, "--output", body, f"{served.url}/snapshot.jpg")
+        assert size(body.read_bytes()) == (64, 48)
+    refused = await run("curl", "--silent", "--fail", *authority, f"{served.url}/snapshot.jpg", check=False)
+    assert refused.returncode == 22
+
+
+async def test_ffmpeg(served: Served) -> None:
+    done = await run(
+        *("ffmpeg", "-hide_banner", "-loglevel", "error", "-f", "mpjpeg", "-i", with_password(served)),
+        *("-frames:v", "20", "-f", "framemd5", "-"),
+    )
+    frames = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    assert len(frames) == 20
+
+
+async def test_mpv(served: Served, tmp_path: Path) -> None:
+    await run(
+        *("mpv", "--no-config", "--no-audio", "--vo=image", "--vo-image-format=png", "--frames=10", "--really-quiet"),
+        f"--vo-image-outdir={tmp_path / 'shown'}",
+        with_password(served),
+    )
+    assert len(list((tmp_path / "shown").iterdir())) >= 9
+
+
+async def test_opencv(served: Served) -> None:
+    def captured() -> list[tuple[int, ...]]:
+        capture = cv2.VideoCapture(with_password(served), cv2.CAP_FFMPEG)
+        try:
+            pictures = [capture.read() for _ in range(10)]
+        finally:
+            capture.release()
+        assert all(fine for fine, _ in pictures)
+        return [picture.shape for _, picture in pictures]
+
+    assert set(await asyncio.to_thread(captured)) == {(48, 64, 3)}
+
+
+async def test_chromium(served: Served, browser: Browser) -> None:
+    context = await browser.new_context(ignore_https_errors=True)
+    try:
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+        await page.goto(f"{served.url}/login")
+        await page.fill("#token", token(served))
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"{served.url}/")
+        await page.wait_for_function("document.querySelector('section img')?.naturalWidth > 0")
+        (cookie,) = await context.cookies()
+        assert cookie["httpOnly"]
+        assert cookie["secure"] is served.url.startswith("https")
+    finally:
+        await context.close()
