@@ -130,6 +130,9 @@ HOSTILE = [
     (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
     (b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200 + b"\r\n\r\n", 400),
+    (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nExpect: \xfe\r\n\r\n", 400),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: \xfe\r\n\r\n", 417),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: a miracle\r\n\r\n", 417),
     (b"POST /login HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
     (b"POST /login HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
     (b"POST /login HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
@@ -154,6 +157,15 @@ async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
                 error_of(body)
     assert "Traceback" not in caplog.text
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_a_client_that_waits_with_its_body_is_told_to_go_on(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(FORM + b"Expect: 100-continue\r\nContent-Length: 7\r\n\r\n")
+        assert (await answer(reader))[0] == 100
+        writer.write(b"token=x")
+        # Without auth every token is right.
+        assert (await answer(reader))[0] == 303
 
 
 async def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served, script: Script) -> None:

@@ -1,5 +1,7 @@
 """Every route in one table, and what every request passes on its way there."""
 
+from functools import partial
+
 from aiohttp import web
 
 from pi_mjpeg_server.station import Station
@@ -11,7 +13,7 @@ from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.login import LOCK
 from pi_mjpeg_server.web.metrics import metrics
 from pi_mjpeg_server.web.peer import Reception
-from pi_mjpeg_server.web.request import LARGEST_BODY, RECEPTION, STATION, peers
+from pi_mjpeg_server.web.request import LARGEST_BODY, RECEPTION, STATION, expect, peers
 from pi_mjpeg_server.web.stream import LIMITS, stream
 
 _CAMERA = "{camera:[a-z0-9_]{1,64}}"
@@ -32,8 +34,8 @@ def make_application(station: Station, limits: Limits, reception: Reception) -> 
     application[RECEPTION] = reception
     application[LOCK] = lock
     application.on_response_prepare.append(_label)
-    add = application.router.add_route
-    get = application.router.add_get
+    add = partial(application.router.add_route, expect_handler=expect)
+    get = partial(application.router.add_get, expect_handler=expect)
     get("/healthz", page.healthz, name="healthz")
     get("/login", login.login_page, name="login")
     add("POST", "/login", login.log_in, name="login")

@@ -104,6 +104,9 @@ class Connection(web.RequestHandler):
         """Answer what is no HTTP in the form of every refusal, and hang up."""
         if request.writer.output_size > 0:
             raise ConnectionResetError("the answer has begun already")
+        if isinstance(exc, UnicodeError):
+            # aiohttp quotes an unknown Expect header, which need not be text, where no route is asked.
+            status = web.HTTPBadRequest.status_code
         if status < web.HTTPInternalServerError.status_code:
             # aiohttp's message may quote what was sent; it goes back to nobody.
             message = "this is not HTTP as this server understands it: see RFC 9112, and keep lines and headers short"

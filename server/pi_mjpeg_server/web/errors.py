@@ -62,6 +62,11 @@ def unsupported(message: str) -> web.HTTPUnsupportedMediaType:
     return _refusal(web.HTTPUnsupportedMediaType, "unsupported", message)
 
 
+def unexpected() -> web.HTTPExpectationFailed:
+    """Return a 417 for an Expect header that is not the one there is (RFC 9110, 10.1.1)."""
+    return _refusal(web.HTTPExpectationFailed, "unknown_expectation", "Expect can only be 100-continue")
+
+
 def misdirected(message: str) -> web.HTTPMisdirectedRequest:
     """Return a 421 for a request to a name that is not this server's."""
     return _refusal(web.HTTPMisdirectedRequest, "unknown_host", message)

@@ -4,12 +4,20 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web.errors import bad_request, misdirected, not_found, timed_out, too_large, unsupported
+from pi_mjpeg_server.web.errors import (
+    bad_request,
+    misdirected,
+    not_found,
+    timed_out,
+    too_large,
+    unexpected,
+    unsupported,
+)
 from pi_mjpeg_server.web.peer import Peer, PeerError, Reception, UnknownHostError
 
 STATION = web.AppKey("station", Station)
@@ -43,6 +51,17 @@ async def peers(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise bad_request(str(error)) from error
     request[PEER] = peer
     return await handler(request)
+
+
+async def expect(request: web.Request) -> None:
+    """Tell a client that waits with its body to go on. Raises 417, in words of ours: aiohttp's quote the header."""
+    if request.version < HttpVersion11:
+        return  # it does not know the word
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise unexpected()
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # The answer itself has not begun.
+    request.writer.output_size = 0
 
 
 def requested_camera(request: web.Request) -> Camera:
