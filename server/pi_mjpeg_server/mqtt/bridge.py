@@ -149,6 +149,9 @@ class Bridge:
 
     def _hear_availability(self, message: Message) -> None:
         """Contradict whoever says that we are gone: a broker that noticed late that an earlier connection was cut."""
+        if message.retained:
+            # From before this connection said `online`.
+            return
         false = message.payload != ONLINE.encode() and self._topics.availability in self._said
         if false and not self._does("contradict"):
             self._do("contradict", self._contradict())
