@@ -45,6 +45,8 @@ def test_home_assistant_is_told_which_components_are_gone(
     assert set(after) == set(before)
     for key, component in after.items():
         assert (component == {"platform": before[key]["platform"]}) == key.startswith("shed")
+    # It forgets them once the broker has its word.
+    listener.wait(lambda _: "shed" not in (tmp_path / "state" / "mqtt.json").read_text())
     second.stop()
     listener.said.clear()
     make_server("--config", str(file))
