@@ -1,13 +1,15 @@
-"""The button that takes a snapshot, which the server keeps."""
+"""The buttons of a camera: take a snapshot, which the server keeps, and start the camera again."""
 
 from typing import override
 
 from homeassistant.components.button import ButtonEntity
+from homeassistant.components.button.const import ButtonDeviceClass
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_for_each_camera
+from .entity import PiMjpegCameraEntity, async_add_as_found
 
 PARALLEL_UPDATES = 1
 
@@ -17,8 +19,14 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add a button for each of the server's cameras."""
-    async_add_for_each_camera(entry, async_add_entities, lambda *args: [TakeSnapshotButton(*args)])
+    """Add the buttons of each of the server's cameras."""
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: server.cameras,
+        lambda camera: [TakeSnapshotButton(coordinator, camera), RestartButton(coordinator, camera)],
+    )
 
 
 class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
@@ -34,3 +42,20 @@ class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
         with self.asking_for("snapshot_failed"):
             snapshot = await self.coordinator.client.take_snapshot(self._camera_id)
         self.coordinator.snapshot_taken(self._camera_id, snapshot)
+
+
+class RestartButton(PiMjpegCameraEntity, ButtonEntity):
+    """Has the server close the camera and open it again, which helps with drivers that got stuck."""
+
+    _attr_device_class = ButtonDeviceClass.RESTART
+    _attr_entity_category = EntityCategory.CONFIG
+    # It is wanted most when there are no pictures.
+    needs_pictures = False
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "restart")
+
+    @override
+    async def async_press(self) -> None:
+        with self.asking_for("restart_failed"):
+            await self.coordinator.client.restart(self._camera_id)

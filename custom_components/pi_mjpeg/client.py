@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -13,9 +13,9 @@ from homeassistant.const import __version__
 from yarl import URL
 
 from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, SCHEMA
-from .documents import DocumentError, UnknownSchemaError, parse_error, parse_snapshot, parse_state
+from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
 from .frame import Frame
-from .models import ControlValue, Server, Snapshot
+from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
@@ -133,11 +133,15 @@ class PiMjpegClient:
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
-    async def set_control(self, camera_id: str, name: str, value: ControlValue) -> None:
-        """Adjust a camera while it runs."""
+    async def set_control(self, camera_id: str, name: str, value: ControlValue) -> Mapping[str, Control]:
+        """Adjust a camera while it runs, and return how all its controls are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
-        async with self._request(hdrs.METH_PATCH, url, json={name: value}):
-            pass
+        async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
+            body = await _read(response, MAX_STATE_BYTES)
+        try:
+            return parse_controls(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
     async def restart(self, camera_id: str) -> None:
         """Have the server start a camera again; returns before it has."""

@@ -1,6 +1,6 @@
 """What is known about one server: asked for every 30 seconds, and told over MQTT in between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import monotonic
 from typing import Final, override
@@ -14,7 +14,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from . import issues
 from .client import IncompatibleError, PiMjpegClient, PiMjpegError, UnauthorisedError
 from .const import DOMAIN, LOGGER, POLL_INTERVAL
-from .models import Camera, CameraTelemetry, Server, ServerTelemetry, Snapshot
+from .models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
@@ -74,6 +74,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
         self._offline_since = None
         issues.async_reached(self.hass, self.config_entry)
+        issues.async_check_twins(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
 
@@ -112,6 +113,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
         """Take what the server tells of a camera."""
         self._change_camera(camera_id, lambda camera: replace(camera, telemetry=telemetry))
+
+    @callback
+    def controls_changed(self, camera_id: str, controls: Mapping[str, Control]) -> None:
+        """Take how a camera's controls are after one was set."""
+        self._change_camera(camera_id, lambda camera: replace(camera, controls=controls))
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:

@@ -71,7 +71,10 @@ def _frozen(values: list[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-_STATE: Final = vol.In(("idle", "starting", "live", "failing", "stuck"))
+STATES: Final = ("idle", "starting", "live", "failing", "stuck")
+"""What a camera can be; the first three are available."""
+
+_STATE: Final = vol.In(STATES)
 _AUTH: Final = vol.In(("none", "token"))
 
 _ANNOUNCED_CAMERA: Final = _document(
@@ -141,6 +144,8 @@ _CONTROL: Final = _document(
     }
 )
 
+_CONTROLS: Final = vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS))
+
 _CAMERA: Final = _document(
     {
         **_CAMERA_TELEMETRY_FIELDS,
@@ -153,7 +158,7 @@ _CAMERA: Final = _document(
         "fps": _FPS,
         "measured_fps": _FPS,
         "available": bool,
-        "controls": vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS)),
+        "controls": _CONTROLS,
         "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
     }
 )
@@ -265,6 +270,11 @@ def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Read `snapshot.json`, which carries no schema number as an answer over HTTP. Raises `DocumentError`."""
     return Snapshot(**_read(payload, _SNAPSHOT, numbered=numbered))
+
+
+def parse_controls(payload: bytes) -> dict[str, Control]:
+    """Read the answer to a change of controls. Raises `DocumentError`."""
+    return _controls(_read(payload, _document({"controls": _CONTROLS}), numbered=False)["controls"])
 
 
 def parse_error(payload: bytes) -> ServerMessage:

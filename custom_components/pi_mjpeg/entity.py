@@ -1,6 +1,6 @@
 """What all entities share: the devices, the availability, and the words for a request that failed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import override
 
@@ -12,10 +12,10 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .client import PiMjpegError
+from .client import PiMjpegError, UnauthorisedError
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .models import Camera
+from .models import Camera, Server
 
 
 @callback
@@ -37,30 +37,47 @@ def async_register_server(entry: PiMjpegConfigEntry) -> None:
 
 
 @callback
-def async_add_for_each_camera(
+def async_add_as_found[T: Hashable](
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    create: Callable[[PiMjpegCoordinator, str], Iterable[Entity]],
+    find: Callable[[Server], Iterable[T]],
+    create: Callable[[T], Iterable[Entity]],
 ) -> None:
-    """Add what `create` makes of a camera's id: now for the cameras that are there, later for those that come."""
+    """Add what `create` makes of each thing that `find` finds in the state: now, and of those that come later."""
     coordinator = entry.runtime_data
-    known: set[str] = set()
+    known: set[T] = set()
 
     @callback
     def add_new() -> None:
-        new = [camera_id for camera_id in coordinator.data.cameras if camera_id not in known]
+        new = [thing for thing in find(coordinator.data) if thing not in known]
         known.update(new)
         if new:
-            async_add_entities(entity for camera_id in new for entity in create(coordinator, camera_id))
+            async_add_entities(entity for thing in new for entity in create(thing))
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new))
 
 
-class PiMjpegCameraEntity(CoordinatorEntity[PiMjpegCoordinator]):
-    """An entity of one camera. It is available while the server is there and the camera gives pictures."""
+class PiMjpegEntity(CoordinatorEntity[PiMjpegCoordinator]):
+    """An entity of one server, named after its device and itself."""
 
     _attr_has_entity_name = True
+
+
+class PiMjpegServerEntity(PiMjpegEntity):
+    """An entity of the Pi itself."""
+
+    def __init__(self, coordinator: PiMjpegCoordinator, key: str) -> None:
+        super().__init__(coordinator)
+        self._attr_unique_id = f"{coordinator.data.id}_{key}"
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, coordinator.data.id)})
+
+
+class PiMjpegCameraEntity(PiMjpegEntity):
+    """An entity of one camera. It is available while the server is there and the camera gives pictures."""
+
+    needs_pictures = True
+    """Whether it is of no use while the camera fails."""
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, key: str) -> None:
         super().__init__(coordinator)
@@ -85,7 +102,7 @@ class PiMjpegCameraEntity(CoordinatorEntity[PiMjpegCoordinator]):
     @override
     def available(self) -> bool:
         camera = self.camera_state
-        return super().available and camera is not None and camera.available
+        return super().available and camera is not None and (camera.available or not self.needs_pictures)
 
     @contextmanager
     def asking_for(self, translation_key: str) -> Iterator[None]:
@@ -93,6 +110,8 @@ class PiMjpegCameraEntity(CoordinatorEntity[PiMjpegCoordinator]):
         try:
             yield
         except PiMjpegError as error:
+            if isinstance(error, UnauthorisedError):
+                self.coordinator.config_entry.async_start_reauth(self.hass)
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key=translation_key,

@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_for_each_camera
+from .entity import PiMjpegCameraEntity, async_add_as_found
 from .models import Snapshot
 
 PARALLEL_UPDATES = 0
@@ -19,7 +19,13 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add an image for each of the server's cameras."""
-    async_add_for_each_camera(entry, async_add_entities, lambda *args: [LastSnapshotImage(*args)])
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: server.cameras,
+        lambda camera: [LastSnapshotImage(coordinator, camera)],
+    )
 
 
 class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
@@ -27,18 +33,14 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
 
     _attr_translation_key = "last_snapshot"
     _attr_content_type = "image/jpeg"
+    # A kept snapshot can be looked at while its camera fails.
+    needs_pictures = False
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "last_snapshot")
         ImageEntity.__init__(self, coordinator.hass)
         self._shown: tuple[Snapshot, bytes] | None = None
         self._update_time()
-
-    @property
-    @override
-    def available(self) -> bool:
-        # A kept snapshot can be looked at while its camera fails.
-        return self.coordinator.last_update_success and self.camera_state is not None
 
     @property
     def _snapshot(self) -> Snapshot | None:

@@ -6,8 +6,10 @@ from functools import partial
 from typing import Final
 
 from homeassistant.components import mqtt
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import BASE_TOPIC, CLAIMED_TOPIC, LOGGER, SCHEMA
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -21,9 +23,22 @@ _QOS: Final = 1
 
 
 async def async_start(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    """Follow the server over MQTT until the entry is unloaded, if Home Assistant has MQTT."""
-    if not await mqtt.async_wait_for_mqtt_client(hass):
+    """Follow the server over MQTT until the entry is unloaded: now, or as soon as Home Assistant has MQTT."""
+    if await mqtt.async_wait_for_mqtt_client(hass):
+        await _async_follow(hass, entry)
         return
+
+    @callback
+    def look_for_mqtt(_: object, changed: ConfigEntry) -> None:
+        if changed.domain == mqtt.DOMAIN and changed.state is ConfigEntryState.LOADED:
+            stop_looking()
+            entry.async_create_task(hass, _async_follow(hass, entry))
+
+    stop_looking = async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, look_for_mqtt)
+    entry.async_on_unload(stop_looking)
+
+
+async def _async_follow(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
     node = entry.unique_id
     push = _Push(entry.runtime_data)
     topics: dict[str, Callable[[mqtt.ReceiveMessage], None]] = {

@@ -22,7 +22,7 @@ UNSENT: Final = 16 * 1024
 async def serve(request: web.Request, hub: Hub, *, drop: float = DROP) -> web.StreamResponse:
     """Answer `request` with the hub's frames, the newest each time the viewer has taken the one before.
 
-    The response stays open across gaps of the upstream, and ends when the viewer leaves or the hub is closed. A viewer
+    The response stays open across gaps of the upstream, and ends when the viewer leaves or is sent away. A viewer
     who does not take a part within `drop` seconds is disconnected.
     """
     browser = "image/" in request.headers.get(hdrs.ACCEPT, "")
@@ -34,15 +34,15 @@ async def serve(request: web.Request, hub: Hub, *, drop: float = DROP) -> web.St
             "X-Accel-Buffering": "no",
         }
     )
-    with hub.watch():
+    with hub.watch(browser=browser) as viewing:
         try:
             await response.prepare(request)
             _keep_little(request.transport)
             await _send(response, request, BROWSER_PREAMBLE if browser else PREAMBLE, drop)
             frame: Frame | None = None
-            while not hub.closed and request.transport is not None:
+            while not viewing.over and request.transport is not None:
                 frame = await hub.newer_than(frame, REPEAT)
-                if frame is not None:
+                if frame is not None and not viewing.over:
                     await _send(response, request, frame.browser_part if browser else frame.part, drop)
         except TimeoutError:
             if request.transport is not None:

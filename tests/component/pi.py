@@ -117,9 +117,19 @@ class Pi:
                 return web.Response(body=jpeg(7), content_type="image/jpeg")
             case "POST", ["api", "cameras", "front", "snapshots"]:
                 return web.json_response(json.loads(example("snapshot.json")), status=201)
+            case "POST", ["api", "cameras", _, "restart"]:
+                return web.Response(status=204)
+            case "PATCH", ["api", "cameras", camera_id, "controls"]:
+                return self._adjust(camera_id, await request.json())
             case "GET", ["snapshots", _]:
                 return web.Response(body=jpeg(8), content_type="image/jpeg")
         return web.Response(text=example("error.json"), status=503, content_type="application/json")
+
+    def _adjust(self, camera_id: str, wishes: dict[str, object]) -> web.StreamResponse:
+        controls = self.camera(camera_id)["controls"]
+        for control in controls:
+            control["value"] = wishes.get(control["name"], control["value"])
+        return web.json_response({"controls": controls})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.streams += 1

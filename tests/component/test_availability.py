@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -11,15 +10,13 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no 
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
     MockConfigEntry,
-    async_fire_time_changed,
 )
 
 from custom_components.pi_mjpeg import coordinator as coordinator_module
 
-from .conftest import until
+from .conftest import poll, until
 from .pi import NODE, Pi, example
 
 FRONT = "camera.front_door"
@@ -44,12 +41,6 @@ def is_available(hass: HomeAssistant, entity_id: str = FRONT) -> bool:
     state = hass.states.get(entity_id)
     assert state is not None
     return state.state != STATE_UNAVAILABLE
-
-
-async def poll(hass: HomeAssistant) -> None:
-    """Let 30 seconds pass."""
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
-    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def test_a_camera_without_pictures_is_unavailable_from_the_start(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from homeassistant.components.camera import async_get_image, async_get_stream_source
+from homeassistant.components.camera.const import CameraEntityFeature
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
@@ -137,4 +138,4 @@ async def test_a_recording_finds_its_source_but_dashboards_are_not_offered_hls(h
     assert await async_get_stream_source(hass, FRONT) == f"{pi.url}/cameras/front/stream"
     state = hass.states.get(FRONT)
     assert state is not None
-    assert state.attributes["supported_features"] == 0
+    assert state.attributes["supported_features"] == CameraEntityFeature.ON_OFF

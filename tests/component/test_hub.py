@@ -13,7 +13,12 @@ from custom_components.pi_mjpeg.frame import Frame
 from custom_components.pi_mjpeg.hub import Hub
 
 from .conftest import until
-from .pi import CAMERA, Pi, jpeg
+from .pi import CAMERA, Pi, jpeg, number_of
+
+
+async def draw_gap(last: bytes | None) -> bytes:
+    """Draw 9 over the last picture's number."""
+    return jpeg(90 + (number_of(last) if last else 0))
 
 
 @pytest.fixture
@@ -25,6 +30,8 @@ async def hub(pi: Pi) -> AsyncIterator[Hub]:
             "front",
             lambda: client.stream(CAMERA),
             lambda coroutine, name: asyncio.create_task(coroutine, name=name),
+            draw_gap,
+            lambda: None,
             linger=0.3,
             retry=0.05,
         )
@@ -172,3 +179,50 @@ async def test_closing_wakes_all_viewers_and_leaves_no_task(hub: Hub, pi: Pi) ->
     with hub.watch():
         await asyncio.sleep(0.1)
     assert pi.streams == 1
+
+
+async def test_a_gap_is_shown_after_a_while_and_over_with_the_next_frame(hub: Hub, pi: Pi) -> None:
+    back: list[bool] = []
+    hub._on_back = lambda: back.append(hub.in_gap)  # noqa: SLF001 - the fixture's hub tells nobody
+    hub._gap = 0.5  # noqa: SLF001 - in a hurry
+    pi.show(jpeg(1))
+    with hub.watch():
+        first = await picture(hub)
+        port = pi.port
+        await pi.stop()
+        drawn = await picture(hub, first)
+        assert (drawn.jpeg, drawn.drawn, hub.in_gap, back) == (jpeg(91), True, True, [])
+        pi.show(jpeg(2))
+        await pi.start(port)
+        assert (await picture(hub, drawn)).jpeg == jpeg(2)
+        assert (hub.in_gap, back) == (False, [False])
+
+
+async def test_a_server_that_says_nothing_is_a_gap_too(hub: Hub, pi: Pi) -> None:
+    hub._gap = 0.3  # noqa: SLF001 - likewise
+    pi.stalled = True
+    with hub.watch():
+        assert (await picture(hub)).jpeg == jpeg(90)
+        assert pi.watching == 1
+
+
+async def test_dashboards_that_lost_their_view_in_a_gap_are_awaited_until_they_are_back(hub: Hub, pi: Pi) -> None:
+    hub._gap = 0.3  # noqa: SLF001 - likewise
+    pi.stalled = True
+    with hub.watch(browser=True), hub.watch():
+        with hub.watch(browser=True):
+            pass
+        assert hub.awaited == 0
+        with hub.watch(browser=True), hub.watch():
+            await until(lambda: hub.in_gap)
+        assert hub.awaited == 1
+        with hub.watch(browser=True):
+            assert hub.awaited == 0
+
+
+async def test_who_is_sent_away_goes_and_dashboards_are_awaited(hub: Hub) -> None:
+    with hub.watch(browser=True) as dashboard, hub.watch() as recorder:
+        hub.dismiss(browsers_only=True)
+        assert (dashboard.over, recorder.over, hub.awaited) == (True, False, 1)
+        hub.dismiss()
+        assert (recorder.over, hub.awaited) == (True, 1)

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
@@ -14,10 +14,8 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_send
-from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
     MockConfigEntry,
-    async_fire_time_changed,
 )
 from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
     ClientSessionGenerator,
@@ -26,17 +24,16 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 from custom_components.pi_mjpeg import async_remove_config_entry_device
 from custom_components.pi_mjpeg.const import DOMAIN
 
-from .conftest import until
+from .conftest import poll, until
 from .pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
 IMAGE = "image.front_door_last_snapshot"
+KEYS = (
+    *("camera", "take_snapshot", "last_snapshot", "restart", "problem"),
+    *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),
+)
 CLAIMED = f"pi_mjpeg/{NODE}/claimed"
-
-
-async def poll(hass: HomeAssistant) -> None:
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
-    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 def retained(broker: Broker, topic: str) -> str | None:
@@ -71,7 +68,9 @@ async def test_a_pi_without_a_network_card_of_its_own_has_a_device_too(
 async def test_the_ids_of_entities_do_not_depend_on_names(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     entities = er.async_entries_for_config_entry(er.async_get(hass), loaded.entry_id)
     assert {entity.unique_id for entity in entities} == {
-        f"{NODE}_{camera}_{key}" for camera in ("front", "shed") for key in ("camera", "take_snapshot", "last_snapshot")
+        *(f"{NODE}_{key}" for key in ("connectivity", "temperature", "started_at")),
+        *(f"{NODE}_{camera}_{key}" for camera in ("front", "shed") for key in KEYS),
+        f"{NODE}_front_control_Brightness",
     }
 
 

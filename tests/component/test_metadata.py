@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homeassistant.util.yaml import load_yaml_dict
+
+from custom_components.pi_mjpeg.controls import TRANSLATED
+from custom_components.pi_mjpeg.documents import STATES
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.glob("*.py"))
@@ -36,7 +40,8 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
         (r'step_id="(init)"', ("options", "step")),
         (r'self._form\("(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
-        (r'(?:translation_key=|asking_for\()"(\w+)"', ("exceptions",)),
+        (r'translation_domain=DOMAIN,\s+translation_key="(\w+)"', ("exceptions",)),
+        (r'asking_for\("(\w+)"', ("exceptions",)),
     ],
 )
 def test_every_key_in_the_code_has_its_words(pattern: str, section: tuple[str, ...]) -> None:
@@ -54,14 +59,56 @@ def test_whatever_can_stop_an_update_of_the_address_has_its_words() -> None:
 
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
-    keys = set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE))
+    keys = set(re.findall(r'translation_key="(\w+)",\n +(?:device_class|native|state_class|entity_cat)', SOURCE))
+    keys |= set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE)) | TRANSLATED
     words, icons = read("translations/en.json")["entity"], read("icons.json")["entity"]
     assert keys == {key for platform in words.values() for key in platform}
     assert keys == {key for platform in icons.values() for key in platform}
 
 
+def test_every_state_of_a_camera_has_its_word() -> None:
+    assert set(read("translations/en.json")["entity"]["sensor"]["state"]["state"]) == set(STATES)
+
+
+def test_every_action_has_its_words_and_icon() -> None:
+    actions = load_yaml_dict(COMPONENT / "services.yaml")
+    words = read("translations/en.json")["services"]
+    assert set(actions) == set(words) == set(read("icons.json")["services"])
+    for name, action in actions.items():
+        assert set(action["fields"]) == set(words[name]["fields"])
+        for field in words[name]["fields"].values():
+            assert set(field) == {"name", "description"}
+
+
+def test_no_word_refers_to_others_which_only_core_resolves() -> None:
+    assert "[%key:" not in (COMPONENT / "translations/en.json").read_text(encoding="utf-8")
+
+
+def test_no_sentence_names_a_placeholder_that_the_code_does_not_fill() -> None:
+    """A sentence with one that is not filled is shown to nobody, but as its key."""
+    named = {"name", "url", "cameras", "picture", "camera", "reason", "minutes", "path"}
+    assert set(re.findall(r"\{(\w+)\}", (COMPONENT / "translations/en.json").read_text(encoding="utf-8"))) == named
+
+
+def test_the_ledger_has_every_rule_of_the_quality_scale_and_none_to_do() -> None:
+    rules = load_yaml_dict(COMPONENT / "quality_scale.yaml")["rules"]
+    assert len(rules) == 54
+    for rule, status in rules.items():
+        assert status == "done" or (status["status"] == "exempt" and status["comment"]), rule
+
+
+def test_what_is_imported_of_other_integrations_is_loaded_before_ours() -> None:
+    manifest = read("manifest.json")
+    imported = set(re.findall(r"from homeassistant\.components\.(\w+)", SOURCE))
+    imported |= set(re.findall(r"from homeassistant\.components import (\w+)", SOURCE))
+    # Home Assistant loads the kinds of entities with their platforms, and asks for the other two by itself.
+    platforms = {path.stem for path in COMPONENT.glob("*.py")}
+    assert imported - platforms == set(manifest["after_dependencies"])
+
+
 def test_every_field_is_explained() -> None:
-    for step in read("translations/en.json")["config"]["step"].values():
+    words = read("translations/en.json")
+    for step in (*words["config"]["step"].values(), *words["options"]["step"].values()):
         assert set(step.get("data", {})) == set(step.get("data_description", {}))
 
 

@@ -1,0 +1,93 @@
+"""Whether the server is there, whether its Pi can work at full speed, and whether a camera fails."""
+
+from typing import override
+
+from homeassistant.components.binary_sensor import BinarySensorEntity
+from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found
+
+PARALLEL_UPDATES = 0
+
+_FAILING = frozenset({"failing", "stuck"})
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: PiMjpegConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add what says whether the Pi and its cameras work."""
+    coordinator = entry.runtime_data
+    async_add_entities([ConnectivitySensor(coordinator)])
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        # A machine that is no Raspberry Pi does not tell.
+        lambda server: ["throttled"] if server.telemetry.throttled is not None else [],
+        lambda _: [ThrottledSensor(coordinator)],
+    )
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: server.cameras,
+        lambda camera: [ProblemSensor(coordinator, camera)],
+    )
+
+
+class ConnectivitySensor(PiMjpegServerEntity, BinarySensorEntity):
+    """On while the server is there. The one entity that is never unavailable."""
+
+    _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+
+    def __init__(self, coordinator: PiMjpegCoordinator) -> None:
+        super().__init__(coordinator, "connectivity")
+
+    @property
+    @override
+    def available(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        return self.coordinator.last_update_success
+
+
+class ThrottledSensor(PiMjpegServerEntity, BinarySensorEntity):
+    """On while the Pi is slowed down: too hot, or its power supply too weak."""
+
+    _attr_translation_key = "throttled"
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+
+    def __init__(self, coordinator: PiMjpegCoordinator) -> None:
+        super().__init__(coordinator, "throttled")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        reasons = self.coordinator.data.telemetry.throttled
+        return None if reasons is None else bool(reasons)
+
+
+class ProblemSensor(PiMjpegCameraEntity, BinarySensorEntity):
+    """On while the camera gives no pictures though it should."""
+
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+    needs_pictures = False
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "problem")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        camera = self.camera_state
+        return camera.telemetry.state in _FAILING if camera else None

@@ -1,0 +1,35 @@
+"""What goes into a bug report: how everything is, and nothing that names a person, a place or a secret."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_TOKEN, CONF_URL
+from homeassistant.core import HomeAssistant
+
+from .coordinator import PiMjpegConfigEntry
+
+_PRIVATE: Final = {CONF_TOKEN, CONF_URL, "id", "mac", "name"}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: PiMjpegConfigEntry,
+) -> dict[str, Any]:
+    """Return the entry and the server's state. Cameras are numbered: their ids may be names of rooms."""
+    coordinator = entry.runtime_data
+    server = asdict(coordinator.data)
+    server["cameras"] = [
+        {**camera, "controls": list(camera["controls"].values())} for camera in server["cameras"].values()
+    ]
+    redacted = async_redact_data(server, _PRIVATE)
+    for shown, camera in zip(redacted["cameras"], server["cameras"], strict=True):
+        # A control's name is its driver's.
+        shown["controls"] = camera["controls"]
+    return {
+        "entry": {"data": async_redact_data(dict(entry.data), _PRIVATE), "options": dict(entry.options)},
+        "reachable": coordinator.last_update_success,
+        "clock_offset": coordinator.client.clock_offset,
+        "snapshots": len(coordinator.snapshots),
+        "server": redacted,
+    }

@@ -1,0 +1,72 @@
+"""Turned off, a camera gives nobody in Home Assistant a picture, across a restart too."""
+
+import asyncio
+
+import pytest
+from homeassistant.components.camera import async_get_stream_source
+from homeassistant.core import HomeAssistant, State
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
+    MockConfigEntry,
+    mock_restore_cache_with_extra_data,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
+)
+
+from .conftest import until
+from .pi import Pi, jpeg
+
+FRONT = "camera.front_door"
+LIVE = f"/api/camera_proxy_stream/{FRONT}"
+
+
+async def turn(hass: HomeAssistant, *, on: bool) -> None:
+    action = "turn_on" if on else "turn_off"
+    await hass.services.async_call("camera", action, {"entity_id": FRONT}, blocking=True)
+
+
+def token(hass: HomeAssistant) -> str:
+    state = hass.states.get(FRONT)
+    assert state is not None
+    return str(state.attributes["access_token"])
+
+
+async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    client = await hass_client()
+    pi.show(jpeg(1))
+    response = await client.get(LIVE)
+    await response.content.readuntil(jpeg(1))
+    await turn(hass, on=False)
+    async with asyncio.timeout(3):
+        await response.content.read()
+    await until(lambda: pi.watching == 0)
+    before = list(pi.requests)
+    assert (await client.get(LIVE)).status == 503
+    assert (await client.get(f"/api/camera_proxy/{FRONT}")).status == 503
+    for domain, action, data in (
+        ("camera", "snapshot", {"filename": "/media/x.jpg"}),
+        ("pi_mjpeg", "take_snapshot", {}),
+    ):
+        with pytest.raises(HomeAssistantError):
+            await hass.services.async_call(domain, action, {"entity_id": FRONT, **data}, blocking=True)
+    with pytest.raises(HomeAssistantError):
+        await async_get_stream_source(hass, FRONT)
+    assert pi.requests == before
+    old = token(hass)
+    await turn(hass, on=True)
+    assert token(hass) != old
+    response = await client.get(LIVE)
+    await response.content.readuntil(jpeg(1))
+    response.close()
+
+
+async def test_it_stays_off_across_a_restart(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    mock_restore_cache_with_extra_data(hass, [(State(FRONT, "idle"), {"is_on": False})])
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert (await (await hass_client()).get(LIVE)).status == 503
