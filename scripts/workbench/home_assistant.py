@@ -38,5 +38,7 @@ class HomeAssistant(Program):
         http = {"server_host": self._host, "server_port": self.port}
         logger = {"default": "warning", "logs": {"custom_components.pi_mjpeg": "debug"}}
         # JSON is YAML.
-        text = json.dumps({"homeassistant": {"name": "Workbench"}, "http": http, "logger": logger}, indent=2)
+        # Recordings are made by `stream`, which is a part of default_config.
+        settings = {"homeassistant": {"name": "Workbench"}, "http": http, "logger": logger, "stream": {}}
+        text = json.dumps(settings, indent=2)
         (self.configuration / "configuration.yaml").write_text(text)

@@ -1,0 +1,96 @@
+"""Home Assistant's own ways to a camera work with ours, in a real process."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+from workbench.environments import home_assistant
+from workbench.hass_client import PASSWORD, USERNAME, until
+from workbench.house import House
+from workbench.programs import program
+
+from tests.e2e.pictures import shown, size
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def _act(house: House, domain: str, action: str, **data: object) -> None:
+    await house.client.post(f"/api/services/{domain}/{action}", {"entity_id": house.camera, **data})
+
+
+def _www(house: House, name: str) -> Path:
+    """Return a path in the folder that Home Assistant always may write to."""
+    return house.home_assistant.configuration / "www" / name
+
+
+async def test_camera_snapshot_writes_a_picture(house: House) -> None:
+    path = _www(house, "own.jpg")
+    await _act(house, "camera", "snapshot", filename=str(path))
+    assert size(path.read_bytes()) == (1280, 720)
+
+
+async def test_our_snapshot_writes_a_picture_and_answers(house: House) -> None:
+    path = _www(house, "ours.jpg")
+    answer = await house.client.post(
+        "/api/services/pi_mjpeg/take_snapshot?return_response", {"entity_id": house.camera, "filename": str(path)}
+    )
+    described = answer["service_response"][house.camera]
+    assert (described["width"], described["height"], described["path"]) == (1280, 720, str(path))
+    assert path.stat().st_size == described["bytes"]
+    image = house.camera.replace("camera.", "image.") + "_last_snapshot"
+    async with house.client.session.get(f"{house.client.url}/api/image_proxy/{image}") as response:
+        assert await response.read() == path.read_bytes()
+
+
+async def test_camera_record_writes_a_film(house: House) -> None:
+    path = _www(house, "film.mp4")
+    await _act(house, "camera", "record", filename=str(path), duration=4)
+
+    async def written() -> bool:
+        return path.exists() and path.stat().st_size > 0
+
+    await until(written, "the film is written")
+    given = ["-hide_banner", "-loglevel", "error", "-i", str(path), "-f", "framemd5", "-"]
+    done = await asyncio.to_thread(
+        lambda: subprocess.run([program("ffmpeg"), *given], capture_output=True, text=True, check=True, timeout=60)
+    )
+    assert len([line for line in done.stdout.splitlines() if not line.startswith("#")]) > 20
+
+
+async def test_the_more_info_dialog_is_live(house: House, browser: Browser) -> None:
+    page = await browser.new_page(viewport={"width": 1000, "height": 800})
+    try:
+        page.set_default_timeout(60_000)
+        await page.goto(f"{house.home_assistant.url}{house.dashboard}?more-info-entity-id={house.camera}")
+        await page.fill("input[name=username]", USERNAME)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.keyboard.press("Enter")
+        live = page.locator("ha-more-info-dialog img[src*='camera_proxy_stream']")
+        await live.wait_for()
+        await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")
+        first = await shown(live)
+        await asyncio.sleep(1)
+        assert await shown(live) != first
+    finally:
+        await page.close()
+
+
+async def test_the_privacy_switch_stops_everybody(house: House) -> None:
+    await _act(house, "camera", "turn_off")
+    try:
+        async with house.client.session.get(f"{house.client.url}/api/camera_proxy/{house.camera}") as response:
+            assert response.status == 503
+    finally:
+        await _act(house, "camera", "turn_on")
+    assert size(await house.client.still(house.camera)) == (1280, 720)
+
+
+async def test_the_configuration_is_found_to_be_clean(house: House) -> None:
+    command = [home_assistant() / "bin/hass", "--script", "check_config", "--config", house.home_assistant.configuration]
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    )
+    assert done.returncode == 0
+    assert "pi_mjpeg" not in done.stdout + done.stderr
