@@ -135,8 +135,8 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._server_at(beacon.url, None, beacon.id)
         except _FlowError as error:
             return self.async_abort(reason=error.key)
-        self._abort_if_unique_id_configured(updates={CONF_URL: str(beacon.url)})
-        raise AssertionError("the entry is there")
+        moved = {CONF_URL: str(beacon.url)}
+        return self.async_update_reload_and_abort(entry, data_updates=moved, reason="already_configured")
 
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""

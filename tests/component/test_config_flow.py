@@ -300,6 +300,7 @@ async def test_a_record_moves_a_known_server_to_its_new_address(
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
     assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
+    await hass.async_block_till_done()
     assert entry.data == {"url": pi.url}
 
 

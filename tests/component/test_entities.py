@@ -179,6 +179,19 @@ async def test_why_a_control_was_not_set_is_said(
     }
 
 
+async def test_an_answer_that_makes_no_sense_is_an_error(
+    hass: HomeAssistant, pi_with_controls: Pi, loaded: MockConfigEntry
+) -> None:
+    async def babble(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"controls": "all"})
+
+    pi_with_controls.answers["/api/cameras/front/controls"] = babble
+    data = {"entity_id": "switch.front_door_vertical_flip"}
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call("switch", "turn_on", data, blocking=True)
+    assert "cannot be read" in str((caught.value.translation_placeholders or {})["reason"])
+
+
 async def test_controls_that_are_known_later_are_added_and_unavailable_while_they_are_gone(
     hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry
 ) -> None:

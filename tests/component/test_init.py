@@ -193,3 +193,11 @@ async def test_a_claim_that_cannot_be_published_keeps_nothing_from_working(
 async def test_without_mqtt_the_entry_works_and_can_be_removed(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     assert loaded.state is ConfigEntryState.LOADED
     assert (await hass.config_entries.async_remove(loaded.entry_id))["require_restart"] is False
+
+
+async def test_mqtt_that_is_set_up_later_is_used_from_then_on(
+    hass: HomeAssistant, loaded: MockConfigEntry, with_mqtt: None, broker_itself: Broker, wire: MQTTClient
+) -> None:
+    await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker_itself._subscriptions)  # noqa: SLF001 - told nowhere else
+    await wire.publish(f"pi_mjpeg/{NODE}/availability", b"offline", qos=1)
+    await until(lambda: not loaded.runtime_data.last_update_success)

@@ -1,14 +1,13 @@
-"""Turned off, a camera gives nobody in Home Assistant a picture, across a restart too."""
+"""Turned off, a camera gives nobody in Home Assistant a picture, not even after it was loaded anew."""
 
 import asyncio
 
 import pytest
 from homeassistant.components.camera import async_get_stream_source
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
     MockConfigEntry,
-    mock_restore_cache_with_extra_data,
 )
 from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
     ClientSessionGenerator,
@@ -63,10 +62,17 @@ async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
     response.close()
 
 
-async def test_it_stays_off_across_a_restart(
-    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+async def test_it_stays_off_when_its_entity_is_made_anew(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
-    mock_restore_cache_with_extra_data(hass, [(State(FRONT, "idle"), {"is_on": False})])
-    await hass.config_entries.async_setup(entry.entry_id)
+    await turn(hass, on=False)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
     await hass.async_block_till_done()
-    assert (await (await hass_client()).get(LIVE)).status == 503
+    client = await hass_client()
+    assert (await client.get(LIVE)).status == 503
+    await turn(hass, on=True)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    await hass.async_block_till_done()
+    response = await client.get(LIVE)
+    assert response.status == 200
+    response.close()
