@@ -88,13 +88,8 @@ async def test_the_privacy_switch_stops_everybody(house: House) -> None:
 
 
 async def test_the_configuration_is_found_to_be_clean(house: House) -> None:
-    command = [
-        home_assistant() / "bin/hass",
-        "--script",
-        "check_config",
-        "--config",
-        house.home_assistant.configuration,
-    ]
+    hass = home_assistant() / "bin/hass"
+    command: list[str | Path] = [hass, "--script", "check_config", "--config", house.home_assistant.configuration]
     done = await asyncio.to_thread(
         lambda: subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     )
