@@ -159,6 +159,16 @@ async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+async def test_a_body_that_goes_wrong_on_its_way_is_a_bad_request(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(FORM + b"Transfer-Encoding: chunked\r\n\r\n5\r\ntoken\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"not a size\r\n")
+        status, _, body = await answer(reader)
+    assert status == 400
+    error_of(body)
+
+
 async def test_a_client_that_waits_with_its_body_is_told_to_go_on(served: Served) -> None:
     async with connected(served.url) as (reader, writer):
         writer.write(FORM + b"Expect: 100-continue\r\nContent-Length: 7\r\n\r\n")
