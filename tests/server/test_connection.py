@@ -159,13 +159,15 @@ async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-async def test_a_body_that_goes_wrong_on_its_way_is_a_bad_request(served: Served) -> None:
+async def test_a_body_that_goes_wrong_on_its_way_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "BODY_WITHIN", 0.5)
     async with connected(served.url) as (reader, writer):
         writer.write(FORM + b"Transfer-Encoding: chunked\r\n\r\n5\r\ntoken\r\n")
         await asyncio.sleep(0.1)
         writer.write(b"not a size\r\n")
         status, _, body = await answer(reader)
-    assert status == 400
+    # aiohttp's parser in C drops what cannot be read, so the body never ends; the one in Python says so at once.
+    assert status in {400, 408}
     error_of(body)
 
 
