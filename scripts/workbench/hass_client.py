@@ -65,10 +65,10 @@ class HassClient:
         answers = {"broker": host, "port": port, "protocol": "5", "other_settings": other}
         await self._finish(flow["flow_id"], answers)
 
-    async def accept_discovery(self, token: str | None = None) -> str:
+    async def accept_discovery(self, token: str) -> str:
         """Confirm the camera server that MQTT discovery finds, unless it is; return its config entry's id.
 
-        TOKEN is entered when it is asked for.
+        The server asks for TOKEN.
         """
         if entries := await self.command("config_entries/get", domain="pi_mjpeg"):
             return str(entries[0]["entry_id"])

@@ -82,6 +82,6 @@ async def furnished(plan: Plan, server_environment: Path) -> AsyncIterator[House
             with step("joining the broker"):
                 await client.join_broker(*plan.broker)
             with step("accepting the camera that MQTT discovery finds"):
-                camera = await client.camera(await client.accept_discovery())
+                camera = await client.camera(await client.accept_discovery(server.token()))
             dashboard = await client.show_live(camera)
             yield House(broker, server, hass, client, camera, dashboard)

@@ -36,9 +36,10 @@ class Server(Program):
         """Describe the server; start_and_wait() starts it."""
         self.settings = settings
         self.url = settings.url
+        self._token = folder / "state/token"
         command: list[str | Path] = [
             environment / "bin/pi-mjpeg",
-            *("run", "--no-auth", "--host", settings.host, "--port", str(settings.port), "--name", settings.name),
+            *("run", "--host", settings.host, "--port", str(settings.port), "--name", settings.name),
             *("--source", settings.source, "--state-dir", folder / "state", "--log-level", "info"),
             *settings.flags,
         ]
@@ -51,6 +52,10 @@ class Server(Program):
         """Start it and wait until it answers; raises Trouble with its log when it does not."""
         self.start()
         await self.wait_until(self._healthy, _PATIENCE)
+
+    def token(self) -> str:
+        """Return its access token, which is there once it answers."""
+        return self._token.read_text().strip()
 
     def _healthy(self) -> bool:
         try:

@@ -100,7 +100,7 @@ def _tell(house: House) -> None:
     print(
         f"\n  The camera in Home Assistant:  http://{host}:{house.home_assistant.port}{house.dashboard}\n"
         f"  User name and password:        {USERNAME} / {PASSWORD}\n"
-        f"  The camera's own page:         {house.server.url}/\n"
+        f"  The camera's own page:         {house.server.url}/ (its token: {house.server.token()})\n"
         "  Ctrl-C stops everything.\n",
         flush=True,
     )

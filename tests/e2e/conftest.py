@@ -43,7 +43,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """A server with no house around it: whoever watches it is a test's own viewer."""
-    settings = ServerSettings(port=free_ports(0)[0], flags=("--linger", "1"))
+    settings = ServerSettings(port=free_ports(0)[0], flags=("--no-auth", "--linger", "1"))
     server = Server(ENVIRONMENT, tmp_path_factory.mktemp("server"), settings)
     await server.start_and_wait()
     yield server

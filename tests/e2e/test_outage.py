@@ -83,7 +83,8 @@ async def test_a_broker_that_restarts_takes_nothing_with_it(house: House) -> Non
     await house.broker.wait_until(lambda: answers(host, port), _WITHIN)
 
     async def connected() -> bool:
-        async with house.client.session.get(f"{house.server.url}/api/state") as response:
+        token = {"Authorization": f"Bearer {house.server.token()}"}
+        async with house.client.session.get(f"{house.server.url}/api/state", headers=token) as response:
             return bool((await response.json())["server"]["mqtt"]["state"] == "connected")
 
     await until(connected, "the server is at the broker again", _RECONNECTING)
