@@ -95,3 +95,8 @@ async def test_the_configuration_is_found_to_be_clean(house: House) -> None:
     )
     assert done.returncode == 0
     assert "pi_mjpeg" not in done.stdout + done.stderr
+
+
+async def test_the_token_is_in_no_log(house: House) -> None:
+    """Recordings get it in a URL, which is what logs like to show."""
+    assert house.server.token() not in house.home_assistant.log.read_text()
