@@ -98,14 +98,16 @@ async def test_offline_over_mqtt_counts_at_once_and_online_undoes_it(
 
 async def test_online_counts_before_the_server_is_asked(hass: HomeAssistant, say: Say, pi: Pi) -> None:
     async def silent(_: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(3)
+        await asked.wait()
         return web.json_response(pi.state)
 
+    asked = asyncio.Event()
     await say("availability", "offline")
     await until(lambda: not is_available(hass))
     pi.answers["/api/state"] = silent
     await say("availability", "online")
-    await until(lambda: is_available(hass), seconds=1)
+    await until(lambda: is_available(hass), seconds=5)
+    asked.set()
 
 
 async def test_a_camera_that_comes_is_asked_about_at_once(hass: HomeAssistant, say: Say, pi: Pi) -> None:

@@ -126,7 +126,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     program = Program("pi-mjpeg", command, tmp_path / "server.log", environment(tmp_path))
     mqtt = Listener(broker_port)
     program.start()
-    asyncio.run(program.wait_until(lambda: answers("127.0.0.1", port), 15))
+    asyncio.run(program.wait_until(lambda: answers("127.0.0.1", port), 60))
     front, good = Watcher(port, "/cameras/front/stream"), Watcher(port, "/cameras/good/stream")
     house = House(program, port, webcam, front, good, mqtt)
     front.wait(drawn=False, seconds=10)
