@@ -63,7 +63,9 @@ class House:
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what Home Assistant complains of, but for 2026.10's complaint of its own integration in a test."""
     # asyncio complains of slow callbacks, which a busy machine has.
-    loud = [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"} and record.name != "asyncio"]
+    loud = [
+        record for record in caplog.records if record.levelname in {"WARNING", "ERROR"} and record.name != "asyncio"
+    ]
     said = [record.getMessage() for record in loud]
     return [message for message in said if "calls async_forward_entry_setups for integration mqtt" not in message]
 
