@@ -43,12 +43,17 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     assert wrong == []
 
 
+async def until_focused(page: Page) -> None:
+    """Wait until the login page's field has the focus, which it gets by itself a moment after the page is there."""
+    await page.wait_for_function("document.activeElement === document.forms[0].token")
+
+
 async def log_in(page: Page, served: Served) -> None:
     """Log in as a person does, without touching the mouse."""
     assert served.station.token is not None
     await page.goto(served.url)
     assert page.url == f"{served.url}/login"
-    # The field has the focus by itself.
+    await until_focused(page)
     await page.keyboard.type(served.station.token.value)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{served.url}/")
@@ -68,6 +73,7 @@ async def moving(page: Page) -> bool:
 
 async def test_a_wrong_token_is_told_on_the_login_page(served: Served, page: Page) -> None:
     await page.goto(f"{served.url}/login")
+    await until_focused(page)
     await page.keyboard.type("not the token")
     await page.keyboard.press("Enter")
     await page.get_by_role("alert").get_by_text("this is not the token").wait_for()
