@@ -1,9 +1,10 @@
 """Whether bytes are a picture, and which picture a browser shows."""
 
+import asyncio
 import io
 
 from PIL import Image
-from playwright.async_api import Locator
+from playwright.async_api import Locator, Page
 
 _PIXELS = """image => {
     const canvas = document.createElement("canvas");
@@ -24,3 +25,13 @@ def size(picture: bytes) -> tuple[int, int]:
 async def shown(image: Locator) -> str:
     """Return the pixels that an `<img>` shows now, without what a card lays over it and moves, such as its state."""
     return str(await image.evaluate(_PIXELS))
+
+
+async def until_true(page: Page, expression: str, seconds: float = 15) -> None:
+    """Wait until an expression is true in a page.
+
+    Playwright's own wait evaluates it as the page's script would, which our security policy forbids.
+    """
+    async with asyncio.timeout(seconds):
+        while not await page.evaluate(expression):
+            await asyncio.sleep(0.05)

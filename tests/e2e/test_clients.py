@@ -13,7 +13,7 @@ import trustme
 from playwright.async_api import Browser
 from workbench.programs import program
 
-from tests.e2e.pictures import size
+from tests.e2e.pictures import size, until_true
 from tests.server.scripted import Script, Served, camera, serving, until
 from tests.server.test_tls import write
 
@@ -110,7 +110,7 @@ async def test_chromium(served: Served, browser: Browser) -> None:
         await page.fill("#token", token(served))
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{served.url}/")
-        await page.wait_for_function("document.querySelector('section img')?.naturalWidth > 0")
+        await until_true(page, "document.querySelector('section img')?.naturalWidth > 0")
         (cookie,) = await context.cookies()
         assert cookie["httpOnly"]
         assert cookie["secure"] is served.url.startswith("https")

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from tests.e2e.pictures import until_true
 from tests.server.scripted import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,7 +46,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 async def until_focused(page: Page) -> None:
     """Wait until the login page's field has the focus, which it gets by itself a moment after the page is there."""
-    await page.wait_for_function("document.activeElement === document.forms[0].token")
+    await until_true(page, "document.activeElement === document.forms[0].token")
 
 
 async def log_in(page: Page, served: Served) -> None:
@@ -169,7 +170,7 @@ async def test_chromium_paints_the_frame_that_was_sent_not_the_one_before(browse
             await page.route(f"{served.url}/plain", lambda route: route.fulfill(body="", content_type="text/html"))
             await page.goto(f"{served.url}/plain")
             await page.set_content('<img id="live" src="/stream">')
-            await page.wait_for_function("document.querySelector('#live').naturalWidth > 0", timeout=10_000)
+            await until_true(page, "document.querySelector('#live').naturalWidth > 0")
             painted = []
             for _ in range(5):
                 await until(_newer_than(slow, slow.frames), 5)

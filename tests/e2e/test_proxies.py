@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from workbench import cache, proxies
 from workbench.network import LOOPBACK, answers, free_ports
 
-from tests.e2e.pictures import size
+from tests.e2e.pictures import size, until_true
 from tests.server.scripted import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,7 +72,7 @@ async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browse
         await page.fill("#token", served.station.token.value)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{proxied}/")
-        await page.wait_for_function("document.querySelector('section img')?.naturalWidth > 0")
+        await until_true(page, "document.querySelector('section img')?.naturalWidth > 0")
         await page.get_by_role("button", name="Take a snapshot").click()
         link = page.get_by_role("link", name="Download")
         await link.wait_for()

@@ -13,7 +13,7 @@ from workbench.hass_client import until
 from workbench.programs import program
 from workbench.server import Server
 
-from tests.e2e.pictures import shown, size
+from tests.e2e.pictures import shown, size, until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -117,7 +117,7 @@ async def test_chromium_plays_it_in_an_img(server: Server, browser: Browser) -> 
         await page.goto(f"{server.url}/plain")
         await page.set_content('<img id="live" src="/stream">')
         live = page.locator("#live")
-        await page.wait_for_function("document.querySelector('#live').naturalWidth > 0", timeout=10_000)
+        await until_true(page, "document.querySelector('#live').naturalWidth > 0")
         first = await shown(live)
         await asyncio.sleep(1)
         assert await shown(live) != first
