@@ -33,5 +33,5 @@ async def until_true(page: Page, expression: str, seconds: float = 15) -> None:
     Playwright's own wait evaluates it as the page's script would, which our security policy forbids.
     """
     async with asyncio.timeout(seconds):
-        while not await page.evaluate(expression):
+        while not await page.evaluate(expression):  # noqa: ASYNC110  (a page has no event of ours)
             await asyncio.sleep(0.05)
