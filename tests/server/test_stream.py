@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
+import statistics
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -140,13 +142,71 @@ async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_re
             writer.close()
 
 
-async def test_a_viewer_can_ask_for_fewer_pictures(tmp_path: Path) -> None:
-    async with one_camera(tmp_path, Script()) as served, watching(served.url + "/stream?fps=10") as reader:
-        await reader.part()
-        began = time.monotonic()
-        for _ in range(10):
+@pytest.mark.parametrize("fps", [25, 10, 5])
+async def test_a_viewer_can_ask_for_fewer_pictures_and_gets_so_many_evenly_and_of_now(tmp_path: Path, fps: int) -> None:
+    async with one_camera(tmp_path, Script(fps=30)) as served, watching(f"{served.url}/stream?fps={fps}") as reader:
+        # The rate of a camera that has just begun is not known yet.
+        for _ in range(fps):
             await reader.part()
-        assert 0.8 < time.monotonic() - began < 1.4
+        began, taken, ages = time.monotonic(), [], []
+        while time.monotonic() - began < 3:
+            taken.append(float((await reader.part())[0]["X-Timestamp"]))
+            ages.append(time.time() - taken[-1])
+        assert abs(len(taken) / (time.monotonic() - began) - fps) < 0.1 * fps
+        steps = [later - earlier for earlier, later in itertools.pairwise(taken)]
+        # Never two pictures of the camera too early or too late.
+        assert statistics.median(abs(step - 1 / fps) for step in steps) < 0.02
+        assert max(steps) < 1 / fps + 0.06
+        assert statistics.median(ages) < 0.02
+        viewer = next(iter(served.station.cameras[0].viewers))
+        assert viewer.dropped == 0
+
+
+async def test_it_drops_what_a_slow_viewer_asked_for_and_nothing_else(tmp_path: Path) -> None:
+    async with one_camera(tmp_path, Script(fps=30, padding=400_000)) as served:
+        async with watching(f"{served.url}/stream?fps=5") as reader:
+            viewer = next(iter(served.station.cameras[0].viewers))
+            await until(lambda: viewer.sent.count > 0)
+            await asyncio.sleep(3)
+            # The buffers of two kernels take some; then the viewer waits, and lets 5 a second go by.
+            async with asyncio.timeout(10):
+                while not viewer.dropped:
+                    await reader.part()
+        assert viewer.sent.count + viewer.dropped < 5 * (time.time() - viewer.since) + 3
+        assert viewer.dropped > 2
+
+
+async def test_a_viewer_of_one_picture_in_many_seconds_hears_from_it_each_second(tmp_path: Path) -> None:
+    async with (
+        one_camera(tmp_path, Script(fps=30)) as served,
+        watching(f"{served.url}/stream?fps=0.4") as reader,
+    ):
+        seen = [(await reader.part())[0]["X-Timestamp"]]
+        began = last = time.monotonic()
+        while time.monotonic() - began < 5.5:
+            seen.append((await reader.part())[0]["X-Timestamp"])
+            assert time.monotonic() - last < 1.2
+            last = time.monotonic()
+        # At 0, 2.5 and 5 seconds, and each as often as the second demands.
+        pictures = list(dict.fromkeys(seen))
+        assert len(pictures) == 3
+        assert float(pictures[2]) - float(pictures[0]) == pytest.approx(5, abs=0.2)
+        assert next(iter(served.station.cameras[0].viewers)).dropped == 0
+
+
+async def test_a_viewer_of_one_picture_in_many_seconds_is_told_at_once_that_the_camera_fails(tmp_path: Path) -> None:
+    script = Script(fps=30)
+    async with one_camera(tmp_path, script) as served, watching(f"{served.url}/stream?fps=0.05") as reader:
+        headers, _ = await reader.part()
+        assert "X-Picture" not in headers
+        script.raise_in_frames = script.fail_open = "the ribbon is loose"
+        async with asyncio.timeout(5):
+            while "X-Picture" not in headers:
+                headers, _ = await reader.part()
+        script.raise_in_frames = script.fail_open = None
+        async with asyncio.timeout(8):
+            while "X-Picture" in headers:
+                headers, _ = await reader.part()
 
 
 async def test_it_is_never_silent_for_more_than_a_second(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.viewer import Viewer
 from pi_mjpeg_server.web.limits import Limits
+from pi_mjpeg_server.web.pace import Pace
 from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera
 
 LIMITS = web.AppKey("limits", Limits)
@@ -65,7 +66,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         try:
             await writer.write(BROWSER_PREAMBLE if for_browser else PREAMBLE)
-            await _send_frames(writer, camera, viewer, 1 / fps if fps else 0, for_browser=for_browser)
+            await _send_frames(writer, camera, viewer, Pace(fps, time.monotonic()), for_browser=for_browser)
         except TimeoutError:
             _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_WITHIN)
         finally:
@@ -81,35 +82,39 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _send_frames(
-    writer: AbstractStreamWriter, camera: Camera, viewer: Viewer, interval: float, *, for_browser: bool
+    writer: AbstractStreamWriter, camera: Camera, viewer: Viewer, pace: Pace, *, for_browser: bool
 ) -> None:
     frame: Frame | None = None
-    due = time.monotonic()
     while True:
-        newer = await _next(camera, frame)
-        if newer is None:
+        next_frame, missed = await _next(camera, frame, pace)
+        if next_frame is None:
             continue
-        if interval and newer is not frame:
-            due = max(due + interval, time.monotonic())
-        if frame is not None and newer is not frame:
-            viewer.dropped += newer.sequence - frame.sequence - 1
-        frame = newer
+        if next_frame is not frame:
+            viewer.dropped += pace.take(time.monotonic(), missed)
+        frame = next_frame
         async with asyncio.timeout(DRAIN_WITHIN):
             await writer.write(frame.browser_part if for_browser else frame.part)
             await writer.drain()
         viewer.sent.tick(time.monotonic())
-        if due > time.monotonic():
-            await asyncio.sleep(due - time.monotonic())
 
 
-async def _next(camera: Camera, frame: Frame | None) -> Frame | None:
-    """Return a newer frame, or the same again after a second without one, or `None` when there never was any."""
-    sequence = frame.sequence if frame is not None else _stale(camera)
+async def _next(camera: Camera, frame: Frame | None, pace: Pace) -> tuple[Frame | None, int]:
+    """Return the next frame for a viewer that has `frame`, and how many came before it and were not looked at.
+
+    After a second without one that is due it is the same frame again, or `None` when there never was any.
+    """
+    seen = frame.sequence if frame is not None else _stale(camera)
     try:
         async with asyncio.timeout(LONGEST_SILENCE):
-            return await camera.broadcast.newer_than(sequence)
+            while True:
+                newer = await camera.broadcast.newer_than(seen)
+                now = time.monotonic()
+                # That a camera fails, or is back, is told at once at any rate.
+                if frame is None or newer.drawn is not frame.drawn or pace.wants(now, camera.pictures.per_second(now)):
+                    return newer, 0 if frame is None else newer.sequence - seen - 1
+                seen = newer.sequence
     except TimeoutError:
-        return frame
+        return frame, 0
 
 
 def _stale(camera: Camera) -> int:
