@@ -23,7 +23,7 @@ async def log_in(request: web.Request) -> web.Response:
     peer = request[PEER]
     lock = request.app[LOCK]
     if not lock.check(peer.address, fields.get("token", "").strip()):
-        raise unauthorised("this is not the token; `pi-mjpeg token` on the server prints it", ())
+        raise unauthorised("this is not the token", ())
     response = web.Response(status=303, headers={"Location": "./"})
     lock.log_in(response, peer)
     return response

@@ -26,29 +26,34 @@ function valueOf(field, control) {
   return control.type === "menu" ? field.value : Number(field.value);
 }
 
+// A slider does not say its number; the other fields show their value themselves.
+function showNumber(field, value) {
+  if (field.type === "range") {
+    field.nextElementSibling.textContent = String(Number(value.toFixed(3)));
+  }
+}
+
 function display(field, control) {
   if (control.type === "boolean") {
     field.checked = control.value;
   } else {
     field.value = control.value;
   }
-  field.nextElementSibling.textContent = control.type === "boolean" ? "" : String(control.value);
+  showNumber(field, control.value);
 }
 
-async function adjust(details, camera, name, value) {
+async function adjust(details, camera, control, field) {
   const problem = details.querySelector(".problem");
   try {
-    const answer = await answerOf(
-      await fetch(`api/cameras/${camera.id}/controls`, {
-        method: "PATCH",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ [name]: value }),
-      }),
-    );
+    const answer = await ask(`api/cameras/${camera.id}/controls`, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ [control.name]: valueOf(field, control) }),
+    });
     problem.textContent = "";
     showControls(details, { ...camera, controls: answer.controls });
   } catch (error) {
-    problem.textContent = error.message;
+    problem.textContent = `${control.name} was not set: ${error.message}`;
   }
 }
 
@@ -56,12 +61,15 @@ function makeRow(details, camera, control) {
   const row = document.createElement("div");
   const label = document.createElement("label");
   const field = fieldFor(control);
-  const shown = document.createElement("output");
+  const shown = document.createElement("span");
+  // The slider itself says its value to a screen reader.
+  shown.ariaHidden = "true";
   field.id = `${camera.id}-${control.name}`;
   field.name = control.name;
   label.htmlFor = field.id;
   label.textContent = control.name;
-  field.addEventListener("change", () => adjust(details, camera, control.name, valueOf(field, control)));
+  field.addEventListener("input", () => showNumber(field, valueOf(field, control)));
+  field.addEventListener("change", () => adjust(details, camera, control, field));
   row.append(label, field, shown);
   return row;
 }
@@ -76,7 +84,7 @@ function showControls(details, camera) {
   }
   details.hidden = camera.controls.length === 0;
   for (const control of camera.controls) {
-    const field = form.elements[control.name];
+    const field = form.elements.namedItem(control.name);
     if (field !== document.activeElement) {
       display(field, control);
     }

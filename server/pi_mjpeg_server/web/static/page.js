@@ -3,69 +3,113 @@
 
 const POLL_MS = 2000;
 const STALLED_POLLS = 5;
+// A state comes at once. A snapshot may have to wait until the camera has started.
+const STATE_WITHIN_MS = 10_000;
+const DONE_WITHIN_MS = 40_000;
 // A browser has six connections to one server; what this page asks needs one too.
 const LIVE_AT_MOST = 4;
 const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const sections = new Map();
 
 const WORDS = {
-  idle: "waiting for a viewer",
-  starting: "starting",
-  live: "live",
-  failing: "no picture",
-  stuck: "stuck",
+  idle: "Waiting for a viewer",
+  starting: "Starting",
+  live: "Live",
+  failing: "No picture",
+  stuck: "Stuck",
 };
 
-function plural(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-// Live for the first few cameras; the others show a still, and a new one each time that one has come.
-function connect(section, camera) {
-  const what = section.live ? "stream?" : "snapshot.jpg?max_age=2000&width=640&";
-  section.querySelector("img").src = `cameras/${camera.id}/${what}again=${Date.now()}`;
-  section.stalled = 0;
-}
-
-function sectionOf(camera) {
-  if (sections.has(camera.id)) {
-    return sections.get(camera.id);
+// A screen reader says what changes; it must not be told the same every two seconds.
+function say(element, text) {
+  if (element.textContent !== text) {
+    element.textContent = text;
   }
-  const section = document.getElementById("camera").content.cloneNode(true).firstElementChild;
-  const heading = section.querySelector("h2");
-  heading.id = `camera-${camera.id}`;
-  section.setAttribute("aria-labelledby", heading.id);
-  section.live = sections.size < LIVE_AT_MOST;
-  // An <img> whose connection ended never asks again by itself.
-  section.querySelector("img").addEventListener("error", () => setTimeout(() => connect(section, camera), POLL_MS));
-  section.querySelector("img").addEventListener("load", () => {
-    if (!section.live) {
-      setTimeout(() => connect(section, camera), POLL_MS);
-    }
-  });
-  section.querySelector(".full").addEventListener("click", () => section.querySelector(".picture").requestFullscreen());
-  section.querySelector(".snapshot").addEventListener("click", () => takeSnapshot(camera.id, section.querySelector("output")));
-  document.getElementById("cameras").append(section);
-  sections.set(camera.id, section);
-  connect(section, camera);
-  return section;
 }
 
-async function answerOf(response) {
+function count(number, noun) {
+  return `${number || "No"} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+// Returns what the server answers. Throws an Error whose message is for people.
+async function ask(path, options = {}, within = DONE_WITHIN_MS) {
+  let response;
+  let answer;
+  try {
+    response = await fetch(path, { ...options, signal: AbortSignal.timeout(within) });
+    answer = await response.json();
+  } catch {
+    throw new Error("the server does not answer");
+  }
   if (response.status === 401) {
     location.href = "login";
   }
-  const answer = await response.json();
   if (!response.ok) {
     throw new Error(answer.error.message);
   }
   return answer;
 }
 
+// Live for the first few cameras; the others show a still, and a new one each time that one has come. A hidden page
+// holds no connection: nobody looks, and all tabs share the browser's six.
+function connect(section) {
+  const image = section.querySelector("img");
+  section.stalled = 0;
+  if (document.hidden) {
+    image.removeAttribute("src");
+    return;
+  }
+  const what = section.live ? "stream?" : "snapshot.jpg?max_age=2000&width=640&";
+  image.src = `cameras/${section.camera}/${what}again=${Date.now()}`;
+}
+
+function connectLater(section) {
+  clearTimeout(section.later);
+  section.later = setTimeout(() => connect(section), POLL_MS);
+}
+
+function makeSection(id) {
+  const section = document.getElementById("camera").content.cloneNode(true).firstElementChild;
+  const find = (selector) => section.querySelector(selector);
+  section.camera = id;
+  section.live = sections.size < LIVE_AT_MOST;
+  find("h2").id = `camera-${id}`;
+  section.setAttribute("aria-labelledby", `camera-${id}`);
+  const picture = find(".picture");
+  const image = find("img");
+  // An <img> whose connection ended never asks again by itself.
+  image.addEventListener("error", () => {
+    picture.classList.add("without");
+    connectLater(section);
+  });
+  image.addEventListener("load", () => {
+    picture.classList.remove("without");
+    if (!section.live) {
+      connectLater(section);
+    }
+  });
+  // An iPhone shows nothing but videos on its full screen.
+  find(".full").hidden = !document.fullscreenEnabled;
+  find(".full").addEventListener("click", () => picture.requestFullscreen());
+  // A tablet on the wall has no Escape.
+  picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
+  find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
+  return section;
+}
+
+function sectionOf(camera) {
+  if (!sections.has(camera.id)) {
+    const section = makeSection(camera.id);
+    sections.set(camera.id, section);
+    document.getElementById("cameras").append(section);
+    connect(section);
+  }
+  return sections.get(camera.id);
+}
+
 async function takeSnapshot(id, output) {
   output.textContent = "Taking it…";
   try {
-    const answer = await answerOf(await fetch(`api/cameras/${id}/snapshots`, { method: "POST" }));
+    const answer = await ask(`api/cameras/${id}/snapshots`, { method: "POST" });
     const link = document.createElement("a");
     // Below this page, whatever path a proxy serves it under.
     link.href = `snapshots/${answer.id}.jpg${new URL(answer.url).search}`;
@@ -73,13 +117,12 @@ async function takeSnapshot(id, output) {
     link.textContent = `Download (${answer.width} × ${answer.height})`;
     output.replaceChildren(link);
   } catch (error) {
-    output.textContent = error.message;
+    output.textContent = `No snapshot: ${error.message}`;
   }
 }
 
 function showViewers(details, viewers) {
-  details.hidden = viewers.length === 0;
-  details.querySelector("summary").textContent = plural(viewers.length, "viewer");
+  say(details.querySelector("summary"), count(viewers.length, "viewer"));
   details.querySelector("ul").replaceChildren(
     ...viewers.map((viewer) => {
       const item = document.createElement("li");
@@ -91,60 +134,94 @@ function showViewers(details, viewers) {
 
 // A connection can die without a word, and the <img> then shows its last picture for ever: connect again when
 // nothing has moved for a while. A real camera's picture is never twice the same; if one is, this costs little.
-function reconnectIfStalled(section, camera) {
+async function reconnectIfStalled(section) {
   const image = section.querySelector("img");
   if (!section.live || image.naturalWidth === 0) {
     return;
   }
   const { width, height } = probe.canvas;
-  probe.drawImage(image, 0, 0, width, height);
-  const now = probe.getImageData(0, 0, width, height).data.join();
-  section.stalled = now === section.seen ? section.stalled + 1 : 0;
+  try {
+    // Not drawn at once: Firefox's canvas would see the stream's first picture for ever.
+    probe.drawImage(await createImageBitmap(image), 0, 0, width, height);
+  } catch {
+    // It was just being connected anew, or its picture does not decode.
+    return;
+  }
+  const now = probe.getImageData(0, 0, width, height).data;
+  section.stalled = section.seen?.every((value, at) => value === now[at]) ? section.stalled + 1 : 0;
   section.seen = now;
   if (section.stalled >= STALLED_POLLS) {
-    connect(section, camera);
+    connect(section);
   }
 }
 
-function show(camera) {
+function showState(section, words, state, bad) {
+  const element = section.querySelector(".state");
+  say(element, words);
+  element.dataset.state = state;
+  element.classList.toggle("bad", bad);
+}
+
+function showCamera(camera) {
   const section = sectionOf(camera);
-  section.querySelector("h2").textContent = camera.name;
+  say(section.querySelector("h2"), camera.name);
   section.querySelector("img").alt = `Live picture of ${camera.name}`;
   if (camera.width && camera.height) {
     section.querySelector(".picture").style.aspectRatio = `${camera.width} / ${camera.height}`;
   }
-  const state = section.querySelector(".state");
   const words = WORDS[camera.state] ?? camera.state;
-  const text = camera.reason ? `${words}: ${camera.reason}` : words;
-  // A screen reader says what changes; it must not be told the same every two seconds.
-  if (state.textContent !== text) {
-    state.textContent = text;
-  }
-  state.classList.toggle("bad", !camera.available);
+  showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, !camera.available);
   const size = camera.width ? `${camera.width} × ${camera.height}` : "size unknown";
-  section.querySelector(".facts").textContent = `${camera.model ?? camera.source} · ${size} · ${camera.measured_fps} pictures a second`;
+  const facts = [size, `${camera.measured_fps} pictures a second`].map((fact) => fact.replaceAll(" ", "\u00a0"));
+  say(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
   showViewers(section.querySelector(".viewers"), camera.viewers);
   showControls(section.querySelector(".controls"), camera);
-  reconnectIfStalled(section, camera);
+  reconnectIfStalled(section);
+}
+
+function show({ server, cameras }) {
+  document.title = server.name;
+  // Chromium's <img> says nothing when its stream ends, and keeps the last picture.
+  if (document.body.classList.contains("gone")) {
+    document.body.classList.remove("gone");
+    sections.forEach(connect);
+  }
+  say(document.getElementById("name"), server.name);
+  document.getElementById("open").hidden = server.auth !== "none";
+  document.getElementById("logout").hidden = server.auth === "none";
+  const broker = server.mqtt.error ? `${server.mqtt.state}: ${server.mqtt.error}` : server.mqtt.state;
+  say(document.getElementById("server"), `pi-mjpeg ${server.version} · MQTT ${broker}`);
+  // A server that was started anew may have other cameras.
+  for (const [id, section] of sections) {
+    if (!cameras.some((camera) => camera.id === id)) {
+      sections.delete(id);
+      clearTimeout(section.later);
+      section.remove();
+    }
+  }
+  cameras.forEach(showCamera);
+}
+
+// What was true a moment ago may not be any more.
+function showTrouble(message) {
+  document.body.classList.add("gone");
+  say(document.getElementById("server"), `Trying again: ${message}.`);
+  sections.forEach((section) => showState(section, `Not known: ${message}`, "gone", true));
 }
 
 async function poll() {
-  const server = document.getElementById("server");
+  let state = null;
   try {
-    const state = await answerOf(await fetch("api/state"));
-    document.title = state.server.name;
-    document.getElementById("name").textContent = state.server.name;
-    document.getElementById("open").hidden = state.server.auth !== "none";
-    document.getElementById("logout").hidden = state.server.auth === "none";
-    server.textContent = `pi-mjpeg ${state.server.version} · MQTT ${state.server.mqtt.state}`;
-    server.classList.remove("bad");
-    state.cameras.forEach(show);
-  } catch {
-    server.textContent = "The server does not answer; trying again.";
-    server.classList.add("bad");
+    state = await ask("api/state", {}, STATE_WITHIN_MS);
+  } catch (error) {
+    showTrouble(error.message);
   }
   setTimeout(poll, POLL_MS);
+  if (state) {
+    show(state);
+  }
 }
 
+document.addEventListener("visibilitychange", () => sections.forEach(connect));
 // Not before the page is there: a live picture that begins earlier keeps the browser "loading" for ever.
 addEventListener("load", poll);
