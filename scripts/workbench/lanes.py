@@ -67,7 +67,7 @@ class Outcome:
 
 _MOSQUITTO = partial(program, "mosquitto")
 _SYSTEMD = tuple(partial(program, name) for name in ("systemctl", "systemd-analyze"))
-_CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium", "mpv", "nginx", "caddy"))
+_CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy"))
 
 LANES = (
     Lane("server", environments.tests, ("-m", "pytest", "tests/server"), (_MOSQUITTO,), alone=True),

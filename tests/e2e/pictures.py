@@ -1,10 +1,12 @@
 """Whether bytes are a picture, and which picture a browser shows."""
 
 import asyncio
+import contextlib
 import io
+from typing import Any, Protocol
 
 from PIL import Image
-from playwright.async_api import Locator, Page
+from playwright.async_api import Error, Locator
 
 _PIXELS = """image => {
     const canvas = document.createElement("canvas");
@@ -27,11 +29,22 @@ async def shown(image: Locator) -> str:
     return str(await image.evaluate(_PIXELS))
 
 
-async def until_true(page: Page, expression: str, seconds: float = 15) -> None:
-    """Wait until an expression is true in a page.
+class Evaluating(Protocol):
+    """A tab of some browser."""
+
+    async def evaluate(self, expression: str) -> Any:  # noqa: ANN401  (JSON)
+        """Return the value of an expression of JavaScript."""
+
+
+async def until_true(page: Evaluating, expression: str, seconds: float = 15) -> None:
+    """Wait until an expression is true in a page, also while the browser goes from one page to another.
 
     Playwright's own wait evaluates it as the page's script would, which our security policy forbids.
     """
     async with asyncio.timeout(seconds):
-        while not await page.evaluate(expression):  # noqa: ASYNC110  (a page has no event of ours)
+        while True:
+            # Between two pages there is nothing that could be asked.
+            with contextlib.suppress(AssertionError, Error):
+                if await page.evaluate(expression):
+                    return
             await asyncio.sleep(0.05)

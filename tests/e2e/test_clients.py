@@ -13,11 +13,14 @@ import trustme
 from playwright.async_api import Browser
 from workbench.programs import program
 
+from tests.e2e.firefox import ENTER, Tab, firefox
 from tests.e2e.pictures import size, until_true
 from tests.server.scripted import Script, Served, camera, serving, until
 from tests.server.test_tls import write
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PLAYS = "document.querySelector('.picture img')?.naturalWidth > 0"
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["http", "https"])
@@ -110,9 +113,34 @@ async def test_chromium(served: Served, browser: Browser) -> None:
         await page.fill("#token", token(served))
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{served.url}/")
-        await until_true(page, "document.querySelector('section img')?.naturalWidth > 0")
+        await until_true(page, PLAYS)
         (cookie,) = await context.cookies()
         assert cookie["httpOnly"]
         assert cookie["secure"] is served.url.startswith("https")
     finally:
         await context.close()
+
+
+async def test_firefox(served: Served, tmp_path: Path) -> None:
+    async with firefox(tmp_path / "firefox") as tab:
+        await tab.go(served.url)
+        assert await tab.evaluate("location.pathname") == "/login"
+        await until_true(tab, "document.activeElement === document.forms[0].token")
+        await tab.type(f"{token(served)}{ENTER}")
+        await until_true(tab, PLAYS)
+        assert (await tab.evaluate("document.querySelector('.picture img').src")).startswith(f"{served.url}/cameras/")
+        assert await moves(tab)
+        await tab.evaluate("document.querySelector('.snapshot').click()")
+        await until_true(tab, "document.querySelector('a[download]') !== null")
+        kept = "fetch(document.querySelector('a[download]')).then((answer) => answer.blob()).then(createImageBitmap)"
+        assert await tab.evaluate(f"{kept}.then(({{ width, height }}) => [width, height])") == [64, 48]
+
+
+async def moves(tab: Tab) -> bool:
+    """Tell whether the first camera's picture changes on the screen."""
+    first = await tab.screenshot(".picture img")
+    for _ in range(20):
+        await asyncio.sleep(0.2)
+        if await tab.screenshot(".picture img") != first:
+            return True
+    return False
