@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from workbench.house import House, Plan, furnished
 from workbench.network import LOOPBACK, free_ports
 from workbench.programs import playwright_environment, program
@@ -63,3 +63,17 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
     finally:
         await playwright.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page that fails the test when its script does, or when its security policy is broken."""
+    context = await browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme="light")
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    await context.close()
+    assert wrong == []

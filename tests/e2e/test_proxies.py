@@ -72,7 +72,7 @@ async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browse
         await page.fill("#token", served.station.token.value)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{proxied}/")
-        await until_true(page, "document.querySelector('section img')?.naturalWidth > 0")
+        await until_true(page, "document.querySelector('.picture img')?.naturalWidth > 0")
         await page.get_by_role("button", name="Take a snapshot").click()
         link = page.get_by_role("link", name="Download")
         await link.wait_for()

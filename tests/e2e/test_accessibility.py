@@ -1,0 +1,203 @@
+"""The page for everybody: on a phone, in the dark, by keyboard, by screen reader; and still while it is watched."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.person import log_in, until_focused
+from tests.e2e.pictures import until_true
+from tests.server.scripted import Script, Served, camera, serving, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Scheme = Literal["light", "dark"]
+
+_SMALLEST = 44
+"""Pixels of a finger (WCAG 2.5.5)."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def script() -> Script:
+    return Script(fps=5)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    """A locked server with a camera that works and one that does not."""
+    cameras = [camera(script, linger=5), camera(Script(fail_open="unplugged?"), "shed")]
+    async with serving(tmp_path, cameras, locked=True) as running:
+        await until(lambda: script.frames > 0 and not cameras[1].available)
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["light", "dark"])
+async def phone(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Page]:
+    """A phone held upright, by day and by night."""
+    scheme: Scheme = request.param
+    context = await browser.new_context(
+        viewport={"width": 360, "height": 740},
+        color_scheme=scheme,
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+    )
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    yield page
+    await context.close()
+
+
+async def assert_accessible(page: Page) -> None:
+    """Assert that axe-core finds nothing: names, roles, landmarks, contrast of all text."""
+    found = await Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+async def open_all(page: Page) -> None:
+    """Open all there is on the page, and take a snapshot."""
+    await page.get_by_role("button", name="Take a snapshot").first.click()
+    await page.get_by_role("link", name="Download").wait_for()
+    await page.get_by_text("1 viewer").first.click()
+    await page.get_by_text("Controls").first.click()
+
+
+async def test_the_page_is_accessible(served: Served, phone: Page) -> None:
+    await log_in(phone, served)
+    await assert_accessible(phone)
+    await open_all(phone)
+    await assert_accessible(phone)
+    width = await phone.evaluate("document.documentElement.scrollWidth")
+    assert width == 360
+
+
+async def test_the_login_is_accessible(served: Served, phone: Page) -> None:
+    await phone.goto(f"{served.url}/login")
+    await until_focused(phone)
+    await assert_accessible(phone)
+    await phone.keyboard.type("not the token")
+    await phone.keyboard.press("Enter")
+    await phone.get_by_text("this is not the token").wait_for()
+    await assert_accessible(phone)
+    assert await too_small(phone) == []
+
+
+async def test_a_page_without_its_server_is_accessible(phone: Page, tmp_path: Path) -> None:
+    async with serving(tmp_path, [camera(Script(fps=5))]) as served:
+        await phone.goto(served.url)
+        await phone.get_by_text("the server runs with").wait_for()
+        await assert_accessible(phone)
+    await phone.get_by_text("Not known").wait_for()
+    await assert_accessible(phone)
+
+
+async def test_a_finger_meets_all_there_is(served: Served, phone: Page) -> None:
+    await log_in(phone, served)
+    await open_all(phone)
+    assert await too_small(phone) == []
+
+
+async def too_small(page: Page) -> list[str]:
+    """Return what can be touched and is smaller than a finger; a field's label can be touched in its place."""
+    return list(
+        await page.evaluate(
+            """(smallest) => [...document.querySelectorAll("a, button, summary, input, select")]
+              .filter((each) => each.checkVisibility())
+              .filter((each) => {
+                const target = each.type === "checkbox" ? each.labels[0] : each;
+                const { width, height } = target.getBoundingClientRect();
+                return Math.min(width, height) < smallest;
+              })
+              .map((each) => each.outerHTML)""",
+            _SMALLEST,
+        )
+    )
+
+
+async def test_the_dark_is_dark(phone: Page, served: Served) -> None:
+    await phone.goto(f"{served.url}/login")
+    dark = await phone.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    back = await phone.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert back == ("rgb(18, 21, 27)" if dark else "rgb(244, 245, 247)")
+
+
+async def test_all_is_reached_by_keyboard_in_the_order_it_stands(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    await page.get_by_text("1 viewer").first.wait_for()
+    stops = ["Log out", "Take a snapshot", "Full screen", "1 viewer", "Controls", "Take a snapshot", "Full screen"]
+    for stop in stops:
+        await page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        await expect(focused).to_have_text(stop)
+        style = "getComputedStyle(document.activeElement)"
+        assert await page.evaluate(f"[{style}.outlineStyle, {style}.outlineWidth]") == ["solid", "3px"], stop
+    # The lists open by keyboard too, and what is in them comes next.
+    await page.get_by_role("region", name="Front").get_by_text("Controls").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("slider", name="brightness")).to_be_focused()
+
+
+async def test_full_screen_by_keyboard_and_by_touch(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    full = page.get_by_role("region", name="Front").get_by_role("button", name="Full screen")
+    shown = "document.fullscreenElement?.className ?? null"
+    await full.focus()
+    await page.keyboard.press("Enter")
+    await until_true(page, f"({shown}) === 'picture'")
+    box = await page.locator(".picture").first.bounding_box()
+    assert box == {"x": 0, "y": 0, **(await page.evaluate("({width: innerWidth, height: innerHeight})"))}
+    await page.locator(".picture").first.click()
+    await until_true(page, f"({shown}) === null")
+    await full.press("Space")
+    await until_true(page, f"({shown}) === 'picture'")
+    await page.locator(".picture").first.click()
+    await until_true(page, f"({shown}) === null")
+    # Touched again, it stays as it is.
+    await page.locator(".picture").first.click()
+    assert await page.evaluate(shown) is None
+
+
+async def test_a_screen_reader_is_told_of_a_change_once(served: Served, page: Page, script: Script) -> None:
+    await log_in(page, served)
+    front = page.get_by_role("region", name="Front")
+    await expect(front.get_by_role("status").first).to_have_text("Live")
+    await page.get_by_text("1 viewer").first.wait_for()
+    await page.evaluate(
+        """() => {
+          window.said = [];
+          new MutationObserver((changes) => changes.forEach(({ target }) => {
+            const element = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
+            if (element?.closest("[role=status], [role=alert], output")) {
+              said.push(element.textContent);
+            }
+          })).observe(document.body, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    await asyncio.sleep(5)
+    assert await page.evaluate("said") == []
+    script.raise_in_frames = script.fail_open = "unplugged?"
+    await expect(front.get_by_role("status").first).to_have_text("No picture: unplugged?")
+    await asyncio.sleep(5)
+    said = await page.evaluate("said")
+    assert said[-1] == "No picture: unplugged?"
+    assert len(said) == len(set(said)), said
+
+
+async def test_nothing_jumps_while_it_is_watched(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    await page.evaluate(
+        """() => {
+          window.jumps = [];
+          const note = (list) => list.getEntries().forEach((entry) => jumps.push(entry.value));
+          new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
+        }"""
+    )
+    await page.get_by_text("1 viewer").first.wait_for()
+    await asyncio.sleep(5)
+    assert sum(await page.evaluate("jumps")) < 0.01
