@@ -36,12 +36,8 @@ class Station:
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
-    scalers: dict[str, Scaler] = field(default_factory=dict)
+    scaler: Scaler = field(default_factory=Scaler)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Give each camera its scaled copies."""
-        self.scalers = {camera.settings.id: Scaler() for camera in self.cameras}
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return a camera by its id."""

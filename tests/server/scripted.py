@@ -48,6 +48,7 @@ class Script:
 
     fps: float = 50
     padding: int = 0
+    picture: bytes | None = None
     delay: float = 0.0
     mode: Mode = field(default_factory=lambda: Mode(model="Scripted", size=(64, 48), fps=50))
     fail_open: str | None = None
@@ -102,7 +103,8 @@ class ScriptedSource:
                     continue
                 script.frames += 1
                 # What follows the end marker is padding, which readers ignore.
-                yield Picture(grey(script.frames % 200) + bytes(script.padding), time.monotonic() - script.delay)
+                jpeg = script.picture or grey(script.frames % 200)
+                yield Picture(jpeg + bytes(script.padding), time.monotonic() - script.delay)
                 time.sleep(1 / script.fps)
         finally:
             script.capturing -= 1

@@ -38,6 +38,7 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
         tls_key = "/etc/pi-mjpeg/key.pem"
         hosts = ["pi.example.org"]
         trusted_proxies = ["192.0.2.1", "2001:db8::/64"]
+        cors_origins = ["https://dash.example", "http://[2001:db8::7]:3000"]
         max_viewers = 10
         max_viewers_per_camera = 5
         max_viewers_per_address = 2
@@ -75,6 +76,7 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
     assert not configuration.server.zeroconf
     assert configuration.server.scheme == "https"
     assert configuration.server.trusted_proxies == ("192.0.2.1", "2001:db8::/64")
+    assert configuration.server.cors_origins == ("https://dash.example", "http://[2001:db8::7]:3000")
     assert configuration.auth.mode == "none"
     assert configuration.mqtt.discovery == "both"
     front, second = configuration.cameras
@@ -133,6 +135,17 @@ def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) ->
         ("[server]\nhosts = 'a.example'\n", ["line 2", "hosts", "list"]),
         ("[server]\nhosts = ['http://a.example']\n", ["hosts", "host names"]),
         ("[server]\ntrusted_proxies = ['proxy.local']\n", ["trusted_proxies", "addresses"]),
+        ("[server]\ncors_origins = ['*']\n", ["line 2", "cors_origins", "each origin", "every page"]),
+        *(
+            (
+                f"[server]\ncors_origins = ['https://fine.example', '{wrong}']\n",
+                ["cors_origins", "https://dash.example"],
+            )
+            for wrong in (
+                *("dash.example", "https://dash.example/", "https://Dash.example", "null", "", "ftp://dash.example"),
+                *("https://dash.example:443", "http://dash.example:80", "https://me@dash.example", "https://*.example"),
+            )
+        ),
         ("[server]\ntls_key = 'key.pem'\n", ["tls_certificate and tls_key belong together"]),
         ("[auth]\nmode = 'password'\n", ["line 2", "one of: token, none"]),
         ("[servr]\n", ["'servr'", "did you mean 'server'?"]),

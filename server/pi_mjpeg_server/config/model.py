@@ -28,7 +28,7 @@ class ServerSettings:
     """Section [server]. `public_url` is how others reach this server, when its own address is not that.
 
     Without a `host` it listens on all addresses of the machine. `hosts` are names it may be called by beside those
-    it knows itself; `trusted_proxies` are networks.
+    it knows itself; `trusted_proxies` are networks; `cors_origins` are those of pages whose scripts may ask here.
     """
 
     name: str | None = None
@@ -41,6 +41,7 @@ class ServerSettings:
     tls_key: Path | None = None
     hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     max_viewers: int = 64
     max_viewers_per_camera: int = 32
     max_viewers_per_address: int = 24

@@ -12,6 +12,8 @@ import voluptuous as vol
 _ID = re.compile(r"[a-z0-9_]{1,64}")
 _TOPIC_LEVEL = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
+_USUAL_PORT = re.compile(r"http:.*:80|https:.*:443")
 _LONGEST_TEXT = 200
 _LONGEST_LIST = 32
 _MOST_VIEWERS = 1000
@@ -131,6 +133,22 @@ def networks(value: object) -> tuple[str, ...]:
     return given
 
 
+def origins(value: object) -> tuple[str, ...]:
+    """Accept a list of origins as browsers write them, which is how they are compared; none stands for all."""
+    given = _list(value, "origins")
+    if "*" in given:
+        raise vol.Invalid(
+            'has to name each origin: with "*" every page that somebody opens on this network could command an open '
+            "server, and guess the token of a locked one"
+        )
+    if not all(_ORIGIN.fullmatch(each) and not _USUAL_PORT.fullmatch(each) for each in given):
+        raise vol.Invalid(
+            'has to be a list of origins as a browser writes them, such as ["https://dash.example"]: '
+            "in small letters, without a path, and without the port 80 of http or 443 of https"
+        )
+    return given
+
+
 def _list(value: object, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _LONGEST_LIST or not all(isinstance(each, str) for each in value):
         raise vol.Invalid(f"has to be a list of at most {_LONGEST_LIST} {what}, each in quotes")
@@ -173,6 +191,7 @@ SERVER: dict[str, Callable[[object], Any]] = {
     "tls_key": path,
     "hosts": host_names,
     "trusted_proxies": networks,
+    "cors_origins": origins,
     "max_viewers": whole(1, _MOST_VIEWERS),
     "max_viewers_per_camera": whole(1, _MOST_VIEWERS),
     "max_viewers_per_address": whole(1, _MOST_VIEWERS),

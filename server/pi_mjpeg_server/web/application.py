@@ -1,5 +1,6 @@
 """Every route in one table, and what every request passes on its way there."""
 
+from collections.abc import Collection
 from functools import partial
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.web import files, login, page, stills
 from pi_mjpeg_server.web.auth import Lock
 from pi_mjpeg_server.web.controls import patch_controls, restart
+from pi_mjpeg_server.web.cors import GUESTS, Guests
 from pi_mjpeg_server.web.errors import errors
 from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.login import LOCK
@@ -25,15 +27,21 @@ _ON_EVERY_ANSWER = {
 }
 
 
-def make_application(station: Station, limits: Limits, reception: Reception) -> web.Application:
-    """Return the application that serves this station."""
+def make_application(
+    station: Station, limits: Limits, reception: Reception, cors_origins: Collection[str] = ()
+) -> web.Application:
+    """Return the application that serves this station, and the scripts of these origins too."""
     lock = Lock(station.token)
-    application = web.Application(middlewares=[errors, peers, lock.middleware], client_max_size=LARGEST_BODY)
+    guests = Guests(cors_origins)
+    application = web.Application(
+        middlewares=[errors, peers, guests.middleware, lock.middleware], client_max_size=LARGEST_BODY
+    )
     application[STATION] = station
     application[LIMITS] = limits
     application[RECEPTION] = reception
     application[LOCK] = lock
-    application.on_response_prepare.append(_label)
+    application[GUESTS] = guests
+    application.on_response_prepare.extend([_label, guests.label])
     add = partial(application.router.add_route, expect_handler=expect)
     get = partial(application.router.add_get, expect_handler=expect)
     get("/healthz", page.healthz, name="healthz")

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.access import AccessToken
+from pi_mjpeg_server.web.cors import GUESTS
 from pi_mjpeg_server.web.errors import cross_origin, too_many_tries, unauthorised
 from pi_mjpeg_server.web.peer import Peer
 from pi_mjpeg_server.web.request import PEER
@@ -52,7 +53,9 @@ class Lock:
             proof = self._proof(request)
             if proof is None:
                 raise _refusal(request)
-            if request.method not in _READING:
+            # An invited page may do where all may; with somebody's cookie or Basic password it acts in their name.
+            welcome = proof is Proof.OPEN and request.app[GUESTS].invited(request)
+            if request.method not in _READING and not welcome:
                 refuse_other_origins(request, proof)
         return await handler(request)
 

@@ -87,6 +87,13 @@ def too_many_viewers(message: str) -> web.HTTPServiceUnavailable:
     return refusal
 
 
+def not_scaled(message: str) -> web.HTTPServiceUnavailable:
+    """Return a 503 for a picture of which there is no smaller copy; of the next one there may be."""
+    refusal = _refusal(web.HTTPServiceUnavailable, "not_scaled", message)
+    refusal.headers["Retry-After"] = _RETRY_AFTER
+    return refusal
+
+
 def insufficient_storage(message: str) -> web.HTTPInsufficientStorage:
     """Return a 507 for what the disk did not take."""
     return _refusal(web.HTTPInsufficientStorage, "not_kept", message)

@@ -36,7 +36,9 @@ async def listening(station: Station, settings: ServerSettings) -> AsyncIterator
     known = _reception(settings)
     # Without handler_cancellation a handler that waits for a frame never learns that its viewer left.
     runner = web.AppRunner(
-        make_application(station, limits, known), handler_cancellation=True, shutdown_timeout=_SHUTDOWN
+        make_application(station, limits, known, settings.cors_origins),
+        handler_cancellation=True,
+        shutdown_timeout=_SHUTDOWN,
     )
     await runner.setup()
     if runner.server is None:

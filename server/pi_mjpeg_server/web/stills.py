@@ -5,9 +5,9 @@ import time
 from aiohttp import web
 
 from pi_mjpeg_server.documents import snapshot_document
-from pi_mjpeg_server.scaling import LARGEST, SMALLEST
+from pi_mjpeg_server.scaling import LARGEST, SMALLEST, ScalingError
 from pi_mjpeg_server.snapshots import SnapshotError
-from pi_mjpeg_server.web.errors import insufficient_storage, not_found
+from pi_mjpeg_server.web.errors import insufficient_storage, not_found, not_scaled
 from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera, whole_number
 
 _OLDEST_MS = 60_000
@@ -20,9 +20,12 @@ async def snapshot(request: web.Request) -> web.Response:
     width = whole_number(request, "width", SMALLEST, LARGEST)
     height = whole_number(request, "height", SMALLEST, LARGEST)
     frame = await camera.still(time.monotonic() - max_age / 1000)
-    scaler = request.app[STATION].scalers[camera.settings.id]
+    try:
+        jpeg = await request.app[STATION].scaler.scaled(camera.settings.id, frame, width, height)
+    except ScalingError as error:
+        raise not_scaled(str(error)) from error
     return web.Response(
-        body=await scaler.scaled(frame, width, height),
+        body=jpeg,
         content_type="image/jpeg",
         headers={"Cache-Control": "no-store", "X-Timestamp": f"{frame.timestamp:.6f}"},
     )

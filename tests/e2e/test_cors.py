@@ -1,0 +1,77 @@
+"""A dashboard on another origin, in a real browser: it may read what it was invited to, and a stranger may not."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser
+
+from tests.server.scripted import Script, camera, serving, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_ASK = """async ([address, token, options]) => {
+    try {
+        const json = options?.body && { "Content-Type": "application/json" };
+        const headers = { Authorization: `Bearer ${token}`, ...json };
+        const response = await fetch(address, { ...options, headers });
+        const reader = response.body.getReader();
+        const { value } = await reader.read();
+        await reader.cancel();
+        return [response.status, value.length, response.headers.get("X-Timestamp") !== null];
+    } catch (error) {
+        return error.name;
+    }
+}"""
+
+
+@contextlib.asynccontextmanager
+async def dashboard() -> AsyncIterator[str]:
+    """Serve an empty page on an origin of its own."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>Dashboard</title>", content_type="text/html")
+
+    application = web.Application()
+    application.router.add_get("/", page)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_dashboard_elsewhere_reads_and_commands_when_it_is_invited(tmp_path: Path, browser: Browser) -> None:
+    async with (
+        dashboard() as guest,
+        dashboard() as stranger,
+        serving(tmp_path, [camera(Script(fps=5))], locked=True, cors_origins=(guest,)) as served,
+    ):
+        await until(lambda: bool(served.station.cameras[0].controls))
+        token = served.station.token
+        assert token is not None
+        seen: dict[str, list[Any]] = {}
+        for origin in (guest, stranger):
+            page = await browser.new_page()
+            await page.goto(origin)
+            seen[origin] = [
+                await page.evaluate(_ASK, [f"{served.url}{path}", given, options])
+                for path, given, options in (
+                    ("/api/state", token.value, None),
+                    ("/api/state", "wrong", None),
+                    ("/snapshot.jpg", token.value, None),
+                    ("/stream", token.value, None),
+                    ("/api/cameras/front/controls", token.value, {"method": "PATCH", "body": '{"brightness": 6}'}),
+                )
+            ]
+            await page.close()
+    assert [answer[0] for answer in seen[guest]] == [200, 401, 200, 200, 200]
+    assert all(answer[1] > 0 for answer in seen[guest])
+    assert seen[guest][2][2]
+    assert seen[stranger] == ["TypeError"] * 5
