@@ -12,6 +12,7 @@ from pi_mjpeg_server import placard
 from pi_mjpeg_server.broadcast import Broadcast
 from pi_mjpeg_server.controls import Control, ControlValue, checked
 from pi_mjpeg_server.frame import Frame, Picture
+from pi_mjpeg_server.grumbler import Grumbler
 from pi_mjpeg_server.rate import Rate
 from pi_mjpeg_server.sources import Adjustable, Mode, Source, SourceError, SourceSettings
 from pi_mjpeg_server.supervisor import START_WITHIN, State, Supervisor
@@ -72,6 +73,7 @@ class Camera:
         self._sequence = 0
         self._placards: asyncio.Task[None] | None = None
         self._placard_due = asyncio.Event()
+        self._grumbler = Grumbler()
 
     @property
     def state(self) -> State:
@@ -228,9 +230,14 @@ class Camera:
             title = f"{self.settings.name}: " + ("starting" if starting else "no picture")
             reason = supervisor.reason or "The camera is being started."
             size = self.mode.size or self.settings.asked.size
-            jpeg = await asyncio.to_thread(placard.draw, size, title, reason, supervisor.since, time.time())
-            if self._placard_wanted():
-                self._publish(jpeg, time.monotonic(), drawn=True)
+            try:
+                jpeg = await asyncio.to_thread(placard.draw, size, title, reason, supervisor.since, time.time())
+            except (OSError, MemoryError) as error:
+                # What keeps the camera from opening may keep Pillow from its files too; both may come back.
+                self._grumbler.grumble("placard", f"{self.settings.name}: no picture can be drawn: {error}")
+            else:
+                if self._placard_wanted():
+                    self._publish(jpeg, time.monotonic(), drawn=True)
             await self._until_placard_due()
 
     async def _until_placard_due(self) -> None:

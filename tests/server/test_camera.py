@@ -6,11 +6,11 @@ import time
 
 import pytest
 from pi_mjpeg_server import camera as camera_module
-from pi_mjpeg_server import supervisor
+from pi_mjpeg_server import placard, supervisor
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError, State
 from pi_mjpeg_server.viewer import Viewer
 
-from tests.server.scripted import Script, camera, level_of, supervised, until
+from tests.server.scripted import Script, camera, grey, level_of, supervised, until
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +141,28 @@ async def test_viewers_of_a_failing_camera_see_a_drawn_picture_about_once_a_seco
             live = await asyncio.wait_for(cam.broadcast.newer_than(second.sequence + 1), 3)
             await until(lambda: cam.state is State.LIVE)
             assert not live.drawn or not cam.broadcast.latest.drawn  # type: ignore[union-attr]  # there is one by now
+
+
+async def test_a_picture_that_cannot_be_drawn_now_is_drawn_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Poor:
+        tries = 0
+
+        def draw(self, *_: object) -> bytes:
+            self.tries += 1
+            if self.tries < 3:
+                raise OSError(24, "Too many open files")
+            return grey(9)
+
+    poor = Poor()
+    monkeypatch.setattr(placard, "draw", poor.draw)
+    async with supervised(cam := camera(Script(fail_open="unplugged"))):
+        with cam.viewing(viewer()):
+            drawn = await asyncio.wait_for(cam.broadcast.newer_than(-1), 5)
+    assert level_of(drawn.jpeg) == 9
+    assert poor.tries == 3
+    assert caplog.text.count("no picture can be drawn: [Errno 24] Too many open files") == 1
 
 
 async def test_a_driver_that_raises_while_streaming_is_reopened() -> None:

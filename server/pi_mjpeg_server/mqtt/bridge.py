@@ -16,11 +16,11 @@ from pi_mjpeg_server.documents import (
     server_state_document,
     snapshot_document,
 )
+from pi_mjpeg_server.grumbler import Grumbler
 from pi_mjpeg_server.health import measure
 from pi_mjpeg_server.mqtt import claim, security
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.core import core_discovery, with_tombstones
-from pi_mjpeg_server.mqtt.grumbler import Grumbler
 from pi_mjpeg_server.mqtt.memory import FILE, MemoryFile
 from pi_mjpeg_server.mqtt.orders import Orders
 from pi_mjpeg_server.mqtt.payloads import OFFLINE, ONLINE, announcement

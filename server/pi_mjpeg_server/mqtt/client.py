@@ -14,9 +14,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pi_mjpeg_server.config import MqttSettings
+from pi_mjpeg_server.grumbler import Grumbler
 from pi_mjpeg_server.mqtt.connection import Connection, Message, Will, dial, in_thread
 from pi_mjpeg_server.mqtt.endings import Ending, failed
-from pi_mjpeg_server.mqtt.grumbler import Grumbler
 from pi_mjpeg_server.mqtt.outbox import Outbox
 
 __all__ = ["ClientListener", "Message", "MqttClient", "Will"]

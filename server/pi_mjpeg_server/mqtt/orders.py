@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.controls import ControlError
 from pi_mjpeg_server.documents import SCHEMA, Document
+from pi_mjpeg_server.grumbler import Grumbler
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.client import Message
-from pi_mjpeg_server.mqtt.grumbler import Grumbler
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.snapshots import SnapshotError
 from pi_mjpeg_server.station import Station
