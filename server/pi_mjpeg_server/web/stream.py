@@ -69,6 +69,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
             await _send_frames(writer, camera, viewer, Pace(fps, time.monotonic()), for_browser=for_browser)
         except TimeoutError:
             _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_WITHIN)
+            if request.transport is not None:
+                # A close would wait until the viewer has taken what lies there for it.
+                request.transport.abort()
         finally:
             _LOGGER.info(
                 "%s: viewer %s left after %.0f s, %d frames sent, %d left out",
