@@ -60,11 +60,16 @@ class Program:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """Its process; 0 before it was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def memory(self) -> int:
         """How many bytes of memory it has for itself, as long as it runs (proc(5), VmRSS)."""
-        if self._process is None:
+        if not self.pid:
             return 0
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s*(\d+) kB", status)[1]) * 1024  # type: ignore[index]  # a process has memory
 
     @property

@@ -164,8 +164,7 @@ async def serving(
     adjustments = Adjustments(folder / "controls.json")
     station = Station(identity, cameras, store, adjustments, token=token if locked else None)
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
-    async with supervised(*cameras), listening(station, ServerSettings(**settings)) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with supervised(*cameras), listening(station, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"
         yield Served(f"{scheme}://127.0.0.1:{port}", station)
 

@@ -3,21 +3,25 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a plain connection to the server of this URL."""
+async def connected(
+    url: str, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a connection to the server of this URL, by TLS when there is a context to trust it by."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=trust)
     try:
         yield reader, writer
     finally:
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             await writer.wait_closed()
 
 
@@ -47,3 +51,10 @@ def error_of(body: bytes) -> dict[str, Any]:
     assert set(document["error"]) == {"code", "message"}
     error: dict[str, Any] = document["error"]
     return error
+
+
+def established(url: str) -> int:
+    """Return how many connections of IPv4 the kernel keeps open to the server of this URL (proc(5), net/tcp)."""
+    port = f"{urlsplit(url).port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port}") and row[3] == "01" for row in rows)

@@ -1,15 +1,11 @@
-"""One client's connection: counted before it says a word, held to sizes and times, refused in our own words."""
+"""One client's connection: held to sizes and times, refused in our own words."""
 
 import asyncio
 import json
-from collections import Counter
-from typing import cast
 
 from aiohttp import web
 
-from pi_mjpeg_server.web.limits import Limits
-from pi_mjpeg_server.web.peer import Reception
-from pi_mjpeg_server.web.throttle import network
+from pi_mjpeg_server.web.door import Place
 
 IDLE = 15.0
 """Seconds in which the first request has to be there whole, and the next one after an answer."""
@@ -19,44 +15,11 @@ _LONGEST_HEADER = 4096
 _MOST_HEADERS = 64
 
 
-class Door:
-    """Makes the connections of one server, and counts them in all and by address.
-
-    A trusted proxy stands for many clients, so it is not held to the limit of one address.
-    """
-
-    def __init__(self, server: web.Server, limits: Limits, reception: Reception) -> None:
-        """Let clients in to `server`."""
-        self._server = server
-        self._limits = limits
-        self._reception = reception
-        self._inside: Counter[str] = Counter()
-
-    def __call__(self) -> "Connection":
-        """Make the protocol of a connection that comes in."""
-        return Connection(self, self._server)
-
-    def enter(self, address: str) -> bool:
-        """Count somebody in, or say that it is full."""
-        full = self._inside.total() >= self._limits.connections
-        crowd = self._inside[network(address)] >= self._limits.connections_per_address
-        if full or (crowd and not self._reception.trusts(address)):
-            return False
-        self._inside[network(address)] += 1
-        return True
-
-    def leave(self, address: str) -> None:
-        """Count somebody out."""
-        self._inside[network(address)] -= 1
-        if not self._inside[network(address)]:
-            del self._inside[network(address)]
-
-
 class Connection(web.RequestHandler):
-    """aiohttp's connection, with a count and with refusals in JSON."""
+    """aiohttp's connection, with a place of its own and with refusals in JSON."""
 
-    def __init__(self, door: Door, server: web.Server) -> None:
-        """Belong to a door."""
+    def __init__(self, server: web.Server, place: Place) -> None:
+        """Speak for this server, and leave the place in the end."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -68,30 +31,11 @@ class Connection(web.RequestHandler):
             max_headers=_MOST_HEADERS,
             auto_decompress=False,
         )
-        self._door = door
-        self._address: str | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let it in, or say that it is full and hang up."""
-        peername = transport.get_extra_info("peername")
-        address = str(peername[0]).removeprefix("::ffff:") if peername else "unknown"
-        if not self._door.enter(address):
-            plain = cast("asyncio.Transport", transport)
-            plain.write(_FULL)
-            plain.close()
-            return
-        self._address = address
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Hear what it says, unless it was refused."""
-        if self._address is not None:
-            super().data_received(data)
+        self._place = place
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Count it out."""
-        if self._address is not None:
-            self._door.leave(self._address)
+        """Make room for another."""
+        self._place.leave()
         super().connection_lost(exc)
 
     def handle_error(
@@ -132,4 +76,5 @@ def _full() -> bytes:
     return head.encode() + body
 
 
-_FULL = _full()
+FULL = _full()
+"""What somebody is told for whom there is no room."""

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
+import resource
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
@@ -14,14 +16,15 @@ from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.config import ConfigurationError, ServerSettings
 from pi_mjpeg_server.station import Station
 from pi_mjpeg_server.web.application import make_application
-from pi_mjpeg_server.web.connection import Door
+from pi_mjpeg_server.web.door import Door
+from pi_mjpeg_server.web.entrance import Entrance
 from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.peer import Reception, reception
 from pi_mjpeg_server.web.tls import Certificate, CertificateError
 
 _LOGGER = logging.getLogger(__name__)
 _SHUTDOWN = 2
-_HANDSHAKE = 10.0
+_OTHER_FILES = 256  # cameras, MQTT, snapshots, libraries
 
 
 class ListenError(Exception):
@@ -29,10 +32,14 @@ class ListenError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def listening(station: Station, settings: ServerSettings) -> AsyncIterator[asyncio.Server]:
-    """Serve HTTP or HTTPS while the context lasts. Raises `ConfigurationError` or `ListenError`."""
+async def listening(station: Station, settings: ServerSettings) -> AsyncIterator[int]:
+    """Serve HTTP or HTTPS while the context lasts, on the port that it gives.
+
+    Raises `ConfigurationError` or `ListenError`.
+    """
     certificate = await asyncio.to_thread(_certificate, settings)
     limits = Limits(settings.max_viewers, settings.max_viewers_per_camera, settings.max_viewers_per_address)
+    _raise_open_files(limits)
     known = _reception(settings)
     # Without handler_cancellation a handler that waits for a frame never learns that its viewer left.
     runner = web.AppRunner(
@@ -43,13 +50,14 @@ async def listening(station: Station, settings: ServerSettings) -> AsyncIterator
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("aiohttp's runner has no server after its setup")
+    entrance = Entrance(runner.server, Door(limits, known), certificate.context if certificate else None)
+    # Without a certificate there is nothing to read anew, and a SIGHUP must not end the server.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload if certificate else _nothing)
     try:
-        server = await _listen(Door(runner.server, limits, known), settings, certificate)
-        _tell(server, station, settings)
-        try:
-            yield server
-        finally:
-            server.close()
+        async with _listeners(settings) as listeners, entrance.open(listeners):
+            port: int = listeners[0].getsockname()[1]
+            _tell(port, station, settings)
+            yield port
     finally:
         await runner.cleanup()
 
@@ -63,6 +71,18 @@ def _certificate(settings: ServerSettings) -> Certificate | None:
         raise ConfigurationError(str(error)) from error
 
 
+def _raise_open_files(limits: Limits) -> None:
+    """Let this process open as many files as its limits promise; systems begin at 1024 and allow more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.connections + _OTHER_FILES
+    if soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        _LOGGER.warning("this system allows %d open files; max_viewers in [server] asks for %d", allowed, needed)
+
+
 def _reception(settings: ServerSettings) -> Reception:
     own = socket.gethostname()
     # A router gives the machine's name a domain of its own, such as raspberrypi.fritz.box.
@@ -70,25 +90,29 @@ def _reception(settings: ServerSettings) -> Reception:
     return reception(names, settings.public_url, settings.trusted_proxies)
 
 
-async def _listen(door: Door, settings: ServerSettings, certificate: Certificate | None) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
-    context = certificate.context if certificate else None
-    timeout = _HANDSHAKE if context else None
-    try:
-        if settings.host is None:
-            everywhere = _everywhere(settings.port)
-            server = await loop.create_server(door, sock=everywhere, ssl=context, ssl_handshake_timeout=timeout)
-        else:
-            server = await loop.create_server(
-                door, settings.host, settings.port, ssl=context, ssl_handshake_timeout=timeout
-            )
-    except OSError as error:
-        why = error.strerror or str(error)
-        where = settings.host or "this machine's"
-        raise ListenError(f"cannot listen on {where} port {settings.port}: {why}; try --port") from error
-    # Without a certificate there is nothing to read anew, and a SIGHUP must not end the server.
-    loop.add_signal_handler(signal.SIGHUP, certificate.reload if certificate else _nothing)
-    return server
+@contextlib.asynccontextmanager
+async def _listeners(settings: ServerSettings) -> AsyncIterator[Sequence[socket.socket]]:
+    """Listen on all addresses that the settings mean, while the context lasts. Raises `ListenError`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            if settings.host is None:
+                listeners = [stack.enter_context(_everywhere(settings.port))]
+            else:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    settings.host, settings.port, type=socket.SOCK_STREAM
+                )
+                listeners = [
+                    stack.enter_context(socket.create_server(address, family=family))
+                    for family, _, _, _, address in found
+                ]
+        except OSError as error:
+            # Python adds the address, which is said already; a name that is not found has a number below zero.
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            where = settings.host or "this machine's"
+            raise ListenError(f"cannot listen on {where} port {settings.port}: {why}; try --port") from error
+        for listener in listeners:
+            listener.setblocking(False)  # noqa: FBT003  (it takes no keyword)
+        yield listeners
 
 
 def _everywhere(port: int) -> socket.socket:
@@ -101,8 +125,7 @@ def _everywhere(port: int) -> socket.socket:
         return socket.create_server(("", port))
 
 
-def _tell(server: asyncio.Server, station: Station, settings: ServerSettings) -> None:
-    port = server.sockets[0].getsockname()[1]
+def _tell(port: int, station: Station, settings: ServerSettings) -> None:
     host = settings.host or "localhost"
     address = f"[{host}]" if ":" in host else host
     _LOGGER.info("pi-mjpeg %s serves %s://%s:%d", VERSION, settings.scheme, address, port)

@@ -1,0 +1,96 @@
+"""The way in: who comes is counted before it says a word, so a TLS handshake that never ends takes a place too."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterable
+
+from aiohttp import web
+
+from pi_mjpeg_server.grumbler import Grumbler
+from pi_mjpeg_server.web.connection import FULL, Connection
+from pi_mjpeg_server.web.door import Door, Place
+
+HANDSHAKE_WITHIN = 10.0
+"""Seconds in which the two sides have to agree on a key."""
+UNREAD_WITHIN = 20.0
+"""Seconds after which a client that takes nothing of what was sent is hung up on, whatever it asked for."""
+
+_GOODBYE_WITHIN = 2.0
+_BREATH = 1.0
+_FULL_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Entrance:
+    """Lets clients in to one server, by TLS when there is a context."""
+
+    def __init__(self, server: web.Server, door: Door, context: ssl.SSLContext | None) -> None:
+        """Let in as many as the door says."""
+        self._server = server
+        self._door = door
+        self._context = context
+        self._coming: set[asyncio.Task[None]] = set()
+        self._grumbler = Grumbler()
+
+    @contextlib.asynccontextmanager
+    async def open(self, listeners: Iterable[socket.socket]) -> AsyncIterator[None]:
+        """Take in who comes to these non-blocking sockets, while the context lasts."""
+        serving = [asyncio.create_task(self._serve(listener)) for listener in listeners]
+        try:
+            yield
+        finally:
+            for task in (*serving, *self._coming):
+                task.cancel()
+            await asyncio.gather(*serving, *self._coming, return_exceptions=True)
+
+    async def _serve(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listener)
+            except OSError as error:
+                # What else there is concerns the one who came, and is over (accept(2) on Linux).
+                if error.errno in _FULL_UP:
+                    self._grumbler.grumble("full", f"no connection can be taken in: {error.strerror}")
+                    await asyncio.sleep(_BREATH)
+                continue
+            self._receive(sock, str(address[0]).removeprefix("::ffff:"))
+            # One at a time: a thousand at once must not hold up the frames of who watches.
+            await asyncio.sleep(0)
+
+    def _receive(self, sock: socket.socket, address: str) -> None:
+        place = self._door.enter(address)
+        if place is None:
+            self._grumbler.grumble("crowd", f"there is no room for more connections; one of {address} was refused")
+            self._refuse(sock)
+            return
+        task = asyncio.create_task(self._let_in(sock, place))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+
+    async def _let_in(self, sock: socket.socket, place: Place) -> None:
+        tls = self._context is not None
+        try:
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_WITHIN * 1000))
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._server, place),
+                sock,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_WITHIN if tls else None,
+                ssl_shutdown_timeout=_GOODBYE_WITHIN if tls else None,
+            )
+        except OSError:
+            # It spoke no TLS, or none that we know, or nothing at all: a stranger's mistake is no news.
+            place.leave()
+
+    def _refuse(self, sock: socket.socket) -> None:
+        """Hang up on it; say why, where a handshake is not needed for that."""
+        with contextlib.closing(sock), contextlib.suppress(OSError):
+            if self._context is None:
+                sock.setblocking(False)  # noqa: FBT003  (it takes no keyword)
+                sock.send(FULL)
+                # An end before the reset, which is what a close means to whoever still speaks.
+                sock.shutdown(socket.SHUT_WR)
