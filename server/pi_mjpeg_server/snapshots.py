@@ -2,28 +2,34 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import logging
 import re
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from pi_mjpeg_server import jpeg
+from pi_mjpeg_server.camera import CameraUnavailableError
 from pi_mjpeg_server.frame import Frame
 
 _LOGGER = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z0-9_]+-\d{8}T\d{9}Z-[0-9a-f]{8}")
+
+_CLOCK_IS_RIGHT_WITHIN = 60
 
 KEPT = 20
 """How many snapshots of each camera are kept; the oldest go first."""
 
 
 class SnapshotError(Exception):
-    """A snapshot could not be kept; the message says why."""
+    """A snapshot could not be kept, or not be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +69,69 @@ class SnapshotStore:
         """Keep them in `folder`, which is made when the first one comes."""
         self._folder = folder
         self._signer = signer
+        self._writing = threading.Lock()
 
     async def keep(self, camera: str, frame: Frame) -> Snapshot:
         """Write a frame to disk, off the loop, and forget the oldest of that camera beyond `KEPT`.
 
-        Raises `SnapshotError` when the disk does not take it.
+        Raises `SnapshotError` when the disk does not take it, and `CameraUnavailableError` when the frame is damaged.
         """
-        taken = datetime.fromtimestamp(frame.timestamp, UTC)
-        identity = f"{camera}-{taken:%Y%m%dT%H%M%S}{taken.microsecond // 1000:03}Z-{secrets.token_hex(4)}"
+        identity = f"{camera}-{_stamp(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
             width, height = jpeg.size(frame.jpeg)
-            await asyncio.to_thread(self._write, camera, identity, frame.jpeg)
-        except (OSError, jpeg.JpegError) as error:
+            await asyncio.to_thread(self._write, camera, identity, frame)
+        except jpeg.JpegError as error:
+            raise CameraUnavailableError(f"the picture is damaged: {error}") from error
+        except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
         path = f"/snapshots/{identity}.jpg"
         signed = f"{path}?sig={self._signer.sign(path)}"
         return Snapshot(identity, camera, signed, frame.timestamp, width, height, len(frame.jpeg))
 
-    def find(self, identity: str, signature: str) -> Path | None:
-        """Return the file of a snapshot, or `None` when there is none or the signature is not its own."""
+    async def open(self, identity: str, signature: str) -> BinaryIO | None:
+        """Return the file of a snapshot, or `None` when there is none or the signature is not its own.
+
+        Raises `SnapshotError` when it is there and cannot be read.
+        """
         if not _ID.fullmatch(identity) or not self._signer.is_signed(f"/snapshots/{identity}.jpg", signature):
             return None
-        path = self._folder / f"{identity}.jpg"
-        return path if path.is_file() else None
+        try:
+            return await asyncio.to_thread((self._folder / f"{identity}.jpg").open, "rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
-    def _write(self, camera: str, identity: str, data: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = self._folder / f".{identity}"
-        unfinished.write_bytes(data)
-        unfinished.rename(self._folder / f"{identity}.jpg")
-        kept = sorted(path for path in self._folder.glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem))
-        for path in kept[:-KEPT]:
-            path.unlink(missing_ok=True)
+    def _write(self, camera: str, identity: str, frame: Frame) -> None:
+        with self._writing:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Nobody else writes now, so what is unfinished is of a server that was cut off.
+            for path in self._folder.glob(".*"):
+                if _ID.fullmatch(path.name[1:]):
+                    path.unlink()
+            unfinished = self._folder / f".{identity}"
+            try:
+                unfinished.write_bytes(frame.jpeg)
+                unfinished.rename(self._folder / f"{identity}.jpg")
+            except OSError:
+                with contextlib.suppress(OSError):
+                    unfinished.unlink()
+                raise
+            self._forget_oldest(camera, identity, frame.timestamp)
+
+    def _forget_oldest(self, camera: str, newest: str, now: float) -> None:
+        paths = self._folder.glob(f"{camera}-*.jpg")
+        others = [path for path in paths if _ID.fullmatch(path.stem) and path.stem != newest]
+        # A Pi has no clock of its own: what is of the future was taken before the time was set back.
+        future = f"{camera}-{_stamp(now + _CLOCK_IS_RIGHT_WITHIN)}"
+        others.sort(key=lambda path: (path.stem < future, path.stem))
+        try:
+            for path in others[: max(0, len(others) + 1 - KEPT)]:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            _LOGGER.warning("old snapshots of %s stay: %s", camera, error)
+
+
+def _stamp(timestamp: float) -> str:
+    taken = datetime.fromtimestamp(timestamp, UTC)
+    return f"{taken:%Y%m%dT%H%M%S}{taken.microsecond // 1000:03}Z"

@@ -3,9 +3,12 @@
 import asyncio
 import io
 import re
+import resource
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -32,6 +35,18 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
     async with serving(tmp_path, [camera(script), camera(Script(fail_open="unplugged"), "shed")]) as running:
         await until(lambda: running.station.cameras[0].state is State.IDLE and script.frames > 0)
         yield running
+
+
+async def keep(client: aiohttp.ClientSession, served: Served, camera_id: str = "front") -> dict[str, Any]:
+    """Keep a snapshot, and return what is said of it."""
+    async with client.post(f"{served.url}/api/cameras/{camera_id}/snapshots") as response:
+        assert response.status == 201, await response.text()
+        kept: dict[str, Any] = await response.json()
+        return kept
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "snapshots").iterdir())
 
 
 @pytest.mark.parametrize("path", ["/snapshot.jpg", "/cameras/front/snapshot.jpg", "/?action=snapshot"])
@@ -103,13 +118,14 @@ async def test_a_kept_snapshot_is_at_its_signed_url_and_nowhere_else(
         assert len(body) == kept["bytes"]
         level_of(body)
     unsigned, signature = kept["url"].split("?sig=")
+    other = kept["id"][:-1] + ("1" if kept["id"].endswith("0") else "0")
     (tmp_path / "secret.jpg").write_bytes(b"x")
     for url in (
         unsigned,
         f"{unsigned}?sig=",
         f"{unsigned}?sig={signature[:-1]}A{signature[-1]}",
         f"{unsigned}?sig=%FF%FE",
-        f"{unsigned.replace(kept['id'], kept['id'][:-1] + '0')}?sig={signature}",
+        f"{unsigned.replace(kept['id'], other)}?sig={signature}",
         f"{served.url}/snapshots/..%2Fsecret.jpg?sig={signature}",
     ):
         async with client.get(url) as response:
@@ -133,3 +149,127 @@ async def test_a_disk_that_takes_nothing_is_told(served: Served, client: aiohttp
     async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
         assert response.status == 507
         assert (await response.json())["error"]["code"] == "not_kept"
+
+
+async def test_a_kept_snapshot_is_sent_once(served: Served, client: aiohttp.ClientSession) -> None:
+    kept = await keep(client, served)
+    async with client.get(kept["url"]) as response:
+        body = await response.read()
+        tag = response.headers["ETag"]
+        assert response.content_type == "image/jpeg"
+        assert "immutable" in response.headers["Cache-Control"]
+    async with client.head(kept["url"]) as response:
+        assert (response.status, response.content_length) == (200, kept["bytes"])
+        assert await response.read() == b""
+    for known in (tag, f'"other", {tag}', "*"):
+        async with client.get(kept["url"], headers={"If-None-Match": known}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+            assert response.headers["ETag"] == tag
+    # Whole to whoever asks for a part, as RFC 9110 (14.2) allows.
+    for asked in (
+        {"If-None-Match": '"other"'},
+        {"Range": "bytes=5-9"},
+        {"Range": "bytes=99999999-"},
+        {"If-Match": '"x"'},
+    ):
+        async with client.get(kept["url"], headers=asked) as response:
+            assert (response.status, await response.read()) == (200, body), asked
+
+
+async def test_one_that_is_gone_or_cannot_be_read_is_told_in_words(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    kept = await keep(client, served)
+    path = tmp_path / "snapshots" / f"{kept['id']}.jpg"
+    path.unlink()
+    async with client.get(kept["url"]) as response:
+        assert response.status == 404
+        assert (await response.json())["error"]["code"] == "not_found"
+    path.mkdir()
+    async with client.get(kept["url"]) as response:
+        assert response.status == 503
+        assert (await response.json())["error"] == {
+            "code": "not_readable",
+            "message": "the snapshot cannot be read: Is a directory",
+        }
+
+
+async def test_a_full_disk_is_told_and_left_clean(
+    served: Served, client: aiohttp.ClientSession, script: Script, tmp_path: Path
+) -> None:
+    first = await keep(client, served)
+    script.padding = 100_000
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, usual[1]))
+    try:
+        async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
+            assert response.status == 507
+            assert "File too large" in (await response.json())["error"]["message"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert names(tmp_path) == [f"{first['id']}.jpg"]
+    await keep(client, served)
+
+
+async def test_what_a_server_left_unfinished_that_was_cut_off_is_cleared_away(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    (folder / ".shed-20261122T100000000Z-9f3a61c2").write_bytes(b"half")
+    (folder / ".nfs0001").write_bytes(b"somebody else's")
+    kept = await keep(client, served)
+    assert names(tmp_path) == [".nfs0001", f"{kept['id']}.jpg"]
+
+
+async def test_a_clock_that_was_set_back_makes_no_new_snapshot_the_oldest(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    for number in range(KEPT):
+        (folder / f"front-20990101T0000{number:02}000Z-9f3a61c2.jpg").write_bytes(b"of the future")
+    kept = [await keep(client, served) for _ in range(4)]
+    for each in kept:
+        async with client.get(each["url"]) as response:
+            assert response.status == 200
+    left = names(tmp_path)
+    assert len(left) == KEPT
+    assert left[4] == "front-20990101T000004000Z-9f3a61c2.jpg"
+    kept += [await keep(client, served) for _ in range(KEPT)]
+    assert names(tmp_path) == sorted(f"{each['id']}.jpg" for each in kept[-KEPT:])
+
+
+async def test_nor_does_one_that_was_set_back_by_seconds(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    folder = tmp_path / "snapshots"
+    folder.mkdir()
+    soon = datetime.now(UTC) + timedelta(seconds=30)
+    for number in range(KEPT):
+        (folder / f"front-{soon:%Y%m%dT%H%M%S}{number:03}Z-9f3a61c2.jpg").write_bytes(b"of soon")
+    kept = await keep(client, served)
+    left = names(tmp_path)
+    assert f"{kept['id']}.jpg" in left
+    assert len(left) == KEPT
+
+
+async def test_each_camera_has_its_own_last_few_whatever_its_name(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    cameras = [camera(Script(), camera_id) for camera_id in ("front", "front_1", "_", "0")]
+    async with serving(tmp_path, cameras) as served:
+        for _ in range(2):
+            for each in cameras:
+                await keep(client, served, each.settings.id)
+        for _ in range(KEPT):
+            await keep(client, served)
+        of = [name.partition("-")[0] for name in names(tmp_path)]
+        assert {name: of.count(name) for name in of} == {"front": KEPT, "front_1": 2, "_": 2, "0": 2}
+
+
+async def test_a_damaged_picture_is_not_kept(served: Served, client: aiohttp.ClientSession, script: Script) -> None:
+    script.picture = b"no picture"
+    async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
+        assert response.status == 503
+        assert (await response.json())["error"]["code"] == "camera_unavailable"

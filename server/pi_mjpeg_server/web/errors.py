@@ -87,9 +87,9 @@ def too_many_viewers(message: str) -> web.HTTPServiceUnavailable:
     return refusal
 
 
-def not_scaled(message: str) -> web.HTTPServiceUnavailable:
-    """Return a 503 for a picture of which there is no smaller copy; of the next one there may be."""
-    refusal = _refusal(web.HTTPServiceUnavailable, "not_scaled", message)
+def unavailable(code: str, message: str) -> web.HTTPServiceUnavailable:
+    """Return a 503 for what may be had in a moment, and not now."""
+    refusal = _refusal(web.HTTPServiceUnavailable, code, message)
     refusal.headers["Retry-After"] = _RETRY_AFTER
     return refusal
 
@@ -105,9 +105,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except CameraUnavailableError as error:
-        unavailable = _refusal(web.HTTPServiceUnavailable, "camera_unavailable", str(error))
-        unavailable.headers["Retry-After"] = _RETRY_AFTER
-        raise unavailable from error
+        raise unavailable("camera_unavailable", str(error)) from error
     except web.HTTPException as error:
         if error.status >= web.HTTPBadRequest.status_code and error.content_type != "application/json":
             error.text = _body(error.reason.lower().replace(" ", "_"), error.reason)

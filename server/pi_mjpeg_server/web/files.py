@@ -7,6 +7,7 @@ from importlib.resources import files
 from aiohttp import ETag, web
 
 from pi_mjpeg_server.web.errors import not_found
+from pi_mjpeg_server.web.request import has_already
 
 _STATIC = files("pi_mjpeg_server.web") / "static"
 _TYPES = {
@@ -43,8 +44,7 @@ async def openapi(request: web.Request) -> web.Response:
 def file(request: web.Request, name: str) -> web.Response:
     """Return a file, or 304 when the browser has it already."""
     body, tag = _read(name)
-    known = request.if_none_match or ()
-    if any(etag.value in {tag, "*"} for etag in known):
+    if has_already(request, tag):
         response = web.Response(status=304, headers=_HEADERS)
     else:
         response = web.Response(body=body, content_type=_TYPES[name], charset="utf-8", headers=_HEADERS)

@@ -104,6 +104,11 @@ async def body(request: web.Request) -> bytes:
         raise bad_request("the body is cut off or badly encoded") from error
 
 
+def has_already(request: web.Request, tag: str) -> bool:
+    """Tell whether the client says (If-None-Match) that it has what this entity tag names, so that 304 will do."""
+    return any(etag.value in {tag, "*"} for etag in request.if_none_match or ())
+
+
 def number(request: web.Request, key: str, lowest: float, highest: float) -> float | None:
     """Return the number given for `key`, or `None` when it is left out. Raises 400 when it is none or out of range."""
     text = request.query.get(key)

@@ -1,5 +1,7 @@
 """Single pictures: one taken now, one kept, one kept earlier."""
 
+import asyncio
+import os
 import time
 
 from aiohttp import web
@@ -7,10 +9,11 @@ from aiohttp import web
 from pi_mjpeg_server.documents import snapshot_document
 from pi_mjpeg_server.scaling import LARGEST, SMALLEST, ScalingError
 from pi_mjpeg_server.snapshots import SnapshotError
-from pi_mjpeg_server.web.errors import insufficient_storage, not_found, not_scaled
-from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera, whole_number
+from pi_mjpeg_server.web.errors import insufficient_storage, not_found, unavailable
+from pi_mjpeg_server.web.request import PEER, STATION, has_already, number, requested_camera, whole_number
 
 _OLDEST_MS = 60_000
+_PIECE = 64 * 1024
 
 
 async def snapshot(request: web.Request) -> web.Response:
@@ -23,7 +26,7 @@ async def snapshot(request: web.Request) -> web.Response:
     try:
         jpeg = await request.app[STATION].scaler.scaled(camera.settings.id, frame, width, height)
     except ScalingError as error:
-        raise not_scaled(str(error)) from error
+        raise unavailable("not_scaled", str(error)) from error
     return web.Response(
         body=jpeg,
         content_type="image/jpeg",
@@ -41,10 +44,27 @@ async def keep_snapshot(request: web.Request) -> web.Response:
     return web.json_response(snapshot_document(kept, request[PEER].base), status=201)
 
 
-async def kept_snapshot(request: web.Request) -> web.FileResponse:
+async def kept_snapshot(request: web.Request) -> web.StreamResponse:
     """Answer a kept snapshot to whoever has its signed URL."""
-    store = request.app[STATION].snapshots
-    path = store.find(request.match_info["snapshot"], request.query.get("sig", ""))
-    if path is None:
+    identity = request.match_info["snapshot"]
+    try:
+        file = await request.app[STATION].snapshots.open(identity, request.query.get("sig", ""))
+    except SnapshotError as error:
+        raise unavailable("not_readable", str(error)) from error
+    if file is None:
         raise not_found("there is no such snapshot, or its signature is wrong; only the last few are kept")
-    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=31536000, immutable"})
+    with file:
+        response = web.StreamResponse(headers={"Cache-Control": "private, max-age=31536000, immutable"})
+        response.etag = identity
+        if has_already(request, identity):
+            response.set_status(304)
+            return response
+        response.content_type = "image/jpeg"
+        response.content_length = os.fstat(file.fileno()).st_size
+        await response.prepare(request)
+        if request.method != "HEAD":
+            # aiohttp's own FileResponse refuses in words that are no JSON, and one picture needs no ranges.
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                await response.write(piece)
+        await response.write_eof()
+        return response
