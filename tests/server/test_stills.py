@@ -16,7 +16,7 @@ from pi_mjpeg_server.camera import State
 from pi_mjpeg_server.snapshots import KEPT
 from PIL import Image
 
-from tests.server.scripted import Script, Served, camera, level_of, serving, until
+from tests.server.scripted import Script, Served, camera, grey, level_of, serving, until
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "snapshots").iterdir())
 
 
-@pytest.mark.parametrize("path", ["/snapshot.jpg", "/cameras/front/snapshot.jpg", "/?action=snapshot"])
+@pytest.mark.parametrize(
+    "path", ["/snapshot.jpg", "/cameras/front/snapshot.jpg", "/?action=snapshot", "/?action=snapshot_0"]
+)
 async def test_a_snapshot_is_taken_after_the_request(served: Served, client: aiohttp.ClientSession, path: str) -> None:
     await asyncio.sleep(0.3)
     asked = time.time()
@@ -58,6 +60,24 @@ async def test_a_snapshot_is_taken_after_the_request(served: Served, client: aio
         assert response.content_type == "image/jpeg"
         assert float(response.headers["X-Timestamp"]) >= asked
         level_of(await response.read())
+
+
+async def test_mjpg_streamers_numbers_are_those_of_the_cameras(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+    cameras = [
+        camera(Script(picture=grey(level)), camera_id) for camera_id, level in (("a", 10), ("b", 100), ("c", 200))
+    ]
+    async with serving(tmp_path, cameras) as served:
+        for number, level in (("", 10), ("_0", 10), ("_1", 100), ("_2", 200)):
+            async with client.get(f"{served.url}/?action=snapshot{number}&n=1") as response:
+                assert level_of(await response.read()) == level
+            async with client.get(f"{served.url}/?action=stream{number}") as response:
+                await response.content.readuntil(b"Content-Length: ")
+                length = int(await response.content.readline())
+                await response.content.readuntil(b"\r\n\r\n")
+                assert level_of(await response.content.readexactly(length)) == level
+        async with client.get(f"{served.url}/?action=stream_3") as response:
+            assert response.status == 404
+            assert "from 0 to 2" in (await response.json())["error"]["message"]
 
 
 async def test_with_max_age_an_older_one_is_good_enough(

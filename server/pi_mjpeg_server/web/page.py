@@ -1,6 +1,7 @@
 """The page a person sees, and the little it needs from the server to move."""
 
 import asyncio
+import re
 
 from aiohttp import web
 
@@ -13,16 +14,25 @@ from pi_mjpeg_server.web.stills import snapshot
 from pi_mjpeg_server.web.stream import stream
 
 _ACTIONS = {"stream": stream, "snapshot": snapshot}
+_ACTION = re.compile(r"(stream|snapshot)(?:_([0-9]{1,2}))?")
 
 
 async def index(request: web.Request) -> web.StreamResponse:
-    """Answer the page; or, for `/?action=stream` and `/?action=snapshot`, what mjpg-streamer answers there."""
+    """Answer the page; or, for `/?action=stream` and `/?action=snapshot`, what mjpg-streamer answers there.
+
+    It numbers its inputs from 0: `/?action=stream_1` is the second camera.
+    """
     action = request.query.get("action")
     if action is None:
         return file(request, "index.html")
-    if action not in _ACTIONS:
-        raise not_found("action is one of: " + ", ".join(_ACTIONS))
-    return await _ACTIONS[action](request)
+    found = _ACTION.fullmatch(action)
+    if found is None:
+        raise not_found("action is one of: " + ", ".join(_ACTIONS) + ", with _1 behind it for the second camera")
+    what, number = found[1], int(found[2] or 0)
+    cameras = request.app[STATION].cameras
+    if number >= len(cameras):
+        raise not_found(f"there is no camera {number}; they are numbered from 0 to {len(cameras) - 1}")
+    return await _ACTIONS[what](request, cameras[number])
 
 
 async def state(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ import time
 
 from aiohttp import web
 
+from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.documents import snapshot_document
 from pi_mjpeg_server.scaling import LARGEST, SMALLEST, ScalingError
 from pi_mjpeg_server.snapshots import SnapshotError
@@ -16,9 +17,9 @@ _OLDEST_MS = 60_000
 _PIECE = 64 * 1024
 
 
-async def snapshot(request: web.Request) -> web.Response:
+async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Response:
     """Answer a picture taken after the request, or up to `max_age` ms older; `width` and `height` bound it."""
-    camera = requested_camera(request)
+    camera = camera or requested_camera(request)
     max_age = number(request, "max_age", 0, _OLDEST_MS) or 0
     width = whole_number(request, "width", SMALLEST, LARGEST)
     height = whole_number(request, "height", SMALLEST, LARGEST)

@@ -47,9 +47,9 @@ class UnchunkedResponse(web.StreamResponse):
         self.force_close()
 
 
-async def stream(request: web.Request) -> web.StreamResponse:
+async def stream(request: web.Request, camera: Camera | None = None) -> web.StreamResponse:
     """Send frames until the viewer leaves. `?fps=` limits the rate for this viewer."""
-    camera = requested_camera(request)
+    camera = camera or requested_camera(request)
     fps = number(request, "fps", 0.05, 240)
     response = UnchunkedResponse()
     if request.method == "HEAD":
