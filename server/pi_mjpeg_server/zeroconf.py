@@ -77,7 +77,8 @@ class Beacon:
                     await asyncio.sleep(self._look_again)
             except (OSError, Error) as error:
                 if not complained:
-                    _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying on", error)
+                    reason = str(error) or type(error).__name__
+                    _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying on", reason)
                     complained = True
                 await asyncio.sleep(self._look_again)
 
