@@ -1,16 +1,14 @@
 """Raspberry Pi cameras in Home Assistant: one config entry is one pi-mjpeg server."""
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_TOKEN, CONF_URL, Platform
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
-from yarl import URL
 
 from . import issues, push, services
-from .client import PiMjpegClient
+from .access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import async_register_server
@@ -38,8 +36,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
 
 async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
     """Ask the server for its cameras, then follow it."""
-    client = PiMjpegClient(async_get_clientsession(hass), URL(entry.data[CONF_URL]), entry.data.get(CONF_TOKEN))
-    coordinator = PiMjpegCoordinator(hass, entry, client)
+    coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
     async_register_server(entry)

@@ -8,12 +8,30 @@ from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    Fingerprint,
+    ServerFingerprintMismatch,
+    hdrs,
+)
 from homeassistant.const import __version__
 from yarl import URL
 
-from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, SCHEMA
+from .const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
 from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
+from .errors import (
+    CannotConnectError,
+    IncompatibleError,
+    InvalidResponseError,
+    RefusedError,
+    UnauthorisedError,
+    UntrustedError,
+)
 from .frame import Frame
 from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
@@ -29,43 +47,11 @@ _HEADERS: Final = {
     hdrs.ACCEPT_ENCODING: "identity",
     hdrs.USER_AGENT: f"HomeAssistant/{__version__} {DOMAIN}",
 }
+_NOBODYS: Final = Fingerprint(bytes(32))
+"""The fingerprint of no certificate."""
+
 _JPEG_START: Final = b"\xff\xd8"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
-
-
-class PiMjpegError(Exception):
-    """A request did not succeed. The message says why, in words for the log."""
-
-
-class CannotConnectError(PiMjpegError):
-    """There is no connection to the server, or it was lost, or the server took too long."""
-
-
-class InvalidResponseError(PiMjpegError):
-    """What answered is no pi-mjpeg server, or one of another version."""
-
-
-class UnauthorisedError(PiMjpegError):
-    """The server wants a token, or another one than it was given."""
-
-
-class IncompatibleError(InvalidResponseError):
-    """The server speaks another version of the contract; `schema` is the number it names."""
-
-    def __init__(self, schema: object) -> None:
-        super().__init__(
-            f"the server's documents have schema {str(schema)[:20]}, this version reads {SCHEMA}: "
-            "update the older one of the server and the integration"
-        )
-        self.schema = schema
-
-
-class RefusedError(PiMjpegError):
-    """The server understood and said no; `code` and the message are the server's own."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class PiMjpegClient:
@@ -76,14 +62,20 @@ class PiMjpegClient:
         session: ClientSession,
         base_url: URL,
         token: str | None = None,
+        fingerprint: str | None = None,
         *,
         limits: ClientTimeout = REQUEST_TIMEOUT,
     ) -> None:
-        """Ask the server at `base_url`, and show it `token` every time; `limits` hold for everything but streams."""
+        """Ask the server at `base_url`, and show it `token` every time; `limits` hold for everything but streams.
+
+        Over https its certificate has to be the one with this SHA-256 `fingerprint`, in hexadecimal, whatever else is
+        wrong with it; without one, the certificate has to be one that the session trusts.
+        """
         self._session = session
         self._limits = limits
         self._token = token
         self._headers = {**_HEADERS, hdrs.AUTHORIZATION: f"Bearer {token}"} if token else _HEADERS
+        self._certificate = Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
         self.base_url = base_url
         self.clock_offset: float | None = None
         """Seconds by which the server's clock was ahead of ours at its last `state`; None if it did not say."""
@@ -96,6 +88,17 @@ class PiMjpegClient:
         """Return the same for programs that take only a URL: with the token as a password. Not for any log."""
         url = self.stream_url(camera_id)
         return url.with_user(DOMAIN).with_password(self._token) if self._token else url
+
+    async def fingerprint(self) -> str:
+        """Return the SHA-256 fingerprint of the certificate that the server shows, in hexadecimal.
+
+        The server is sent nothing. Raises `PiMjpegError`, as all requests do.
+        """
+        try:
+            async with self._request(hdrs.METH_HEAD, self.base_url, certificate=_NOBODYS):
+                raise InvalidResponseError("the server shows no certificate")
+        except UntrustedError as error:
+            return error.fingerprint
 
     async def state(self) -> Server:
         """Ask for the server's state. Raises `PiMjpegError`, as all requests do."""
@@ -185,20 +188,47 @@ class PiMjpegClient:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, url: URL, limits: ClientTimeout | None = None, json: object = None
+        self,
+        method: str,
+        url: URL,
+        limits: ClientTimeout | None = None,
+        json: object = None,
+        certificate: Fingerprint | None = None,
     ) -> AsyncIterator[ClientResponse]:
         """Open a request, and translate whatever goes wrong until it is closed."""
         try:
             # A redirect could lead anywhere, past the checks that this address went through.
             async with self._session.request(
-                method, url, headers=self._headers, json=json, timeout=limits or self._limits, allow_redirects=False
+                method,
+                url,
+                headers=self._headers,
+                json=json,
+                timeout=limits or self._limits,
+                allow_redirects=False,
+                ssl=certificate or self._certificate,
             ) as response:
                 await _raise_for_status(response)
                 yield response
+        except ServerFingerprintMismatch as error:
+            raise UntrustedError(
+                "the server shows another certificate than the one that was accepted", error.got.hex()
+            ) from error
+        except ClientConnectorCertificateError as error:
+            raise UntrustedError(f"the server's certificate is not trusted: {_flaw(error)}") from error
         except TimeoutError as error:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:
-            raise CannotConnectError(f"{url.origin()} cannot be reached: {error}") from error
+            raise CannotConnectError(f"{url.origin()} cannot be reached: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what aiohttp wraps in words of its own, which name its objects."""
+    return error.os_error if isinstance(error, ClientConnectorError) else error
+
+
+def _flaw(error: ClientConnectorCertificateError) -> str:
+    """Return what is wrong with a certificate, in OpenSSL's words."""
+    return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
 
 
 async def _raise_for_status(response: ClientResponse) -> None:

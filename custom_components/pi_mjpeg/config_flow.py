@@ -1,33 +1,33 @@
 """How a server gets into Home Assistant: by its address, or found over MQTT or by multicast DNS."""
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, override
 
 import voluptuous as vol
-from homeassistant.config_entries import SOURCE_MQTT, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_MQTT,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlow,
+)
 from homeassistant.const import CONF_TOKEN, CONF_URL
 from homeassistant.core import callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
 
-from .client import (
-    CannotConnectError,
-    IncompatibleError,
-    PiMjpegClient,
-    PiMjpegError,
-    RefusedError,
-    UnauthorisedError,
-)
-from .const import DOMAIN, LOGGER, MAX_PREVIEW_BYTES
+from .access import Access
+from .const import DOMAIN, LOGGER
 from .documents import DocumentError, parse_announcement, parse_beacon
-from .issues import async_address_unconfirmed
 from .models import Beacon, Server
+from .moving import moved
 from .options_flow import PiMjpegOptionsFlow
-from .validators import base_url, escape_markdown
+from .probe import UNAUTHORISED, UNTRUSTED, ProbeError, fingerprint_at, picture_of, server_at, url_of
+from .validators import escape_markdown
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
@@ -35,31 +35,28 @@ _USER_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL})
 _TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN})
 _RECONFIGURE_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL, vol.Optional(CONF_TOKEN): _TOKEN})
 
-_PREVIEW_WIDTH = 320
-
-
-class _FlowError(Exception):
-    """A server that cannot be added; `key` names the reason in the translations, `field` the field that it is about."""
-
-    def __init__(self, key: str, field: str = "base") -> None:
-        super().__init__(key)
-        self.key = key
-        self.errors = {field: key}
+type _Ask = Callable[[ProbeError | None], ConfigFlowResult]
+"""Shows the form from which a server was asked, with what is wrong with it."""
 
 
 class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     """Adds a server once it answered with the node id that it is to have, and a person saw its picture.
 
-    Nothing is sent to an address that a stranger on the network named before a person confirmed it, and the token goes
-    only to an address that a person confirmed or typed.
+    Nothing is sent to an address that a stranger on the network named before a person confirmed it. The token goes only
+    to an address that a person confirmed or typed, or to whoever has the certificate that a person accepted.
     """
 
     VERSION = 1
 
+    _ask: _Ask
+    """The form from which the server was asked."""
+
     def __init__(self) -> None:
         self._found: Beacon | None = None
-        self._url = URL()
-        self._token: str | None = None
+        self._entry: ConfigEntry | None = None
+        self._access = Access(URL())
+        self._reason = ""
+        self._shown: str | None = None
         self._server: Server | None = None
 
     @staticmethod
@@ -71,14 +68,17 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the address, and show what is wrong with it until it is right."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            try:
-                self._url = _url_of(user_input[CONF_URL])
-                return await self._contact()
-            except _FlowError as error:
-                errors = {CONF_URL: error.key}
-        return self._form("user", _USER_SCHEMA, user_input, errors)
+
+        def ask(error: ProbeError | None) -> ConfigFlowResult:
+            return self._form("user", _USER_SCHEMA, user_input, {CONF_URL: error.key} if error else {})
+
+        if user_input is None:
+            return ask(None)
+        try:
+            access = Access(url_of(user_input[CONF_URL]))
+        except ProbeError as error:
+            return ask(error)
+        return await self._contact(access, ask)
 
     @override
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
@@ -108,110 +108,125 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _discovered(self, beacon: Beacon) -> ConfigFlowResult:
         entry = await self.async_set_unique_id(beacon.id)
         if entry is not None:
-            return await self._moved(entry, beacon)
+            return await self._known(entry, beacon)
         self._found = beacon
-        self._url = beacon.url
         self.context["title_placeholders"] = {"name": beacon.name}
         return await self.async_step_discovery_confirm()
 
-    async def _moved(self, entry: ConfigEntry, beacon: Beacon) -> ConfigFlowResult:
-        """Follow a known server to a new address, if it is no longer at the one it had."""
-        known: str = entry.data[CONF_URL]
-        if known == str(beacon.url):
-            return self.async_abort(reason="already_configured")
-        token = entry.data.get(CONF_TOKEN)
+    async def _known(self, entry: ConfigEntry, beacon: Beacon) -> ConfigFlowResult:
         try:
-            await self._server_at(URL(known), token, beacon.id)
-        except _FlowError as error:
-            LOGGER.debug("%s is no longer at %s (%s)", entry.title, known, error.key)
-        else:
-            # It has several addresses, and the one that a person chose works.
-            return self.async_abort(reason="already_configured")
-        if token is not None:
-            # Anybody on the network could have sent this: whoever follows it may hand over the token.
-            async_address_unconfirmed(self.hass, entry, beacon.url)
-            return self.async_abort(reason="address_unconfirmed")
-        try:
-            await self._server_at(beacon.url, None, beacon.id)
-        except _FlowError as error:
+            access = await moved(self.hass, entry, beacon)
+        except ProbeError as error:
             return self.async_abort(reason=error.key)
-        moved = {CONF_URL: str(beacon.url)}
-        return self.async_update_reload_and_abort(entry, data_updates=moved, reason="already_configured")
+        if access is None:
+            return self.async_abort(reason="already_configured")
+        return self.async_update_reload_and_abort(entry, data=access.data(), reason="already_configured")
 
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            try:
-                return await self._contact()
-            except _FlowError as error:
-                errors = error.errors
-        assert self._found is not None  # noqa: S101 - only a discovery leads here
-        return self.async_show_form(
-            step_id="discovery_confirm",
-            description_placeholders={
-                "name": escape_markdown(self._found.name),
-                "url": escape_markdown(str(self._found.url)),
-            },
-            errors=errors,
-        )
+        found = self._found
+        assert found is not None  # noqa: S101 - only a discovery leads here
+
+        def ask(error: ProbeError | None) -> ConfigFlowResult:
+            name, url = escape_markdown(found.name), escape_markdown(str(found.url))
+            return self._form("discovery_confirm", None, None, _errors(error), name=name, url=url)
+
+        return ask(None) if user_input is None else await self._contact(Access(found.url), ask)
 
     async def async_step_token(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the token of a server that wants one."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            self._token = user_input[CONF_TOKEN].strip()
-            try:
-                return await self._contact()
-            except _FlowError as error:
-                errors = error.errors
-        return self._form("token", _TOKEN_SCHEMA, None, errors, url=escape_markdown(str(self._url)))
 
-    async def _contact(self) -> ConfigFlowResult:
-        """Ask the server who it is, and show it. Raises `_FlowError`."""
+        def ask(error: ProbeError | None) -> ConfigFlowResult:
+            url = escape_markdown(str(self._access.url))
+            return self._form("token", _TOKEN_SCHEMA, None, _errors(error), url=url)
+
+        if user_input is None:
+            return ask(None)
+        return await self._contact(replace(self._access, token=user_input[CONF_TOKEN].strip()), ask)
+
+    async def async_step_certificate(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
+        """Show the fingerprint of a certificate that is not trusted, and ask whether it is the server's."""
+        if user_input is not None:
+            return await self._contact(replace(self._access, fingerprint=self._shown), self._ask)
+        access = self._access
         try:
-            server = await self._server_at(self._url, self._token, self._found.id if self._found else None)
-        except _FlowError as error:
-            if error.key == "invalid_auth" and self._token is None:
+            self._shown = await fingerprint_at(self.hass, access.url)
+        except ProbeError as error:
+            return self._ask(error)
+        if access.fingerprint is None and self._entry and self._shown == Access.of(self._entry.data).fingerprint:
+            # The same certificate was accepted before.
+            return await self._contact(replace(access, fingerprint=self._shown), self._ask)
+        return self._form(
+            "certificate",
+            None,
+            None,
+            {"base": "certificate_changed"} if access.fingerprint else {},
+            url=escape_markdown(str(access.url)),
+            reason=escape_markdown(self._reason),
+            fingerprint=bytes.fromhex(self._shown).hex(":").upper(),
+        )
+
+    async def _contact(self, access: Access, ask: _Ask) -> ConfigFlowResult:
+        """Ask the server who it is, and go on with it; when something is wrong with what was entered, `ask` again."""
+        self._access, self._ask = access, ask
+        node = self._entry.unique_id if self._entry else self._found.id if self._found else None
+        try:
+            self._server = await server_at(self.hass, access, node)
+        except ProbeError as error:
+            if error.key == UNTRUSTED:
+                self._reason = str(error)
+                return await self.async_step_certificate()
+            if error.key == UNAUTHORISED and access.token is None and self._entry is None:
                 return await self.async_step_token()
-            raise
-        await self.async_set_unique_id(server.id, raise_on_progress=False)
-        self._abort_if_unique_id_configured(updates=self._data())
-        self._server = server
-        return await self.async_step_confirm()
+            return ask(error)
+        if self._entry is not None:
+            return self.async_update_reload_and_abort(self._entry, data=access.data())
+        return await self._identified(self._server)
+
+    async def _identified(self, server: Server) -> ConfigFlowResult:
+        """Show a server that is new; one that has an entry is at another address now."""
+        known = await self.async_set_unique_id(server.id, raise_on_progress=False)
+        if known is None or known.source == SOURCE_IGNORE:
+            return await self.async_step_confirm()
+        token = self._access.token or known.data.get(CONF_TOKEN)
+        data = replace(self._access, token=token).data()
+        return self.async_update_reload_and_abort(
+            known, data=data, reason="already_configured", reload_even_if_entry_is_unchanged=False
+        )
 
     async def async_step_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Show the server's cameras and a picture of the first that gives one, and ask whether they are to be added."""
         server = self._server
-        assert server is not None  # noqa: S101 - only _contact leads here
+        assert server is not None  # noqa: S101 - only _identified leads here
         if user_input is not None:
-            return self.async_create_entry(title=server.name, data=self._data())
-        picture = await self._picture_of(server)
-        return self.async_show_form(
-            step_id="confirm",
-            description_placeholders={
-                "name": escape_markdown(server.name),
-                "cameras": escape_markdown(", ".join(camera.name for camera in server.cameras.values()) or "-"),
-                "picture": picture,
-            },
-            errors={} if picture else {"base": "no_picture"},
+            return self.async_create_entry(title=server.name, data=self._access.data())
+        picture = await picture_of(self.hass, self._access, server)
+        return self._form(
+            "confirm",
+            None,
+            None,
+            {} if picture else {"base": "no_picture"},
+            name=escape_markdown(server.name),
+            cameras=escape_markdown(", ".join(camera.name for camera in server.cameras.values()) or "-"),
+            picture=picture,
         )
 
     async def async_step_reconfigure(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the address, and for another token."""
-        entry = self._get_reconfigure_entry()
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            token = user_input.get(CONF_TOKEN, "").strip() or entry.data.get(CONF_TOKEN)
-            try:
-                url = _url_of(user_input[CONF_URL])
-                await self._server_at(url, token, entry.unique_id)
-            except _FlowError as error:
-                errors = error.errors
-            else:
-                data = {CONF_URL: str(url), **({CONF_TOKEN: token} if token else {})}
-                return self.async_update_reload_and_abort(entry, data_updates=data)
-        return self._form("reconfigure", _RECONFIGURE_SCHEMA, user_input or {CONF_URL: entry.data[CONF_URL]}, errors)
+        self._entry = entry = self._get_reconfigure_entry()
+
+        def ask(error: ProbeError | None) -> ConfigFlowResult:
+            shown = user_input or {CONF_URL: entry.data[CONF_URL]}
+            return self._form("reconfigure", _RECONFIGURE_SCHEMA, shown, _errors(error))
+
+        if user_input is None:
+            return ask(None)
+        token = user_input.get(CONF_TOKEN, "").strip() or entry.data.get(CONF_TOKEN)
+        try:
+            access = Access(url_of(user_input[CONF_URL]), token)
+        except ProbeError as error:
+            return ask(error)
+        return await self._contact(access, ask)
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:  # noqa: ARG002 - Home Assistant's signature
         """Begin to ask for a token, because the server no longer takes the one it had."""
@@ -219,27 +234,20 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_reauth_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the token that the server takes now."""
-        entry = self._get_reauth_entry()
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            token = user_input[CONF_TOKEN].strip()
-            try:
-                await self._server_at(URL(entry.data[CONF_URL]), token, entry.unique_id)
-            except _FlowError as error:
-                errors = error.errors
-            else:
-                return self.async_update_reload_and_abort(entry, data_updates={CONF_TOKEN: token})
-        url = escape_markdown(entry.data[CONF_URL])
-        return self._form("reauth_confirm", _TOKEN_SCHEMA, None, errors, name=escape_markdown(entry.title), url=url)
+        self._entry = entry = self._get_reauth_entry()
 
-    def _data(self) -> dict[str, Any]:
-        """Return what the entry has to remember."""
-        return {CONF_URL: str(self._url), **({CONF_TOKEN: self._token} if self._token else {})}
+        def ask(error: ProbeError | None) -> ConfigFlowResult:
+            name, url = escape_markdown(entry.title), escape_markdown(entry.data[CONF_URL])
+            return self._form("reauth_confirm", _TOKEN_SCHEMA, None, _errors(error), name=name, url=url)
+
+        if user_input is None:
+            return ask(None)
+        return await self._contact(Access(URL(entry.data[CONF_URL]), user_input[CONF_TOKEN].strip()), ask)
 
     def _form(
         self,
         step: str,
-        schema: vol.Schema,
+        schema: vol.Schema | None,
         suggested: Mapping[str, Any] | None,
         errors: dict[str, str],
         **placeholders: str,
@@ -248,36 +256,10 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         shown = {key: value for key, value in (suggested or {}).items() if key != CONF_TOKEN}
         return self.async_show_form(
             step_id=step,
-            data_schema=self.add_suggested_values_to_schema(schema, shown),  # type: ignore[arg-type]  # at run time, voluptuous is a name of probatio
+            data_schema=schema and self.add_suggested_values_to_schema(schema, shown),  # type: ignore[arg-type]  # at run time, voluptuous is a name of probatio
             errors=errors,
             description_placeholders=placeholders,
         )
-
-    async def _server_at(self, url: URL, token: str | None, node: str | None) -> Server:
-        """Ask the server at `url` who it is; `node` is who it has to be. Raises `_FlowError`."""
-        try:
-            server = await PiMjpegClient(async_get_clientsession(self.hass), url, token).state()
-        except PiMjpegError as error:
-            LOGGER.debug("No pi-mjpeg server at %s: %s", url, error)
-            raise _translated(error) from error
-        if node not in (None, server.id):
-            raise _FlowError("wrong_server")
-        return server
-
-    async def _picture_of(self, server: Server) -> str:
-        """Return a small picture as Markdown, from a camera that gives one; an empty text when none does."""
-        client = PiMjpegClient(async_get_clientsession(self.hass), self._url, self._token)
-        for camera in server.cameras.values():
-            if not camera.available:
-                continue
-            try:
-                picture = await client.snapshot(camera.id, width=_PREVIEW_WIDTH)
-            except PiMjpegError as error:
-                LOGGER.debug("No picture of %s: %s", camera.name, error)
-                return ""
-            if len(picture) <= MAX_PREVIEW_BYTES:
-                return f"![](data:image/jpeg;base64,{base64.b64encode(picture).decode()})"
-        return ""
 
     @callback
     def _drop_older_flow(self, node: str) -> None:
@@ -288,23 +270,5 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
 
-def _translated(error: PiMjpegError) -> _FlowError:
-    match error:
-        case CannotConnectError():
-            return _FlowError("cannot_connect")
-        case UnauthorisedError():
-            return _FlowError("invalid_auth", CONF_TOKEN)
-        case RefusedError():
-            return _FlowError("refused")
-        case IncompatibleError():
-            return _FlowError("incompatible")
-    return _FlowError("invalid_response")
-
-
-def _url_of(typed: str) -> URL:
-    """Return the address that a person meant. Raises `_FlowError`."""
-    address = typed.strip()
-    try:
-        return base_url(address if "://" in address else f"http://{address}")
-    except vol.Invalid as error:
-        raise _FlowError("invalid_url", CONF_URL) from error
+def _errors(error: ProbeError | None) -> dict[str, str]:
+    return {error.field: error.key} if error else {}

@@ -9,6 +9,7 @@ LOGGER: Final = logging.getLogger(__package__)
 
 DOCUMENTATION: Final = "https://github.com/pi-mjpeg/pi_mjpeg"
 
+CONF_FINGERPRINT: Final = "fingerprint"
 CONF_FPS: Final = "fps"
 
 SCHEMA: Final = 1

@@ -12,8 +12,9 @@ from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from . import issues
-from .client import IncompatibleError, PiMjpegClient, PiMjpegError, UnauthorisedError
+from .client import PiMjpegClient
 from .const import DOMAIN, LOGGER, POLL_INTERVAL
+from .errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
 from .models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
@@ -58,6 +59,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         except PiMjpegError as error:
             if isinstance(error, IncompatibleError):
                 issues.async_incompatible(self.hass, self.config_entry, error.schema)
+            if isinstance(error, UntrustedError):
+                issues.async_untrusted(self.hass, self.config_entry, str(error))
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="update_failed",

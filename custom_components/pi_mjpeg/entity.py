@@ -12,9 +12,9 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .client import PiMjpegError, UnauthorisedError
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .errors import PiMjpegError, UnauthorisedError
 from .models import Camera, Server
 
 

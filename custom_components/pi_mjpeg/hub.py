@@ -7,8 +7,8 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .client import PiMjpegError
 from .const import LOGGER
+from .errors import PiMjpegError
 from .frame import Frame
 
 LINGER: Final = 5.0

@@ -17,16 +17,17 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 """What a clock may be off: snapshots carry its time, and a Pi has none before it reached a time server."""
 
 _ADDRESS: Final = "address_unconfirmed"
+_CERTIFICATE: Final = "certificate_untrusted"
 _CLOCK: Final = "clock_wrong"
 _TWICE: Final = "shown_twice"
 _SERVER_OLD: Final = "server_too_old"
 _INTEGRATION_OLD: Final = "integration_too_old"
-_ALL: Final = (_ADDRESS, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD)
+_ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD)
 
 
 @callback
 def async_address_unconfirmed(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> None:
-    """Say that somebody announced the server at `url`, where its token is not sent without being asked."""
+    """Say that somebody announced the server at `url`, where nothing of value is sent without being asked."""
     _set(hass, entry, _ADDRESS, url=escape_markdown(str(url)))
 
 
@@ -59,9 +60,15 @@ def async_incompatible(hass: HomeAssistant, entry: ConfigEntry, schema: object) 
 
 
 @callback
+def async_untrusted(hass: HomeAssistant, entry: ConfigEntry, reason: str) -> None:
+    """Say that the server's certificate is not accepted (any more), and why."""
+    _set(hass, entry, _CERTIFICATE, reason=escape_markdown(reason))
+
+
+@callback
 def async_reached(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Withdraw what an answer in our version from the known address has proven wrong."""
-    for key in (_ADDRESS, _SERVER_OLD, _INTEGRATION_OLD):
+    for key in (_ADDRESS, _CERTIFICATE, _SERVER_OLD, _INTEGRATION_OLD):
         _unset(hass, entry, key)
 
 

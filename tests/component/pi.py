@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,8 @@ class Pi:
         self.requests: list[str] = []
         self.answers: dict[str, Handler] = {}
         """Answers that stand in for the usual ones, by path."""
+        self.tls: ssl.SSLContext | None = None
+        """When set before the start, the server speaks https with this certificate."""
         self.token: str | None = None
         """When set, only requests that show it are answered."""
         self.shown: list[str | None] = []
@@ -72,11 +75,12 @@ class Pi:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
+        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True, ssl_context=self.tls).start()
         self.port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.other_url = f"http://127.0.0.1:{self._runner.addresses[1][1]}"
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        self.other_url = f"{scheme}://127.0.0.1:{self._runner.addresses[1][1]}"
 
     async def stop(self) -> None:
         """Go away, with every connection."""

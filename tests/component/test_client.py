@@ -10,14 +10,9 @@ import pytest
 from aiohttp import ClientTimeout, web
 from yarl import URL
 
-from custom_components.pi_mjpeg.client import (
-    CannotConnectError,
-    InvalidResponseError,
-    PiMjpegClient,
-    RefusedError,
-    UnauthorisedError,
-)
+from custom_components.pi_mjpeg.client import PiMjpegClient
 from custom_components.pi_mjpeg.documents import parse_snapshot
+from custom_components.pi_mjpeg.errors import CannotConnectError, InvalidResponseError, RefusedError, UnauthorisedError
 
 from .conftest import until
 from .pi import CAMERA, Handler, Pi, example, jpeg, part

@@ -35,10 +35,10 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
     ("pattern", "section"),
     [
         (r'async_abort\(reason="(\w+)"', ("config", "abort")),
-        (r'_FlowError\("(\w+)"', ("config", "error")),
-        (r'step_id="(?!init)(\w+)"', ("config", "step")),
+        (r'ProbeError\("(\w+)", str', ("config", "error")),
+        (r'raise ProbeError\("(\w+)"\)', ("config", "abort")),
         (r'step_id="(init)"', ("options", "step")),
-        (r'self._form\("(\w+)"', ("config", "step")),
+        (r'self._form\(\s*"(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
         (r'translation_domain=DOMAIN,\s+translation_key="(\w+)"', ("exceptions",)),
         (r'asking_for\("(\w+)"', ("exceptions",)),
@@ -55,7 +55,7 @@ def test_every_key_in_the_code_has_its_words(pattern: str, section: tuple[str, .
 
 def test_whatever_can_stop_an_update_of_the_address_has_its_words() -> None:
     config = read("translations/en.json")["config"]
-    assert set(config["error"]) - {"invalid_url", "no_picture"} <= set(config["abort"])
+    assert set(config["error"]) - {"certificate_changed", "invalid_url", "no_picture"} <= set(config["abort"])
 
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
@@ -86,7 +86,7 @@ def test_no_word_refers_to_others_which_only_core_resolves() -> None:
 
 def test_no_sentence_names_a_placeholder_that_the_code_does_not_fill() -> None:
     """A sentence with one that is not filled is shown to nobody, but as its key."""
-    named = {"name", "url", "cameras", "picture", "camera", "reason", "minutes", "path"}
+    named = {"name", "url", "cameras", "picture", "camera", "fingerprint", "reason", "minutes", "path"}
     assert set(re.findall(r"\{(\w+)\}", (COMPONENT / "translations/en.json").read_text(encoding="utf-8"))) == named
 
 

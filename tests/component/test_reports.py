@@ -25,12 +25,15 @@ async def test_the_diagnostics_say_how_it_is_and_name_nobody(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     pi.token = "very-secret"  # noqa: S105 - a test's
-    hass.config_entries.async_update_entry(entry, data={"url": pi.url, "token": pi.token}, options={"fps": 5})
+    hass.config_entries.async_update_entry(
+        entry, data={"url": pi.url, "token": pi.token, "fingerprint": "ab" * 32}, options={"fps": 5}
+    )
     assert await hass.config_entries.async_setup(entry.entry_id)
     await async_setup_component(hass, "diagnostics", {})
     await hass.async_block_till_done()
     told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    assert told["entry"] == {"data": {"url": "**REDACTED**", "token": "**REDACTED**"}, "options": {"fps": 5}}
+    private = dict.fromkeys(("url", "token", "fingerprint"), "**REDACTED**")
+    assert told["entry"] == {"data": private, "options": {"fps": 5}}
     assert told["reachable"] is True
     assert abs(told["clock_offset"]) < 60
     front, shed = told["server"]["cameras"]
@@ -38,8 +41,8 @@ async def test_the_diagnostics_say_how_it_is_and_name_nobody(
     assert front["controls"][0]["name"] == "Brightness"
     assert shed["telemetry"]["last_error"] == "/dev/video0 is not there: unplugged?"
     text = json.dumps(told)
-    for private in ("very-secret", pi.url, NODE, "dc:a6:32", "Garden", "Front door", "Shed"):
-        assert private not in text
+    for name in ("very-secret", pi.url, NODE, "dc:a6:32", "Garden", "Front door", "Shed"):
+        assert name not in text
 
 
 async def test_the_system_information_counts(hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry) -> None:
