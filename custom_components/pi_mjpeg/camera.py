@@ -17,6 +17,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.helpers.template import Template
 from homeassistant.util import dt as dt_util
+from yarl import URL
 
 from . import files, placard, viewer
 from .const import CONF_FPS, DOMAIN
@@ -165,9 +166,21 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             )
 
     @override
-    async def stream_source(self) -> str:
+    async def stream_source(self) -> str | None:
+        """Return an address for programs that take only a URL, such as the recorder of Home Assistant.
+
+        They know nothing of the certificate that was accepted, and some verify none: what comes over TLS, they get from
+        Home Assistant itself. None if that speaks only TLS, with a certificate for some name on the internet.
+        """
         self._raise_if_off()
-        return str(self.coordinator.client.stream_source(self._camera_id))
+        url = self.coordinator.client.stream_source(self._camera_id)
+        if url.scheme == "http":
+            return str(url)
+        api = self.hass.config.api
+        if api is None or api.use_ssl:
+            return None
+        own = URL.build(scheme="http", host="127.0.0.1", port=api.port, path="/api/camera_proxy_stream")
+        return str((own / self.entity_id).with_query(token=self.access_tokens[-1]))
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:

@@ -10,13 +10,16 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
-from homeassistant.components.camera import async_get_image
+from homeassistant.components.camera import async_get_image, async_get_stream_source
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.util.ssl import get_default_context
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
     MockConfigEntry,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
 )
 from yarl import URL
 
@@ -335,6 +338,22 @@ async def test_adding_a_known_server_again_remembers_the_certificate_it_has_now(
     assert (await by_address(hass, pi.other_url))["reason"] == "already_configured"
     assert entry.data == {"url": pi.other_url, "token": SECRET}
     await hass.async_block_till_done()
+
+
+async def test_a_recording_comes_from_home_assistant_itself(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    pi.show(jpeg(1))
+    source = await async_get_stream_source(hass, FRONT)
+    assert source is not None
+    assert SECRET not in source
+    address = URL(source)
+    assert address.origin() == URL(f"http://127.0.0.1:{hass.config.api.port}")  # type: ignore[union-attr]  # set up by the camera's dependencies
+    response = await (await hass_client_no_auth()).get(address.path_qs)
+    await response.content.readuntil(jpeg(1))
+    response.close()
+    hass.config.api.use_ssl = True  # type: ignore[union-attr]  # likewise
+    assert await async_get_stream_source(hass, FRONT) is None
 
 
 async def test_the_fingerprint_is_told_without_asking_the_server_anything(pi: Pi, certificate: Certificate) -> None:
