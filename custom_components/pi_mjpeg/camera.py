@@ -169,8 +169,8 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     async def stream_source(self) -> str | None:
         """Return an address for programs that take only a URL, such as the recorder of Home Assistant.
 
-        They know nothing of the certificate that was accepted, and some verify none: what comes over TLS, they get from
-        Home Assistant itself. None if that speaks only TLS, with a certificate for some name on the internet.
+        They know nothing of the certificate that was accepted, and the recorder verifies none at all: what comes over
+        TLS, they get from Home Assistant itself. None if that speaks only TLS, for which it has a name we do not know.
         """
         self._raise_if_off()
         url = self.coordinator.client.stream_source(self._camera_id)
