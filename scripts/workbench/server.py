@@ -1,5 +1,6 @@
 """The Pi half, as its own process on the emulated camera (or another source)."""
 
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -12,8 +13,17 @@ _PATIENCE = 20.0  # seconds; a server that has nothing to restore listens within
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """A certificate's chain, its key, and the authority that vouches for it, in PEM files."""
+
+    chain: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True)
 class ServerSettings:
-    """How a server is started: where it listens, what it shows, which broker it tells."""
+    """How a server is started: where it listens, what it shows, which broker it tells, whether it speaks TLS."""
 
     port: int
     broker: tuple[str, int] | None = None
@@ -22,11 +32,12 @@ class ServerSettings:
     name: str = "Workbench Pi"
     source: str = "emulated"
     flags: tuple[str, ...] = ()
+    certificate: Certificate | None = None
 
     @property
     def url(self) -> str:
         """The address it gives to others."""
-        return f"http://{self.public_host}:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.public_host}:{self.port}"
 
 
 class Server(Program):
@@ -43,6 +54,8 @@ class Server(Program):
             *("--source", settings.source, "--state-dir", folder / "state", "--log-level", "info"),
             *settings.flags,
         ]
+        if certificate := settings.certificate:
+            command += ["--tls-certificate", certificate.chain, "--tls-key", certificate.key]
         if settings.broker:
             host, port = settings.broker
             command += ["--mqtt-host", host, "--mqtt-port", str(port), "--public-url", settings.url]
@@ -58,8 +71,10 @@ class Server(Program):
         return self._token.read_text().strip()
 
     def _healthy(self) -> bool:
+        certificate = self.settings.certificate
+        context = ssl.create_default_context(cafile=certificate.authority) if certificate else None
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310 - http, ours
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2, context=context) as answer:  # noqa: S310 - http or https, ours
                 return bool(answer.status == 200)  # noqa: PLR2004 - OK
         except (urllib.error.URLError, OSError):
             return False

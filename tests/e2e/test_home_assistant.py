@@ -9,8 +9,8 @@ from playwright.async_api import Browser
 from workbench.environments import home_assistant
 from workbench.hass_client import PASSWORD, USERNAME, until
 from workbench.house import House
-from workbench.programs import program
 
+from tests.e2e.films import filmed
 from tests.e2e.pictures import shown, size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,18 +45,7 @@ async def test_our_snapshot_writes_a_picture_and_answers(house: House) -> None:
 
 
 async def test_camera_record_writes_a_film(house: House) -> None:
-    path = _www(house, "film.mp4")
-    await _act(house, "camera", "record", filename=str(path), duration=4)
-
-    async def written() -> bool:
-        return path.exists() and path.stat().st_size > 0
-
-    await until(written, "the film is written")
-    given = ["-hide_banner", "-loglevel", "error", "-i", str(path), "-f", "framemd5", "-"]
-    done = await asyncio.to_thread(
-        lambda: subprocess.run([program("ffmpeg"), *given], capture_output=True, text=True, check=True, timeout=60)
-    )
-    assert len([line for line in done.stdout.splitlines() if not line.startswith("#")]) > 20
+    assert await filmed(house, "film.mp4") > 20
 
 
 async def test_the_more_info_dialog_is_live(house: House, browser: Browser) -> None:
