@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -43,8 +44,8 @@ async def answer_nothing(_: web.Request) -> web.StreamResponse:
 class Certificate:
     """A certificate for this machine: of an authority, or of one of its own that nobody knows."""
 
-    def __init__(self, authority: trustme.CA | None = None) -> None:
-        issued = (authority or trustme.CA()).issue_cert("127.0.0.1")
+    def __init__(self, authority: trustme.CA | None = None, not_after: datetime | None = None) -> None:
+        issued = (authority or trustme.CA()).issue_cert("127.0.0.1", not_after=not_after)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         issued.configure_cert(self.context)
         shown = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
@@ -239,6 +240,29 @@ async def test_an_entry_that_accepted_no_certificate_verifies_as_before(
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert issues(hass, entry) == {"certificate_untrusted": {"name": "Garden Pi", "reason": UNKNOWN}}
     assert pi.requests == []
+
+
+async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_accepted(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    authority = trustme.CA()
+    authority.configure_trust(get_default_context())
+    expired = Certificate(authority, not_after=datetime.now(UTC) - timedelta(hours=1))
+    hass.config_entries.async_update_entry(entry, data={"url": pi.url, "token": SECRET})
+    await renew(pi, Certificate(authority))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await renew(pi, expired)
+    await poll(hass)
+    assert state_of(hass, FRONT) == "unavailable"
+    reason = r"the server\'s certificate is not trusted\: certificate has expired"
+    assert issues(hass, entry) == {"certificate_untrusted": {"name": "Garden Pi", "reason": reason}}
+    assert pi.shown == []
+    form = await submit(hass, await entry.start_reconfigure_flow(hass), url=pi.url)
+    assert_asked_about(form, pi, expired, reason)
+    await submit(hass, form)
+    await hass.async_block_till_done()
+    assert state_of(hass, FRONT) != "unavailable"
+    assert entry.data == {"url": pi.url, "token": SECRET, "fingerprint": expired.fingerprint}
 
 
 async def test_the_accepted_certificate_is_not_asked_about_again(
