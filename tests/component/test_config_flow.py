@@ -132,6 +132,8 @@ async def test_a_known_server_at_a_new_address_keeps_its_entry(
     result = await submit(hass, await by_address(hass), url=pi.url)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data == {"url": pi.url}
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_a_token_that_is_no_longer_taken_is_asked_for_again(
