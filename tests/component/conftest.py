@@ -13,6 +13,7 @@ from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no 
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
@@ -141,3 +142,10 @@ def state_of(hass: HomeAssistant, entity_id: str) -> str:
     state = hass.states.get(entity_id)
     assert state is not None, f"there is no {entity_id}"
     return state.state
+
+
+def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dict[str, str] | None]:
+    """Return what is shown about an entry, with what its words are filled with."""
+    ours = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert all(issue.issue_id == f"{issue.translation_key}_{entry.entry_id}" for issue in ours)
+    return {str(issue.translation_key): issue.translation_placeholders for issue in ours}

@@ -16,15 +16,8 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg.const import DOMAIN
 
-from .conftest import poll
+from .conftest import issues, poll
 from .pi import NODE, Pi
-
-
-def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dict[str, str] | None]:
-    """Return what is shown about an entry, with what its words are filled with."""
-    ours = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
-    assert all(issue.issue_id == f"{issue.translation_key}_{entry.entry_id}" for issue in ours)
-    return {str(issue.translation_key): issue.translation_placeholders for issue in ours}
 
 
 @pytest.mark.parametrize("hours", [-3, 3])

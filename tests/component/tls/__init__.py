@@ -1,0 +1,1 @@
+"""The component's tests with a server that speaks TLS."""
