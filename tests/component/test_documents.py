@@ -32,7 +32,7 @@ TEN = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 def test_the_announcement() -> None:
     announcement = parse_announcement(TOPIC, example("announcement.json"))
-    assert (announcement.id, announcement.name, announcement.auth) == (NODE, "Garden Pi", "none")
+    assert (announcement.id, announcement.name, announcement.auth) == (NODE, "Garden Pi", "token")
     assert announcement.base_url == URL("http://192.168.1.20:8000")
     front, shed = announcement.cameras
     assert (front.id, front.width, front.height, front.fps) == ("front", 1280, 720, 30)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pi_mjpeg_server.access import AccessToken
 from pi_mjpeg_server.adjustments import Adjustments
 from pi_mjpeg_server.camera import Camera, CameraSettings, State
 from pi_mjpeg_server.controls import Control
@@ -77,7 +78,8 @@ async def station(tmp_path: Path) -> Station:
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, Signer(lambda: b"k" * 32))
     adjustments = Adjustments(tmp_path / "controls.json")
-    return Station(identity, [front, shed], store, adjustments, broker, at("2026-11-22T09:00:00.000Z"))
+    token = AccessToken(tmp_path / "token")
+    return Station(identity, [front, shed], store, adjustments, broker, at("2026-11-22T09:00:00.000Z"), token)
 
 
 async def test_api_state(station: Station) -> None:
