@@ -2,7 +2,9 @@
  *
  * FAKE_V4L2 names a folder; each folder video* in it is a webcam that answers the kernel's ioctls:
  *   modes      one line for each mode: FOURCC WIDTH HEIGHT FPS
- *   frames/    what it gives, in the order of the names, over and over; each file is one buffer's content
+ *   frames/    what it gives, in the order of the names, over and over; each file is one buffer's content. Where one
+ *              has FAKE_V4L2_READY= and 19 digits in it, as a JPEG's comment may, they become the moment at which the
+ *              camera had this frame ready, in nanoseconds of CLOCK_MONOTONIC
  *   set        is written: a line "NAME VALUE" for each control that was set
  * Faults, each in force while a file of that name exists:
  *   unplugged  it is not there (open: ENOENT, an open one: ENODEV)
@@ -37,7 +39,9 @@
 #define MOST_FRAMES 64
 #define MOST_BUFFERS 8
 #define BUFFER_BYTES (4u << 20)
-#define EXPOSED_BEFORE_US 40000 /* as a webcam's sensor is read out and compressed before the frame is handed over */
+#define STAMP "FAKE_V4L2_READY="
+#define STAMP_DIGITS 19
+#define EXPOSED_BEFORE_NS 40000000LL /* as a webcam's sensor is read out and compressed before the frame is handed over */
 
 struct mode { uint32_t fourcc; int width, height, fps; };
 struct control { uint32_t id, type; const char *name; int minimum, maximum, step, initial, value; };
@@ -47,9 +51,11 @@ struct device {
     int mode_count, mode, fps;
     char *frames[MOST_FRAMES];
     size_t lengths[MOST_FRAMES];
+    char *stamps[MOST_FRAMES]; /* where its digits begin, or NULL */
     int frame_count, next_frame;
     int buffers, streaming, queue[MOST_BUFFERS], queued;
     unsigned sequence;
+    int64_t ready, period; /* nanoseconds: when the timer last was due, whoever looked when, and how often it is */
     void *memory[MOST_BUFFERS];
     struct control controls[4];
 };
@@ -119,7 +125,11 @@ static void load_frames(struct device *device) {
         snprintf(path, sizeof path, "%s/frames/%s", device->folder, names[i]);
         FILE *file = fopen(path, "rb");
         char *data = malloc(BUFFER_BYTES);
-        device->lengths[device->frame_count] = fread(data, 1, BUFFER_BYTES, file);
+        size_t length = fread(data, 1, BUFFER_BYTES, file);
+        char *stamp = memmem(data, length, STAMP, strlen(STAMP));
+        int whole = stamp && stamp + strlen(STAMP) + STAMP_DIGITS <= data + length;
+        device->stamps[device->frame_count] = whole ? stamp + strlen(STAMP) : NULL;
+        device->lengths[device->frame_count] = length;
         device->frames[device->frame_count++] = data;
         fclose(file);
         free(names[i]);
@@ -251,14 +261,24 @@ static int parameters(struct device *device, struct v4l2_streamparm *parameters,
     return 0;
 }
 
-static void tick(int fd, int fps) {
+static void tick(int fd, struct device *device, int fps) {
     struct itimerspec period = {{0, 0}, {0, 0}};
+    struct timespec now;
     if (fps) {
-        long nanoseconds = 1000000000L / fps;
-        period.it_interval.tv_sec = period.it_value.tv_sec = nanoseconds / 1000000000L;
-        period.it_interval.tv_nsec = period.it_value.tv_nsec = nanoseconds % 1000000000L;
+        device->period = 1000000000LL / fps;
+        period.it_interval.tv_sec = period.it_value.tv_sec = device->period / 1000000000LL;
+        period.it_interval.tv_nsec = period.it_value.tv_nsec = device->period % 1000000000LL;
     }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    device->ready = now.tv_sec * 1000000000LL + now.tv_nsec;
     timerfd_settime(fd, 0, &period, NULL);
+}
+
+/* By way of a text of its own, because snprintf ends one with a 0 byte. */
+static void write_stamp(char *digits, int64_t time) {
+    char text[STAMP_DIGITS + 1];
+    snprintf(text, sizeof text, "%0*lld", STAMP_DIGITS, (long long)time);
+    memcpy(digits, text, STAMP_DIGITS);
 }
 
 static int dequeue(int fd, struct device *device, struct v4l2_buffer *buffer) {
@@ -267,6 +287,7 @@ static int dequeue(int fd, struct device *device, struct v4l2_buffer *buffer) {
     if (fault(device, "unplugged")) return fail(ENODEV);
     if (!device->streaming) return fail(EINVAL);
     if (read(fd, &fired, sizeof fired) != sizeof fired) return fail(EAGAIN);
+    device->ready += (int64_t)fired * device->period;
     if (fault(device, "silent")) return fail(EAGAIN);
     pthread_mutex_lock(&lock);
     if (!device->queued) { pthread_mutex_unlock(&lock); return fail(EAGAIN); }
@@ -274,17 +295,16 @@ static int dequeue(int fd, struct device *device, struct v4l2_buffer *buffer) {
     memmove(device->queue, device->queue + 1, --device->queued * sizeof *device->queue);
     pthread_mutex_unlock(&lock);
     device->next_frame = (frame + 1) % device->frame_count;
+    if (device->stamps[frame]) write_stamp(device->stamps[frame], device->ready);
     memcpy(device->memory[index], device->frames[frame], device->lengths[frame]);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t exposed = now.tv_sec * 1000000LL + now.tv_nsec / 1000 - EXPOSED_BEFORE_US;
+    int64_t exposed = device->ready - EXPOSED_BEFORE_NS;
     buffer->index = index;
     buffer->bytesused = device->lengths[frame];
     buffer->length = BUFFER_BYTES;
     buffer->sequence = device->sequence++;
     buffer->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
-    buffer->timestamp.tv_sec = exposed / 1000000;
-    buffer->timestamp.tv_usec = exposed % 1000000;
+    buffer->timestamp.tv_sec = exposed / 1000000000;
+    buffer->timestamp.tv_usec = exposed % 1000000000 / 1000;
     return 0;
 }
 
@@ -351,6 +371,7 @@ static int answer(int fd, struct device *device, unsigned long request, void *ar
         capability->capabilities = capability->device_caps | V4L2_CAP_DEVICE_CAPS;
         return 0;
     }
+    case VIDIOC_S_INPUT: return *(int *)argument ? fail(EINVAL) : 0;
     case VIDIOC_ENUM_FMT: return enumerate_format(device, argument);
     case VIDIOC_ENUM_FRAMESIZES: return enumerate_size(device, argument);
     case VIDIOC_ENUM_FRAMEINTERVALS: return enumerate_interval(device, argument);
@@ -378,8 +399,8 @@ static int answer(int fd, struct device *device, unsigned long request, void *ar
         pthread_mutex_unlock(&lock);
         return 0;
     }
-    case VIDIOC_STREAMON: device->streaming = 1; tick(fd, device->fps); return 0;
-    case VIDIOC_STREAMOFF: wait_while(device, "stop_stuck"); device->streaming = 0; device->queued = 0; tick(fd, 0); return 0;
+    case VIDIOC_STREAMON: device->streaming = 1; tick(fd, device, device->fps); return 0;
+    case VIDIOC_STREAMOFF: wait_while(device, "stop_stuck"); device->streaming = 0; device->queued = 0; tick(fd, device, 0); return 0;
     case VIDIOC_QUERY_EXT_CTRL: return query_control(device, argument);
     case VIDIOC_QUERYMENU: return query_menu(argument);
     case VIDIOC_S_CTRL: return set_control(device, argument);

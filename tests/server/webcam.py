@@ -6,6 +6,8 @@ from pathlib import Path
 from workbench.compiler import shared_library
 
 SOURCE = Path(__file__).with_name("fake_v4l2.c")
+READY = b"FAKE_V4L2_READY="
+"""Before 19 digits in a frame, which become the moment (ns of CLOCK_MONOTONIC) at which the camera had it ready."""
 MODES = "MJPG 64 48 30\nMJPG 1280 720 30\nYUYV 64 48 30\n"
 
 
