@@ -1,45 +1,50 @@
-"""How old the pictures of a slow viewer are, beside any number of healthy ones.
+"""How old the pictures of a slow viewer are, beside any number of healthy ones: here and with ustreamer.
 
     python -m benchmarks.freshness --seconds 24 --viewers 16
 
-A server of its own plays pictures of 90 kB at 30 a second. It exits with 1 when the slow viewer's median age is a
-second or more, or when a healthy one gets less than 98 % of the pictures.
+It exits with 1 when this server's slow viewer sees pictures of a median age of a second or more, or older ones than
+ustreamer's, or when a healthy one gets less than 98 % of the pictures.
 """
 
 import argparse
-import asyncio
 import contextlib
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.server.scripted import Script, camera, serving, until
-from tests.server.test_freshness import SLOW, Watcher, watching
+from benchmarks.peers import FPS, OURS, USTREAMER, Peer, serving
+from benchmarks.readers import read
+
+SLOW = 300_000
+"""Bytes a second, a phone two walls away."""
+SETTLE = 2.0
 
 
-async def measure(seconds: float, viewers: int) -> bool:
-    """Print what the slow viewer and the others saw; return whether it is good enough."""
-    script = Script(fps=30, padding=90_000)
-    many = {"max_viewers": 1000, "max_viewers_per_camera": 1000, "max_viewers_per_address": 1000}
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as watch:
-        async with serving(Path(folder), [camera(script)], **many) as served:
+@dataclass(frozen=True)
+class Seen:
+    """What the slow viewer saw (how many pictures, of which median age in seconds), and the share the others got."""
 
-            def enter(speed: float | None) -> Watcher:
-                return watch.enter_context(watching(served.url, speed))
+    pictures: int
+    age: float
+    share: float
 
-            slow = await asyncio.to_thread(enter, SLOW)
-            others = [await asyncio.to_thread(enter, None) for _ in range(viewers)]
-            await until(lambda: all(watcher.ages for watcher in (slow, *others)))
-            made, before = script.frames, [len(watcher.ages) for watcher in others]
-            await asyncio.sleep(seconds)
-            made = script.frames - made
-            shares = [(len(watcher.ages) - count) / made for watcher, count in zip(others, before, strict=True)]
-            age = statistics.median(slow.ages[len(slow.ages) // 2 :])
-            print(f"a reader of {SLOW} bytes a second: {len(slow.ages)} pictures, median age {age:.2f} s")
-            print(f"{viewers} others: at least {min(shares):.1%} of {made} pictures")
-            watch.close()
-    return age < 1 and min(shares) >= 0.98  # noqa: PLR2004  (the promise)
+
+def measure(peer: Peer, seconds: float, viewers: int) -> Seen:
+    """Let a slow viewer watch, and others beside it."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as leave:
+        served = leave.enter_context(serving(peer, Path(folder)))
+        slow, *others = [leave.enter_context(contextlib.closing(served.viewer(SLOW)))] + [
+            leave.enter_context(contextlib.closing(served.viewer())) for _ in range(viewers)
+        ]
+        read([slow, *others], SETTLE)
+        for viewer in others:
+            viewer.ages.clear()
+        read([slow, *others], seconds)
+        # What it sees at first was sent before anything could queue.
+        age = statistics.median(slow.ages[len(slow.ages) // 2 :])
+        return Seen(len(slow.ages), age, min(len(viewer.ages) for viewer in others) / (FPS * seconds))
 
 
 def main() -> int:
@@ -48,7 +53,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=24)
     parser.add_argument("--viewers", type=int, default=16)
     asked = parser.parse_args()
-    return int(not asyncio.run(measure(asked.seconds, asked.viewers)))
+    ours, theirs = (measure(peer, asked.seconds, asked.viewers) for peer in (OURS, USTREAMER))
+    print(f"| a reader of {SLOW} bytes a second beside {asked.viewers} others | pi_mjpeg | ustreamer | ratio |")
+    print("|---|---|---|---|")
+    print(f"| median age of its pictures | {ours.age:.2f} s | {theirs.age:.2f} s | {ours.age / theirs.age:.2f} |")
+    print(f"| pictures it got | {ours.pictures} | {theirs.pictures} | {ours.pictures / theirs.pictures:.2f} |")
+    print(f"| what the others got, at the least | {ours.share:.1%} | {theirs.share:.1%} | |")
+    return int(not (ours.age < min(1, theirs.age) and ours.share >= 0.98))  # noqa: PLR2004  (the promise)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from workbench.interpreter import home_assistant_python
 from workbench.processes import run
 
 HOME_ASSISTANT = "2026.11.0"
+_FLASK = "flask==3.1.3"
 
 _SERVER = cache.ROOT / "server"
 _TESTS = cache.ROOT / "tests"
@@ -30,6 +31,11 @@ def tests() -> Path:
     files = _requirements("server/requirements.txt", "e2e/requirements.txt")
     words = ["--editable", _SERVER, "--requirement", _TOOLS, *files, "--override", _TESTS / "server/overrides.txt"]
     return _made("env-tests", Path(sys.executable), words)
+
+
+def article() -> Path:
+    """Return the environment of the article's server, which the benchmarks compare this one with."""
+    return _made("env-article", Path(sys.executable), ["--editable", f"{_SERVER}[v4l2]", _FLASK])
 
 
 def component() -> Path:

@@ -26,6 +26,7 @@ _PACKAGES = {
     "nginx": _Package(("nginx-light",), "usr/sbin/nginx"),
     "caddy": _Package(("caddy",), "usr/bin/caddy"),
     "firefox": _Package(("firefox-esr", "fonts-dejavu-core"), "usr/lib/firefox-esr/firefox-esr"),
+    "ustreamer": _Package(("ustreamer",), "usr/bin/ustreamer"),
     "ffmpeg": _Package(("ffmpeg",), "usr/bin/ffmpeg"),
     # /usr/bin/chromium is a script that knows only the system's own Chromium. Without a font it ends at once.
     "chromium": _Package(("chromium", "fonts-dejavu-core"), "usr/lib/chromium/chromium"),
