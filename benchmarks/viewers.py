@@ -21,14 +21,14 @@ from benchmarks.readers import read
 
 COUNTS = (1, 8, 32)
 SETTLE = 2.0
-BUSIEST = 80.0  # per cent of a core that the readers may take: with more, they may keep a server waiting
+BUSIEST = 80.0  # per cent of the time that the readers may be busy: with more, they may keep a server waiting
 
 IDLE = "of a core, %"
 COST = "processor time for a frame of one, us"
 AGE = "age of a picture, median, ms"
 LATE = "95 % are younger than, ms"
 GOT = "frames that each got, at the least, %"
-READERS = "the readers themselves, of a core, %"
+READERS = "the readers read or waited for a core, % of the time"
 
 Figures = dict[tuple[int, str], float]
 """What was measured in one turn, by the number of viewers and what it is."""
@@ -97,7 +97,7 @@ def main() -> int:
     show([peer.name for peer in peers], medians)
     busiest = max(turn[count, READERS] for mine in turns.values() for turn in mine for count in COUNTS)
     if busiest > BUSIEST:
-        print(f"the readers took {busiest:.0f} % of a core, so these figures may be theirs")
+        print(f"the readers were busy {busiest:.0f} % of the time, so these figures may be theirs")
         return 2
     failures = broken(*medians[:2])
     print("\n".join(failures))
