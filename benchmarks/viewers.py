@@ -100,7 +100,8 @@ def main() -> int:
         print(f"the readers were busy {busiest:.0f} % of the time, so these figures may be theirs")
         return 2
     failures = broken(*medians[:2])
-    print("\n".join(failures))
+    for failure in failures:
+        print(failure)
     return int(bool(failures))
 
 
