@@ -15,18 +15,15 @@ from workbench.programs import program
 
 _PATIENCE = 60.0  # seconds; the first start on a small machine makes a profile
 
-# What is not on this machine is asked of a proxy that nobody runs: no test reaches Mozilla's hosts.
+# What is not on this machine is asked of a proxy that nobody runs, names too: no test reaches Mozilla's hosts.
 _PREFERENCES = {
     "network.proxy.type": 1,
-    "network.proxy.http": "127.0.0.1",
-    "network.proxy.http_port": 9,
-    "network.proxy.ssl": "127.0.0.1",
-    "network.proxy.ssl_port": 9,
-    "network.connectivity-service.enabled": False,
-    "network.trr.mode": 5,
-    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.proxy.socks": "127.0.0.1",
+    "network.proxy.socks_port": 9,
+    "network.proxy.socks_remote_dns": True,
+    "network.proxy.failover_direct": False,
+    "network.proxy.allow_bypass": False,
 }
-
 
 ENTER = "\ue007"
 """The key, as WebDriver writes it."""
