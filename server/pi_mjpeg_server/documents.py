@@ -122,6 +122,7 @@ def _camera_in_state(camera: Camera, base: str) -> Document:
     return {
         **camera_facts(camera),
         "source": camera.mode.source or settings.source,
+        "note": camera.mode.note,
         "available": camera.available,
         "state": camera.state.value,
         "reason": camera.reason,

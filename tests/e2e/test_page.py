@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from pi_mjpeg_server.camera import Camera, CameraSettings
 from pi_mjpeg_server.controls import Control, ControlValue
-from pi_mjpeg_server.sources import SourceSettings
+from pi_mjpeg_server.sources import Mode, SourceSettings
 from playwright.async_api import Page, expect
 from workbench.network import free_ports
 
@@ -164,6 +164,13 @@ async def test_a_fifth_camera_shows_stills_that_renew(page: Page, tmp_path: Path
         await expect(attic.get_by_role("status").first).to_have_text("Waiting for a viewer")
 
 
+async def test_it_says_why_it_shows_another_camera_than_one_may_expect(page: Page, tmp_path: Path) -> None:
+    script = Script(fps=5, mode=Mode(model="Scripted", size=(64, 48), fps=5, note="the only one that was found"))
+    async with serving(tmp_path, [camera(script)]) as served:
+        await page.goto(served.url)
+        await expect(page.get_by_text("the only one that was found")).to_be_visible()
+
+
 class _ManyControls(ScriptedSource):
     """A camera with a control of each type."""
 
@@ -214,9 +221,13 @@ async def test_controls_are_as_the_camera_names_them_and_set_it(page: Page, tmp_
         await expect(page.get_by_role("alert")).to_contain_text("power_line_frequency was not set: ")
 
 
-async def test_a_control_set_elsewhere_is_shown(served: Served, page: Page, script: Script) -> None:
+async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
+    served: Served, page: Page, script: Script
+) -> None:
     await log_in(page, served)
     await page.get_by_role("region", name="Front").get_by_text("Controls").click()
+    slider = page.get_by_role("slider", name="brightness")
+    await slider.focus()
     assert served.station.token is not None
     bearer = {"Authorization": f"Bearer {served.station.token.value}"}
     async with (
@@ -225,4 +236,9 @@ async def test_a_control_set_elsewhere_is_shown(served: Served, page: Page, scri
     ):
         assert response.status == 200
     assert script.brightness == 12
-    await expect(page.get_by_role("slider", name="brightness")).to_have_value("12")
+    # Longer than the page waits before it asks again.
+    await asyncio.sleep(3)
+    await expect(slider).to_be_focused()
+    await expect(slider).to_have_value("0")
+    await slider.blur()
+    await expect(slider).to_have_value("12")

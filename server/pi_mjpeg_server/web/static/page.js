@@ -174,6 +174,7 @@ function showCamera(camera) {
   const size = camera.width ? `${camera.width} × ${camera.height}` : "size unknown";
   const facts = [size, `${camera.measured_fps} pictures a second`].map((fact) => fact.replaceAll(" ", "\u00a0"));
   say(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
+  say(section.querySelector(".note"), camera.note ?? "");
   showViewers(section.querySelector(".viewers"), camera.viewers);
   showControls(section.querySelector(".controls"), camera);
   reconnectIfStalled(section);
