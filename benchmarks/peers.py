@@ -7,6 +7,7 @@ three pass the camera's JPEGs on as they are.
 import asyncio
 import contextlib
 import io
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,9 +32,7 @@ _OURS = """
 host = "{host}"
 port = {port}
 state_dir = "{folder}/state"
-max_viewers = 1000
-max_viewers_per_camera = 1000
-max_viewers_per_address = 1000
+{settings}
 [auth]
 mode = "none"
 [[camera]]
@@ -43,20 +42,26 @@ size = [1280, 720]
 fps = 30
 linger = 0
 """
+_FOR_ALL = "max_viewers = 1000\nmax_viewers_per_camera = 1000\nmax_viewers_per_address = 1000"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: where its stream is, and its command, made of a folder of its own, a camera and a port."""
+    """A server: where its stream is, and its command, made of a folder of its own, a camera and a port.
+
+    One that serves TLS has a context that trusts it.
+    """
 
     name: str
     path: str
     command: Callable[[Path, Path, int], list[str | Path]]
+    trust: ssl.SSLContext | None = None
 
 
-def _ours(folder: Path, camera: Path, port: int) -> list[str | Path]:
+def ours(folder: Path, camera: Path, port: int, settings: str = _FOR_ALL) -> list[str | Path]:
+    """Return the command of this project's server, with these lines in [server]."""
     file = folder / "config.toml"
-    file.write_text(_OURS.format(host=LOOPBACK, port=port, folder=folder, camera=camera))
+    file.write_text(_OURS.format(host=LOOPBACK, port=port, folder=folder, camera=camera, settings=settings))
     return [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", file, "--log-level", "error"]
 
 
@@ -70,7 +75,7 @@ def _article(_folder: Path, camera: Path, port: int) -> list[str | Path]:
     return [environments.article() / "bin/python", "-m", "benchmarks.article", camera, str(port)]
 
 
-OURS = Peer("pi_mjpeg", "/stream", _ours)
+OURS = Peer("pi_mjpeg", "/stream", ours)
 USTREAMER = Peer("ustreamer", "/stream", _ustreamer)
 ARTICLE = Peer("Flask", "/video_feed", _article)
 
@@ -81,11 +86,11 @@ class Served:
 
     program: Program
     port: int
-    path: str
+    peer: Peer
 
     def viewer(self, speed: float | None = None) -> Viewer:
         """Return somebody who watches its stream."""
-        return Viewer(self.port, self.path, speed)
+        return Viewer(self.port, self.peer.path, speed, self.peer.trust)
 
 
 @contextlib.contextmanager
@@ -95,7 +100,7 @@ def serving(peer: Peer, folder: Path) -> Iterator[Served]:
     port = free_ports(0)[0]
     command = peer.command(folder, webcam.path, port)
     server = Program(peer.name, command, folder / "log", environment(folder))
-    served = Served(server, port, peer.path)
+    served = Served(server, port, peer)
     server.start()
     try:
         asyncio.run(server.wait_until(lambda: _gives_pictures(served), _PATIENCE))

@@ -7,6 +7,7 @@ is nobody's word but the clock's. The age is taken when the picture's last byte 
 import re
 import selectors
 import socket
+import ssl
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -26,8 +27,11 @@ _buffer = memoryview(bytearray(1 << 20))
 class Viewer:
     """One connection to a stream; with a `speed` in bytes a second it is a slow one."""
 
-    def __init__(self, port: int, path: str, speed: float | None = None) -> None:
-        """Connect to a server of this machine and ask for the stream. Raises OSError when there is none."""
+    def __init__(self, port: int, path: str, speed: float | None = None, trust: ssl.SSLContext | None = None) -> None:
+        """Connect to a server of this machine, by TLS with a context, and ask for the stream.
+
+        Raises OSError when there is none.
+        """
         self.ages: list[float] = []
         """Of each picture, once, in seconds: from the moment the camera had it ready until its last byte came."""
         self.due = 0.0
@@ -42,6 +46,8 @@ class Viewer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self._socket.settimeout(10)
         self._socket.connect((LOOPBACK, port))
+        if trust:
+            self._socket = trust.wrap_socket(self._socket, server_hostname="localhost")
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self._began = time.monotonic()
 
@@ -63,6 +69,9 @@ class Viewer:
             self.due = self._began + self._taken / self._speed
         while data:
             data = self._skip(data) if self._left else self._begin(data)
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            # What is decrypted already wakes no selector.
+            self.take()
 
     def _skip(self, data: memoryview) -> memoryview:
         """Leave out what belongs to the picture; return the rest."""
