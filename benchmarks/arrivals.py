@@ -114,7 +114,7 @@ def main() -> int:
         probe.close()
         file = Path(folder) / "config.toml"
         file.write_text(_CONFIGURATION.format(port=port, folder=folder))
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "pi_mjpeg_server",

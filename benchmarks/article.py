@@ -40,12 +40,12 @@ def parts() -> Iterator[bytes]:
         yield b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n--frame\r\n"
 
 
-@app.route("/video_feed")
 def video_feed() -> Response:
     """Answer with the stream."""
     return Response(parts(), mimetype="multipart/x-mixed-replace; boundary=frame")
 
 
 if __name__ == "__main__":
+    app.add_url_rule("/video_feed", view_func=video_feed)
     threading.Thread(target=capture, args=(sys.argv[1],), daemon=True).start()
     app.run(port=int(sys.argv[2]), threaded=True)

@@ -25,7 +25,7 @@ def main() -> int:
         (tools / "ruff", "check"),
         (tools / "ruff", "format", "--check"),
         (tools / "mypy", "server/pi_mjpeg_server", "tests/server"),
-        (tools / "mypy", "scripts/workbench", "tests/e2e", "--exclude", _WITH_HOME_ASSISTANT),
+        (tools / "mypy", "scripts/workbench", "tests/e2e", "benchmarks", "--exclude", _WITH_HOME_ASSISTANT),
         (component / "mypy", "custom_components/pi_mjpeg", "tests/component", _WITH_HOME_ASSISTANT),
     )
     passed = [_passes(check) for check in checks]
