@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,12 @@ def established(url: str) -> int:
     port = f"{urlsplit(url).port:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[1].endswith(f":{port}") and row[3] == "01" for row in rows)
+
+
+async def closed_within(reader: asyncio.StreamReader, seconds: float) -> float:
+    """Wait for the server to hang up; return how long it took."""
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(seconds):
+            await reader.read()
+    return time.monotonic() - began
