@@ -1,16 +1,13 @@
-"""The documents of the contract: JSON from the network made into models, or refused.
-
-Fields that are not known are ignored, so that a newer server may say more. Whatever is known is checked completely.
-"""
+"""The documents of the contract: JSON from the network made into models, or refused."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import voluptuous as vol
 from homeassistant.util.json import json_loads
 from yarl import URL
 
-from .const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_CAMERAS, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
+from .const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
 from .models import (
     AnnouncedCamera,
     Announcement,
@@ -23,27 +20,19 @@ from .models import (
     ServerTelemetry,
     Snapshot,
 )
-from .validators import (
-    base_url,
-    camera_id,
-    http_url,
-    mac_address,
-    moment,
-    node_id,
-    number,
-    prose,
-    snapshot_id,
-    text,
-    whole,
+from .schemas import (
+    ANNOUNCEMENT,
+    API_STATE,
+    BEACON,
+    CAMERA_TELEMETRY,
+    CAMERA_TELEMETRY_FIELDS,
+    CHANGED_CONTROLS,
+    ERROR,
+    SERVER_TELEMETRY,
+    SERVER_TELEMETRY_FIELDS,
+    SNAPSHOT,
 )
-
-MAX_VIEWERS: Final = 1024
-MAX_CONTROLS: Final = 64
-MAX_OPTIONS: Final = 64
-MAX_REASONS: Final = 16
-_COUNT: Final = whole(0, 2**53)
-_SIDE: Final = whole(1, 2**16)
-_FPS: Final = number(0, 1000)
+from .validators import base_url
 
 
 class DocumentError(Exception):
@@ -59,132 +48,6 @@ class UnknownSchemaError(DocumentError):
             "update the older one of the server and the integration"
         )
         self.schema = schema
-
-
-def _document(fields: dict[str, object]) -> vol.Schema:
-    """Make the schema of an object that has all these fields, and possibly more."""
-    return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
-
-
-def _frozen(values: list[str]) -> tuple[str, ...]:
-    # A bare `tuple` would ask for one: a schema takes a type as a check.
-    return tuple(values)
-
-
-STATES: Final = ("idle", "starting", "live", "failing", "stuck")
-"""What a camera can be; the first three are available."""
-
-_STATE: Final = vol.In(STATES)
-_AUTH: Final = vol.In(("none", "token"))
-
-_ANNOUNCED_CAMERA: Final = _document(
-    {
-        "id": camera_id,
-        "name": text,
-        "model": vol.Maybe(text),
-        "width": vol.Maybe(_SIDE),
-        "height": vol.Maybe(_SIDE),
-        "fps": _FPS,
-        "stream_url": http_url,
-        "snapshot_url": http_url,
-        "availability_topic": text,
-        "state_topic": text,
-        "snapshot_topic": text,
-        "command_topic": text,
-    }
-)
-
-_ANNOUNCEMENT: Final = _document(
-    {
-        "id": node_id,
-        "name": text,
-        "model": text,
-        "sw_version": text,
-        "mac": vol.Maybe(mac_address),
-        "base_url": base_url,
-        "auth": _AUTH,
-        "availability_topic": text,
-        "cameras": vol.All([_ANNOUNCED_CAMERA], vol.Length(max=MAX_CAMERAS)),
-    }
-)
-
-_BEACON: Final = _document(
-    {"id": node_id, "name": text, "auth": _AUTH, "scheme": vol.In(("http", "https")), "version": text}
-)
-
-_CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
-    "state": _STATE,
-    "reason": vol.Maybe(prose),
-    "since": moment,
-    "viewers": _COUNT,
-    "drops": _COUNT,
-    "restarts": _COUNT,
-    "last_error": vol.Maybe(prose),
-}
-_CAMERA_TELEMETRY: Final = _document({**_CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
-
-_SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
-    "started_at": moment,
-    "viewers": _COUNT,
-    "temperature": vol.Maybe(number(-100, 200)),
-    "throttled": vol.Maybe(vol.All([text], vol.Length(max=MAX_REASONS), _frozen)),
-}
-_SERVER_TELEMETRY: Final = _document(_SERVER_TELEMETRY_FIELDS)
-
-_RANGE: Final = vol.Maybe(number(-(2.0**63), 2.0**63))
-_CONTROL: Final = _document(
-    {
-        "name": text,
-        "type": vol.In(("boolean", "integer", "number", "menu")),
-        "minimum": _RANGE,
-        "maximum": _RANGE,
-        "step": _RANGE,
-        "value": vol.Any(bool, number(-(2.0**63), 2.0**63), text),
-        "options": vol.All([text], vol.Length(max=MAX_OPTIONS), _frozen),
-    }
-)
-
-_CONTROLS: Final = vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS))
-
-_CAMERA: Final = _document(
-    {
-        **_CAMERA_TELEMETRY_FIELDS,
-        "id": camera_id,
-        "name": text,
-        "source": text,
-        "model": vol.Maybe(text),
-        "width": vol.Maybe(_SIDE),
-        "height": vol.Maybe(_SIDE),
-        "fps": _FPS,
-        "measured_fps": _FPS,
-        "available": bool,
-        "controls": _CONTROLS,
-        "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
-    }
-)
-
-_API_STATE: Final = _document(
-    {
-        "server": _document(
-            {
-                **_SERVER_TELEMETRY_FIELDS,
-                "id": node_id,
-                "name": text,
-                "model": text,
-                "version": text,
-                "mac": vol.Maybe(mac_address),
-                "auth": _AUTH,
-            }
-        ),
-        "cameras": vol.All([_CAMERA], vol.Length(max=MAX_CAMERAS)),
-    }
-)
-
-_SNAPSHOT: Final = _document(
-    {"id": snapshot_id, "url": http_url, "time": moment, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
-)
-
-_ERROR: Final = _document({"error": _document({"code": text, "message": prose})})
 
 
 def _read(
@@ -216,7 +79,7 @@ def _read(
 
 def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announcement:
     """Read `announcement.json` as it came on `topic`. Raises `DocumentError`."""
-    fields = _read(payload, _ANNOUNCEMENT)
+    fields = _read(payload, ANNOUNCEMENT)
     node, base = fields["id"], fields["base_url"]
     _by_id(fields["cameras"])
     expected = {
@@ -241,7 +104,7 @@ def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announce
 def parse_beacon(host: str, port: int | None, properties: Mapping[str, object]) -> Beacon:
     """Read what a server announced by multicast DNS. Raises `DocumentError`."""
     try:
-        fields = _BEACON(dict(properties))
+        fields = BEACON(dict(properties))
         url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
     except (vol.Invalid, ValueError) as error:
         raise DocumentError("its record is not that of a pi-mjpeg server") from error
@@ -250,36 +113,36 @@ def parse_beacon(host: str, port: int | None, properties: Mapping[str, object]) 
 
 def parse_state(payload: bytes) -> Server:
     """Read `api_state.json`. Raises `DocumentError`."""
-    fields = _read(payload, _API_STATE, limit=MAX_STATE_BYTES)
+    fields = _read(payload, API_STATE, limit=MAX_STATE_BYTES)
     server = fields["server"]
-    telemetry = ServerTelemetry(**{field: server.pop(field) for field in _SERVER_TELEMETRY_FIELDS})
+    telemetry = ServerTelemetry(**{field: server.pop(field) for field in SERVER_TELEMETRY_FIELDS})
     cameras = {key: _camera(camera) for key, camera in _by_id(fields["cameras"]).items()}
     return Server(**server, telemetry=telemetry, cameras=cameras)
 
 
 def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
     """Read `camera_state.json`. Raises `DocumentError`."""
-    return CameraTelemetry(**_read(payload, _CAMERA_TELEMETRY))
+    return CameraTelemetry(**_read(payload, CAMERA_TELEMETRY))
 
 
 def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
     """Read `server_state.json`. Raises `DocumentError`."""
-    return ServerTelemetry(**_read(payload, _SERVER_TELEMETRY))
+    return ServerTelemetry(**_read(payload, SERVER_TELEMETRY))
 
 
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Read `snapshot.json`, which carries no schema number as an answer over HTTP. Raises `DocumentError`."""
-    return Snapshot(**_read(payload, _SNAPSHOT, numbered=numbered))
+    return Snapshot(**_read(payload, SNAPSHOT, numbered=numbered))
 
 
 def parse_controls(payload: bytes) -> dict[str, Control]:
     """Read the answer to a change of controls. Raises `DocumentError`."""
-    return _controls(_read(payload, _document({"controls": _CONTROLS}), numbered=False)["controls"])
+    return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
 
 
 def parse_error(payload: bytes) -> ServerMessage:
     """Read `error.json`. Raises `DocumentError`."""
-    return ServerMessage(**_read(payload, _ERROR, numbered=False)["error"])
+    return ServerMessage(**_read(payload, ERROR, numbered=False)["error"])
 
 
 def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -291,7 +154,7 @@ def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _camera(fields: dict[str, Any]) -> Camera:
     fields["controls"] = _controls(fields["controls"])
-    measured = {field: fields.pop(field) for field in _CAMERA_TELEMETRY_FIELDS}
+    measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
     telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
     return Camera(**fields, telemetry=telemetry)
 

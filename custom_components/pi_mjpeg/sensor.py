@@ -16,9 +16,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .documents import STATES
 from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found
 from .models import CameraTelemetry, ServerTelemetry
+from .schemas import STATES
 
 PARALLEL_UPDATES = 0
 

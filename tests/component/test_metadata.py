@@ -10,7 +10,7 @@ import pytest
 from homeassistant.util.yaml import load_yaml_dict
 
 from custom_components.pi_mjpeg.controls import TRANSLATED
-from custom_components.pi_mjpeg.documents import STATES
+from custom_components.pi_mjpeg.schemas import STATES
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.glob("*.py"))
