@@ -52,9 +52,10 @@ class Entrance:
                 sock, address = await loop.sock_accept(listener)
             except OSError as error:
                 # What else there is concerns the one who came, and is over (accept(2) on Linux).
-                if error.errno in _FULL_UP:
+                full_up = error.errno in _FULL_UP
+                if full_up:
                     self._grumbler.grumble("full", f"no connection can be taken in: {error.strerror}")
-                    await asyncio.sleep(_BREATH)
+                await asyncio.sleep(_BREATH if full_up else 0)
                 continue
             self._receive(sock, str(address[0]).removeprefix("::ffff:"))
             # One at a time: a thousand at once must not hold up the frames of who watches.
@@ -72,9 +73,10 @@ class Entrance:
 
     async def _let_in(self, sock: socket.socket, place: Place) -> None:
         tls = self._context is not None
-        try:
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_WITHIN * 1000))
+        try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(self._server, place),
                 sock,
