@@ -88,7 +88,7 @@ async def test_a_network_that_comes_late_and_changes_is_followed(network: Networ
     assert (await network.found()).parsed_addresses() == ["127.0.0.1"]
     addresses.append("127.0.0.2")
     async with asyncio.timeout(10):
-        while (await network.found()).parsed_addresses() != ["127.0.0.1", "127.0.0.2"]:  # noqa: ASYNC110 - it asks the network
+        while sorted((await network.found()).parsed_addresses()) != ["127.0.0.1", "127.0.0.2"]:  # noqa: ASYNC110 - it asks the network
             await asyncio.sleep(0.1)
     await beacon.stop()
 
