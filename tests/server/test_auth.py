@@ -323,6 +323,10 @@ def test_the_waits_double_end_and_are_forgotten() -> None:
         throttled.wrong(f"2001:db8::{number}", now)
     assert throttled.wait("2001:db8::ffff", now) > 0
     assert throttled.wait("2001:db8:0:1::1", now) == 0
+    for _ in range(5):
+        throttled.wrong("::ffff:192.0.2.5", now)
+    assert throttled.wait("192.0.2.5", now) > 0
+    assert throttled.wait("::ffff:192.0.2.6", now) == 0
     for number in range(5000):
         throttled.wrong(f"10.0.{number // 256}.{number % 256}", now)
     assert throttled.wait("2001:db8::1", now) == 0

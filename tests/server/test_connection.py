@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from pi_mjpeg_server.web import connection, entrance, request, stream
+from pi_mjpeg_server.web import connection, entrance, metrics, request, stream
 
 from tests.server.bystander import undisturbed
 from tests.server.scripted import Script, Served, camera, serving, until
@@ -95,6 +98,7 @@ HOSTILE = [
     (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 400),
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+    (b"GET http://xn--/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200 + b"\r\n\r\n", 400),
     (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nExpect: \xfe\r\n\r\n", 400),
@@ -108,6 +112,7 @@ HOSTILE = [
     (FORM + b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n" + HUGE + b"\r\n0\r\n\r\n", 413),
     (FORM + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx", 415),
     (FORM.replace(b"x-www-form-urlencoded", b"json") + b"Content-Length: 2\r\n\r\n{}", 415),
+    (FORM.replace(b"application", b"(" * 4000) + b"Content-Length: 0\r\n\r\n", 415),
 ]
 
 
@@ -155,6 +160,72 @@ async def test_a_thousand_pipelined_requests_are_answered_in_order(served: Serve
         for _ in range(500):
             assert (await answer(reader))[0] == 200
             assert (await answer(reader))[0] == 404
+
+
+COSTLY = [
+    b"GET " + b"/" * 1900 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /" + b"/.." * 600 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    FORM.replace(b"encoded", b"encoded;NUMBER" + b'"' * 4000) + b"Content-Length: 7\r\n\r\ntoken=x",
+]
+
+
+@pytest.mark.parametrize("request_", COSTLY, ids=["slashes", "dots", "quotes"])
+async def test_what_costs_the_server_most_holds_up_no_frame(served: Served, script: Script, request_: bytes) -> None:
+    numbers = itertools.count()
+
+    async def ask() -> None:
+        async with connected(served.url) as (reader, writer):
+            for _ in range(6):
+                # Each is another one: what was parsed once may be remembered.
+                writer.write(request_.replace(b"NUMBER", b"%d" % next(numbers)))
+                await answer(reader)
+
+    async with undisturbed(served, script):
+        await asyncio.gather(*(ask() for _ in range(50)))
+
+
+async def test_one_request_begins_in_a_turn_of_the_loop(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    turn, begun = 0, []
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_soon(count)
+
+    def costly(_: object) -> bytes:
+        begun.append(turn)
+        return b""
+
+    monkeypatch.setattr(metrics, "generate_latest", costly)
+    parts = urlsplit(served.url)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(40)]
+        await until(lambda: established(served.url) == 40)
+        await asyncio.sleep(0.1)
+        loop.call_soon(count)
+        # All at once: the loop has no turn meanwhile.
+        for sock in crowd:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: len(begun) == 40)
+    assert len(set(begun)) == 40
+
+
+async def test_requests_behind_one_who_takes_nothing_hold_little_memory(served: Served) -> None:
+    head = b"".join(b"X%02d: " % number + b"y" * 4000 + b"\r\n" for number in range(60))
+    large = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n"
+    everything = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n" + large * 60
+    parts = urlsplit(served.url)
+    with socket.create_connection((parts.hostname, parts.port)) as sock:
+        sock.settimeout(2)
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.to_thread(sock.sendall, everything)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held < 3_000_000
 
 
 async def test_requests_behind_a_stream_take_no_memory(served: Served) -> None:

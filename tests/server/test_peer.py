@@ -51,6 +51,9 @@ def test_a_strangers_word_about_itself_counts_for_nothing() -> None:
         ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
         ("203.0.113.7, 10.0.0.3", "203.0.113.7"),
         ("2001:db8::1", "2001:db8::1"),
+        # As a proxy writes it that listens on a socket for both versions of IP.
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7, ::ffff:10.0.0.3", "203.0.113.7"),
         ("10.0.0.3", "10.0.0.3"),
         ("nonsense, 10.0.0.3", "10.0.0.3"),
         ("203.0.113.7, nonsense", PROXY),

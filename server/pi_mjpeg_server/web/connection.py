@@ -2,24 +2,30 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import web, web_protocol
 
 from pi_mjpeg_server.web.door import Place
 
 IDLE = 15.0
 """Seconds in which the first request has to be there whole, and the next one after an answer."""
 
-_LONGEST_LINE = 8190
+_LONGEST_LINE = 2048
 _LONGEST_HEADER = 4096
 _MOST_HEADERS = 64
+_NO_HTTP = "this is not HTTP as this server understands it: see RFC 9112, and keep lines and headers short"
+
+# A request that waits behind another holds its headers. Of 32, which aiohttp takes ahead, a few dozen connections would
+# fill the memory of a small Pi.
+web_protocol.MAX_MSG_QUEUE_SIZE = 2
 
 
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a place of its own and with refusals in JSON."""
 
-    def __init__(self, server: web.Server, place: Place) -> None:
-        """Speak for this server, and leave the place in the end."""
+    def __init__(self, server: web.Server, place: Place, turn: asyncio.Lock) -> None:
+        """Speak for this server, take turns with its other connections, and leave the place in the end."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -32,6 +38,28 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._place = place
+        self._turn = turn
+
+    async def start(self) -> None:
+        """Answer one request after the other, until the connection ends."""
+        try:
+            await super().start()
+        except Exception:  # noqa: BLE001  (whatever it is, it comes of what was sent)
+            # aiohttp looks at the target's host where nothing is caught, and some are refused there: http://xn--/
+            if self.transport is not None:
+                self.transport.write(_raw("400 Bad Request", _refusal("bad_request", _NO_HTTP)))
+                self.transport.close()
+
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        """Begin one request in each turn of the loop: with fifty at once, frames would wait until all are answered."""
+        async with self._turn:
+            await asyncio.sleep(0)
+        return await super()._handle_request(request, start_time, request_handler)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Make room for another."""
@@ -43,7 +71,7 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002  (it may quote what was sent)
     ) -> web.StreamResponse:
         """Answer what is no HTTP in the form of every refusal, and hang up."""
         if request.writer.output_size > 0:
@@ -53,8 +81,7 @@ class Connection(web.RequestHandler):
             status = web.HTTPBadRequest.status_code
         if status < web.HTTPInternalServerError.status_code:
             # aiohttp's message may quote what was sent; it goes back to nobody.
-            message = "this is not HTTP as this server understands it: see RFC 9112, and keep lines and headers short"
-            response = web.Response(status=status, body=_refusal("bad_request", message))
+            response = web.Response(status=status, body=_refusal("bad_request", _NO_HTTP))
         else:
             self.log_exception("a request failed", exc_info=exc)
             response = web.Response(status=status, body=_refusal("internal", "the server made a mistake"))
@@ -67,14 +94,14 @@ def _refusal(code: str, message: str) -> bytes:
     return json.dumps({"error": {"code": code, "message": message}}).encode()
 
 
-def _full() -> bytes:
-    body = _refusal("too_many_connections", "there are too many connections; try again in a few seconds")
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+def _raw(status: str, body: bytes, header: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{header}"
+    return f"{head}Connection: close\r\n\r\n".encode() + body
 
 
-FULL = _full()
+FULL = _raw(
+    "503 Service Unavailable",
+    _refusal("too_many_connections", "there are too many connections; try again in a few seconds"),
+    "Retry-After: 5\r\n",
+)
 """What somebody is told for whom there is no room."""

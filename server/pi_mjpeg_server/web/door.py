@@ -2,9 +2,9 @@
 
 from collections import Counter
 
+from pi_mjpeg_server.web.address import network
 from pi_mjpeg_server.web.limits import Limits
 from pi_mjpeg_server.web.peer import Reception
-from pi_mjpeg_server.web.throttle import network
 
 
 class Door:

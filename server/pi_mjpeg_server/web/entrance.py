@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import web
 
 from pi_mjpeg_server.grumbler import Grumbler
+from pi_mjpeg_server.web.address import plain
 from pi_mjpeg_server.web.connection import FULL, Connection
 from pi_mjpeg_server.web.door import Door, Place
 
@@ -32,6 +33,7 @@ class Entrance:
         self._door = door
         self._context = context
         self._coming: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
         self._grumbler = Grumbler()
 
     @contextlib.asynccontextmanager
@@ -57,7 +59,7 @@ class Entrance:
                     self._grumbler.grumble("full", f"no connection can be taken in: {error.strerror}")
                 await asyncio.sleep(_BREATH if full_up else 0)
                 continue
-            self._receive(sock, str(address[0]).removeprefix("::ffff:"))
+            self._receive(sock, plain(str(address[0])))
             # One at a time: a thousand at once must not hold up the frames of who watches.
             await asyncio.sleep(0)
 
@@ -78,7 +80,7 @@ class Entrance:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_WITHIN * 1000))
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._server, place),
+                lambda: Connection(self._server, place, self._turn),
                 sock,
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_WITHIN if tls else None,

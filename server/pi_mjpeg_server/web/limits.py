@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.web.address import network
 from pi_mjpeg_server.web.errors import too_many_viewers
-from pi_mjpeg_server.web.throttle import network
 
 _ROOM_FOR_REQUESTS = 128
 _ROOM_PER_ADDRESS = 32

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDictProxy
 
+from pi_mjpeg_server.web.address import parse, plain
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
@@ -60,8 +62,7 @@ class Reception:
         """
         host = _only(headers, "Host") or local
         prefix = ""
-        # A socket for both IP versions writes an IPv4 client as ::ffff:192.0.2.1.
-        address = remote = remote.removeprefix("::ffff:")
+        address = remote = plain(remote)
         if self.trusts(remote):
             address = self._client(remote, headers)
             scheme = _last(headers, "X-Forwarded-Proto") or scheme
@@ -77,7 +78,7 @@ class Reception:
     def trusts(self, address: str) -> bool:
         """Tell whether this address is a proxy of ours."""
         try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
+            parsed = parse(address)
         except ValueError:
             return False
         return any(parsed in network for network in self.trusted)
@@ -87,7 +88,7 @@ class Reception:
         nearest = remote
         for text in reversed(",".join(headers.getall("X-Forwarded-For", [])).split(",")):
             try:
-                nearest = str(ipaddress.ip_address(text.strip()))
+                nearest = str(parse(text))
             except ValueError:
                 break
             if not self.trusts(nearest):

@@ -1,8 +1,9 @@
 """Slows down whoever guesses tokens: after a few wrong ones, each more costs its address twice the wait."""
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from pi_mjpeg_server.web.address import network
 
 FREE_TRIES = 5
 """Wrong tokens that cost nothing: people mistype."""
@@ -50,14 +51,3 @@ class Throttle:
     def right(self, address: str) -> None:
         """Note a right token: what was wrong before was a mistake."""
         self._records.pop(network(address), None)
-
-
-def network(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 subscriber has for itself."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
