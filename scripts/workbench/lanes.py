@@ -69,8 +69,10 @@ _MOSQUITTO = partial(program, "mosquitto")
 _SYSTEMD = tuple(partial(program, name) for name in ("systemctl", "systemd-analyze"))
 _CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy"))
 
+_TWO_AT_ONCE = ("--numprocesses", "2", "--dist", "worksteal")
+
 LANES = (
-    Lane("server", environments.tests, ("-m", "pytest", "tests/server"), (_MOSQUITTO,), alone=True),
+    Lane("server", environments.tests, ("-m", "pytest", "tests/server", *_TWO_AT_ONCE), (_MOSQUITTO,), alone=True),
     Lane("component", environments.component, ("-m", "pytest", "tests/component")),
     Lane("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     Lane(

@@ -89,8 +89,9 @@ Serve = Callable[..., Service]
 
 @pytest.fixture
 def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
-    """Listen at a path, or at the address that a test is given as its parameter."""
-    listening = Systemd(getattr(request, "param", str(tmp_path / "notify")))
+    """Listen at a path, or at an address of that name which is in no file system."""
+    abstract = getattr(request, "param", None)
+    listening = Systemd(f"@{abstract}-{os.getpid()}" if abstract else str(tmp_path / "notify"))
     yield listening
     listening.close()
 
@@ -128,7 +129,7 @@ def watched(systemd: Systemd) -> dict[str, str]:
     return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * FEEDING * 1_000_000))}
 
 
-@pytest.mark.parametrize("systemd", [f"@pi-mjpeg-{os.getpid()}"], indirect=True)
+@pytest.mark.parametrize("systemd", ["pi-mjpeg"], indirect=True)
 def test_systemd_may_listen_in_the_abstract_namespace(systemd: Systemd, serve: Serve) -> None:
     serve(NOTIFY_SOCKET=systemd.address)
     systemd.wait_for("READY=1")
