@@ -1,5 +1,6 @@
 """The lock over real sockets: nothing is open that should not be."""
 
+import asyncio
 import base64
 import itertools
 import logging
@@ -136,10 +137,11 @@ async def test_nothing_like_the_token_opens(served: Served, client: aiohttp.Clie
 
 
 async def test_wrong_tokens_cost_their_address_a_wait_and_cookies_and_others_pay_nothing(
-    served: Served, client: aiohttp.ClientSession
+    served: Served, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = await cookie(client, served)
     seen = [await status(client, served, "/api/state", bearer(f"wrong-{number}")) for number in range(8)]
+    assert caplog.text.count("127.0.0.1 gave too many wrong tokens") == 1
     assert seen == [401] * throttle.FREE_TRIES + [429] * (8 - throttle.FREE_TRIES)
     async with client.get(f"{served.url}/api/state", headers=bearer(token(served))) as response:
         assert response.status == 429
@@ -185,6 +187,21 @@ async def test_a_new_token_ends_the_old_one_and_its_cookies_and_its_signed_urls(
     assert await status(client, served, "/api/state", session) == 401
     async with client.get(kept) as response:
         assert response.status == 404
+
+
+async def test_a_new_token_ends_the_pictures_that_were_opened_with_the_old_one(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    for by_cookie in (False, True):
+        proof = await cookie(client, served) if by_cookie else bearer(token(served))
+        async with client.get(f"{served.url}/stream", headers=proof) as response:
+            for _ in range(3):
+                await response.content.readuntil(b"\r\n--frame\r\n")
+            AccessToken(tmp_path / "token").rotate()
+            async with asyncio.timeout(5):
+                while await response.content.readany():
+                    pass
+        await until(lambda: not served.station.viewers)
 
 
 async def test_a_person_is_sent_to_the_login_page_and_a_program_is_told_what_to_send(

@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.access import AccessToken
+from pi_mjpeg_server.grumbler import Grumbler
+from pi_mjpeg_server.web.address import network
 from pi_mjpeg_server.web.cors import GUESTS
 from pi_mjpeg_server.web.errors import cross_origin, too_many_tries, unauthorised
 from pi_mjpeg_server.web.peer import Peer
@@ -43,6 +45,7 @@ class Lock:
         """Lock with this token."""
         self._token = token
         self._throttle = Throttle()
+        self._grumbler = Grumbler()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,13 +74,15 @@ class Lock:
             self._throttle.right(address)
             return True
         self._throttle.wrong(address, now)
+        if self._throttle.wait(address, now):
+            self._grumbler.grumble(network(address), f"{address} gave too many wrong tokens, and has to wait now")
         return False
 
     def log_in(self, response: web.StreamResponse, peer: Peer) -> None:
         """Give a browser the cookie by which it may pass: not the token, and worthless once that is rotated."""
         response.set_cookie(
             COOKIE,
-            self._session(),
+            self.session(),
             max_age=_LONGEST_LOGIN,
             path=f"{peer.prefix}/",
             secure=peer.scheme == "https",
@@ -101,11 +106,12 @@ class Lock:
                 return Proof.BASIC if basic else Proof.HEADER
         # A cookie is 256 bits that nobody can guess, and an old one is sent by every page left open: it costs no wait.
         cookie = request.cookies.get(COOKIE, "")
-        if cookie and hmac.compare_digest(self._session().encode(), cookie.encode(errors="replace")):
+        if cookie and hmac.compare_digest(self.session().encode(), cookie.encode(errors="replace")):
             return Proof.COOKIE
         return None
 
-    def _session(self) -> str:
+    def session(self) -> str:
+        """Return what is another one when the token is rotated, and tells nothing of it."""
         return self._token.key(_SESSION).hex() if self._token else ""
 
 

@@ -12,7 +12,9 @@ from aiohttp.abc import AbstractStreamWriter
 from pi_mjpeg_server.camera import Camera
 from pi_mjpeg_server.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.viewer import Viewer
+from pi_mjpeg_server.web.auth import Lock
 from pi_mjpeg_server.web.limits import Limits
+from pi_mjpeg_server.web.login import LOCK
 from pi_mjpeg_server.web.pace import Pace
 from pi_mjpeg_server.web.request import PEER, STATION, number, requested_camera
 
@@ -26,6 +28,8 @@ DRAIN_WITHIN = 15.0
 """Seconds a viewer may take for one frame before it is dropped."""
 UNSENT_BYTES = 16 * 1024
 """How much the kernel may hold for a viewer that it has not sent: with more, a slow viewer sees the past."""
+
+_LOOK_AT_TOKEN = 1.0
 
 _HEADERS = {
     "Content-Type": CONTENT_TYPE,
@@ -66,7 +70,8 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         try:
             await writer.write(BROWSER_PREAMBLE if for_browser else PREAMBLE)
-            await _send_frames(writer, camera, viewer, Pace(fps, time.monotonic()), for_browser=for_browser)
+            pace = Pace(fps, time.monotonic())
+            await _send_frames(writer, camera, viewer, pace, request.app[LOCK], for_browser=for_browser)
         except TimeoutError:
             _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_WITHIN)
             if request.transport is not None:
@@ -85,10 +90,16 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
 
 
 async def _send_frames(
-    writer: AbstractStreamWriter, camera: Camera, viewer: Viewer, pace: Pace, *, for_browser: bool
+    writer: AbstractStreamWriter, camera: Camera, viewer: Viewer, pace: Pace, lock: Lock, *, for_browser: bool
 ) -> None:
+    """Send frames for as long as the token is the one that the viewer knew."""
     frame: Frame | None = None
+    session, look = lock.session(), time.monotonic()
     while True:
+        if time.monotonic() >= look:
+            if lock.session() != session:
+                return
+            look = time.monotonic() + _LOOK_AT_TOKEN
         next_frame, missed = await _next(camera, frame, pace)
         if next_frame is None:
             continue
