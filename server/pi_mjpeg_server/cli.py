@@ -14,10 +14,11 @@ from pi_mjpeg_server import VERSION, app, service
 from pi_mjpeg_server.access import new_token
 from pi_mjpeg_server.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.mqtt import security
 from pi_mjpeg_server.mqtt.purge import PurgeError, purge
 from pi_mjpeg_server.sources import SourceError, kinds
 from pi_mjpeg_server.unit import unit
-from pi_mjpeg_server.web.listening import ListenError
+from pi_mjpeg_server.web.listening import ListenError, certificate_of
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -144,6 +145,9 @@ def _cameras(_: argparse.Namespace) -> int:
 
 def _check(parsed: argparse.Namespace) -> int:
     configuration = _configuration(parsed)
+    certificate_of(configuration.server)
+    if configuration.mqtt.host is not None:
+        security.check(configuration.mqtt)
     print("The configuration is right.")
     return asyncio.run(_with_cameras(app.make_cameras(configuration), _picture_of_each))
 

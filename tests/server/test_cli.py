@@ -73,6 +73,21 @@ def test_check_takes_a_picture_with_each_camera(tmp_path: Path) -> None:
     assert lines[2].startswith("Bad: no picture: the source 'files' needs to know its folder")
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[server]\ntls_certificate = '/nope/c.pem'\ntls_key = '/nope/k.pem'\n", b"tls_certificate"),
+        ("[mqtt]\nhost = 'broker'\nusername = 'me'\npassword_file = '/nope/password'\n", b"/nope/password"),
+    ],
+)
+def test_check_opens_the_files_that_run_will_need(tmp_path: Path, text: str, key: bytes) -> None:
+    (file := tmp_path / "config.toml").write_text(text + "[[camera]]\nsource = 'emulated'\n")
+    done = pi_mjpeg("check", "--config", file)
+    assert done.returncode == 78
+    assert key in done.stderr
+    assert b"is right" not in done.stdout
+
+
 def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:
     done = pi_mjpeg("run", *EMULATED, "--host", "192.0.2.1", "--state-dir", tmp_path)
     assert done.returncode == 1

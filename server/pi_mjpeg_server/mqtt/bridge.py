@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pi_mjpeg_server.camera import Camera
-from pi_mjpeg_server.config import ConfigurationError, MqttSettings, ServerSettings
+from pi_mjpeg_server.config import MqttSettings, ServerSettings
 from pi_mjpeg_server.documents import (
     SCHEMA,
     Document,
@@ -62,11 +62,7 @@ class Bridge:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._client: MqttClient | None = None
         if mqtt.host is not None:
-            try:
-                security.password(mqtt)
-                security.tls(mqtt)
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(f"[mqtt] a file cannot be used: {error}") from error
+            security.check(mqtt)
             self._client = MqttClient(mqtt, mqtt.host, Will(self._topics.availability, OFFLINE), self)
 
     def start(self) -> None:

@@ -2,9 +2,18 @@
 
 import ssl
 
-from pi_mjpeg_server.config import MqttSettings
+from pi_mjpeg_server.config import ConfigurationError, MqttSettings
 
 _LONGEST_PASSWORD = 4096
+
+
+def check(settings: MqttSettings) -> None:
+    """Raise `ConfigurationError` when the password or what TLS needs cannot be had."""
+    try:
+        password(settings)
+        tls(settings)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"[mqtt] a file cannot be used: {error}") from error
 
 
 def password(settings: MqttSettings) -> str | None:

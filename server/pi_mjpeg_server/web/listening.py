@@ -37,7 +37,7 @@ async def listening(station: Station, settings: ServerSettings) -> AsyncIterator
 
     Raises `ConfigurationError` or `ListenError`.
     """
-    certificate = await asyncio.to_thread(_certificate, settings)
+    certificate = await asyncio.to_thread(certificate_of, settings)
     limits = Limits(settings.max_viewers, settings.max_viewers_per_camera, settings.max_viewers_per_address)
     _raise_open_files(limits)
     known = _reception(settings)
@@ -62,7 +62,8 @@ async def listening(station: Station, settings: ServerSettings) -> AsyncIterator
         await runner.cleanup()
 
 
-def _certificate(settings: ServerSettings) -> Certificate | None:
+def certificate_of(settings: ServerSettings) -> Certificate | None:
+    """Return the certificate of a server that serves HTTPS. Raises `ConfigurationError`."""
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     try:
