@@ -242,3 +242,12 @@ async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
     await expect(slider).to_have_value("0")
     await slider.blur()
     await expect(slider).to_have_value("12")
+
+
+async def test_a_turned_cameras_picture_has_the_shape_it_is_shown_in(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    sizes = [
+        await page.evaluate(f"shownSize({{naturalWidth: {wide}, naturalHeight: {high}}}, {{width: 64, height: 48}})")
+        for wide, high in ((64, 48), (48, 64), (0, 0))
+    ]
+    assert sizes == [[64, 48], [48, 64], [64, 48]]

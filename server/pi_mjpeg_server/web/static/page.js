@@ -162,16 +162,23 @@ function showState(section, words, state, bad) {
   element.classList.toggle("bad", bad);
 }
 
+// A turned camera's pictures say so themselves, and the browser shows them upright.
+function shownSize(image, { width, height }) {
+  const upright = image.naturalWidth < image.naturalHeight;
+  return image.naturalWidth && upright !== (width < height) ? [height, width] : [width, height];
+}
+
 function showCamera(camera) {
   const section = sectionOf(camera);
   say(section.querySelector("h2"), camera.name);
   section.querySelector("img").alt = `Live picture of ${camera.name}`;
-  if (camera.width && camera.height) {
-    section.querySelector(".picture").style.aspectRatio = `${camera.width} / ${camera.height}`;
+  const [width, height] = shownSize(section.querySelector("img"), camera);
+  if (width && height) {
+    section.querySelector(".picture").style.aspectRatio = `${width} / ${height}`;
   }
   const words = WORDS[camera.state] ?? camera.state;
   showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, !camera.available);
-  const size = camera.width ? `${camera.width} × ${camera.height}` : "size unknown";
+  const size = width ? `${width} × ${height}` : "size unknown";
   const facts = [size, `${camera.measured_fps} pictures a second`].map((fact) => fact.replaceAll(" ", "\u00a0"));
   say(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
   say(section.querySelector(".note"), camera.note ?? "");
