@@ -21,6 +21,7 @@ location /pi/ {
 """Inside a `server` block."""
 
 CADDY = """\
+redir /pi /pi/
 handle_path /pi/* {
     reverse_proxy UPSTREAM {
         header_up X-Forwarded-Prefix /pi

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import ifaddr
-from zeroconf import Error
+from zeroconf import Error, NonUniqueNameException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from pi_mjpeg_server.config import ServerSettings
@@ -21,6 +21,8 @@ SERVICE = "_pi-mjpeg._tcp.local."
 _LOGGER = logging.getLogger(__name__)
 _LOOK_AGAIN = 30.0  # seconds; a Pi often boots before its network is there, and routers lend addresses for hours
 _LONGEST_VALUE = 200  # bytes; a string of a TXT record has 255, key included (RFC 6763, section 6.1)
+
+_NAMELESS: dict[type[Exception], str] = {NonUniqueNameException: "another server of this machine is announced already"}
 
 
 def properties(identity: Identity, auth: str, scheme: str) -> dict[str, str]:
@@ -77,7 +79,7 @@ class Beacon:
                     await asyncio.sleep(self._look_again)
             except (OSError, Error) as error:
                 if not complained:
-                    reason = str(error) or type(error).__name__
+                    reason = _NAMELESS.get(type(error)) or str(error) or type(error).__name__
                     _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying on", reason)
                     complained = True
                 await asyncio.sleep(self._look_again)

@@ -66,7 +66,8 @@ async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browse
     page = await browser.new_page()
     page.set_default_timeout(15_000)
     try:
-        await page.goto(f"{proxied}/")
+        # As people type it.
+        await page.goto(proxied)
         assert page.url == f"{proxied}/login"
         assert served.station.token is not None
         await page.fill("#token", served.station.token.value)
