@@ -15,6 +15,7 @@ location /pi/ {
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
     proxy_set_header X-Forwarded-Prefix /pi;
 }
 """

@@ -62,6 +62,13 @@ async def test_streams_snapshots_and_urls_are_the_proxys(served: Served, proxied
     await until(lambda: not served.station.viewers)
 
 
+async def test_a_name_that_a_stranger_pointed_at_the_proxy_is_refused_whatever_the_client_adds(proxied: str) -> None:
+    rebound = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
+    async with aiohttp.ClientSession(headers=rebound) as client, client.get(f"{proxied}/healthz") as response:
+        # Caddy knows the names of its sites, and asks us nothing.
+        assert response.status == 421 or await response.read() == b""
+
+
 async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browser: Browser) -> None:
     page = await browser.new_page()
     page.set_default_timeout(15_000)
