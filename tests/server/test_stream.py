@@ -271,3 +271,13 @@ async def test_viewers_who_leave_before_they_are_answered_are_no_mistake(
         async with watching(served.url + "/stream") as reader:
             await reader.part()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_programs_odd_name_for_itself_spoils_no_document(tmp_path: Path) -> None:
+    async with one_camera(tmp_path, Script()) as served:
+        parts = urlsplit(served.url)
+        with socket.create_connection((parts.hostname, parts.port)) as sock:
+            sock.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \xff" + b"x" * 3000 + b"\r\n\r\n")
+            await until(lambda: len(served.station.cameras[0].viewers) == 1)
+            (viewer,) = served.station.cameras[0].viewers
+            assert viewer.agent == "?" + "x" * 199

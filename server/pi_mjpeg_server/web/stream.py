@@ -30,6 +30,7 @@ UNSENT_BYTES = 16 * 1024
 """How much the kernel may hold for a viewer that it has not sent: with more, a slow viewer sees the past."""
 
 _LOOK_AT_TOKEN = 1.0
+_LONGEST_AGENT = 200
 
 _HEADERS = {
     "Content-Type": CONTENT_TYPE,
@@ -60,7 +61,7 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         return response
     for_browser = "image/" in request.headers.get("Accept", "")
     address = request[PEER].address
-    viewer = Viewer(address, request.headers.get("User-Agent"))
+    viewer = Viewer(address, _agent(request))
     request.app[LIMITS].admit(request.app[STATION], camera, address)
     writer = await response.prepare(request)
     if writer is None:
@@ -87,6 +88,12 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
                 viewer.dropped,
             )
     return response
+
+
+def _agent(request: web.Request) -> str | None:
+    """Return the name that the viewer's program gives itself, as text that JSON can hold."""
+    name = request.headers.get("User-Agent")
+    return None if name is None else name[:_LONGEST_AGENT].encode(errors="replace").decode()
 
 
 async def _send_frames(
