@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _OLDEST_BELIEVED = 5.0
 _ADVICE = {
     "picamera2": "install it with: sudo apt install python3-picamera2 --no-install-recommends",
-    "libcamera": "install it with: sudo apt install python3-libcamera (on Raspberry Pi OS); "
-    "a venv needs --system-site-packages to see it",
+    "libcamera": "install it with: sudo apt install python3-libcamera; only Raspberry Pi OS has it, "
+    "and a venv needs --system-site-packages to see it",
     "pykms": "install it with: sudo apt install python3-kms++",
     "kms": "install it with: sudo apt install python3-kms++",
 }
