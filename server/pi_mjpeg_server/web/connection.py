@@ -13,7 +13,7 @@ IDLE = 15.0
 
 _LONGEST_LINE = 2048
 _LONGEST_HEADER = 4096
-_MOST_HEADERS = 64
+_MOST_HEADERS = 40
 _NO_HTTP = "this is not HTTP as this server understands it: see RFC 9112, and keep lines and headers short"
 
 # A request that waits behind another holds its headers. Of 32, which aiohttp takes ahead, a few dozen connections would
@@ -36,9 +36,19 @@ class Connection(web.RequestHandler):
             max_field_size=_LONGEST_HEADER,
             max_headers=_MOST_HEADERS,
             auto_decompress=False,
+            # A body that nobody wants is not waited for, and not parsed.
+            lingering_time=0,
         )
         self._place = place
         self._turn = turn
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent."""
+        super().data_received(data)
+        for message, _ in self._messages:
+            error = getattr(message, "exc", None)
+            if error is not None:
+                _forget(error)
 
     async def start(self) -> None:
         """Answer one request after the other, until the connection ends."""
@@ -59,7 +69,10 @@ class Connection(web.RequestHandler):
         """Begin one request in each turn of the loop: with fifty at once, frames would wait until all are answered."""
         async with self._turn:
             await asyncio.sleep(0)
-        return await super()._handle_request(request, start_time, request_handler)
+        response, reset = await super()._handle_request(request, start_time, request_handler)
+        if isinstance(response, web.HTTPException):
+            _forget(response)
+        return response, reset
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Make room for another."""
@@ -88,6 +101,11 @@ class Connection(web.RequestHandler):
         response.content_type = "application/json"
         response.force_close()
         return response
+
+
+def _forget(error: BaseException) -> None:
+    """Let go of what it came of: a traceback holds all that was sent, in a cycle that may be collected much later."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
 def _refusal(code: str, message: str) -> bytes:

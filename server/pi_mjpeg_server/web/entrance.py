@@ -5,7 +5,7 @@ import contextlib
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
@@ -18,6 +18,9 @@ HANDSHAKE_WITHIN = 10.0
 """Seconds in which the two sides have to agree on a key."""
 UNREAD_WITHIN = 20.0
 """Seconds after which a client that takes nothing of what was sent is hung up on, whatever it asked for."""
+
+TAKEN_AT_ONCE = 16 * 1024
+"""Bytes that the kernel may hold of what one client sends: the loop parses no more of it in one turn."""
 
 _GOODBYE_WITHIN = 2.0
 _BREATH = 1.0
@@ -37,8 +40,11 @@ class Entrance:
         self._grumbler = Grumbler()
 
     @contextlib.asynccontextmanager
-    async def open(self, listeners: Iterable[socket.socket]) -> AsyncIterator[None]:
+    async def open(self, listeners: Sequence[socket.socket]) -> AsyncIterator[None]:
         """Take in who comes to these non-blocking sockets, while the context lasts."""
+        for listener in listeners:
+            # Who is accepted inherits it.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TAKEN_AT_ONCE)
         serving = [asyncio.create_task(self._serve(listener)) for listener in listeners]
         try:
             yield

@@ -57,6 +57,13 @@ def too_large(largest: int) -> web.HTTPRequestEntityTooLarge:
     return web.HTTPRequestEntityTooLarge(largest, text=text, content_type="application/json")
 
 
+def unmeasured() -> web.HTTPLengthRequired:
+    """Return a 411 for a body that does not say how long it is: in chunks of a byte it costs far more than it holds."""
+    return _refusal(
+        web.HTTPLengthRequired, "length_required", "the body needs a Content-Length; it cannot come in chunks"
+    )
+
+
 def unsupported(message: str) -> web.HTTPUnsupportedMediaType:
     """Return a 415 for a body in a form that is not understood."""
     return _refusal(web.HTTPUnsupportedMediaType, "unsupported", message)

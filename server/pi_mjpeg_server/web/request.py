@@ -17,6 +17,7 @@ from pi_mjpeg_server.web.errors import (
     timed_out,
     too_large,
     unexpected,
+    unmeasured,
     unsupported,
 )
 from pi_mjpeg_server.web.peer import Peer, PeerError, Reception, UnknownHostError
@@ -79,7 +80,7 @@ def requested_camera(request: web.Request) -> Camera:
 
 
 async def form(request: web.Request) -> Mapping[str, str]:
-    """Return the fields of a form as browsers send it. Raises 400, 408, 413 or 415."""
+    """Return the fields of a form as browsers send it. Raises 400, 408, 411, 413 or 415."""
     # aiohttp parses the whole header as e-mail does: four kilobytes of quotes take it half a second.
     kind = request.headers.get("Content-Type", "").partition(";")[0]
     if kind.strip().lower() != "application/x-www-form-urlencoded":
@@ -93,9 +94,11 @@ async def form(request: web.Request) -> Mapping[str, str]:
 
 
 async def body(request: web.Request) -> bytes:
-    """Return the whole body, bounded in size and time. Raises 400, 408, 413 or 415."""
+    """Return the whole body, bounded in size and time. Raises 400, 408, 411, 413 or 415."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise unsupported("the body has to come as it is: a compressed one may be far larger than what was sent")
+    if request.can_read_body and request.content_length is None:
+        raise unmeasured()
     try:
         async with asyncio.timeout(BODY_WITHIN):
             return await request.read()
