@@ -3,9 +3,10 @@
     python -m benchmarks.hail --seconds 30
 
 In equal parts they say nothing; hold half a TLS hello; send a request's head byte by byte; ask for one thing after the
-other; ask for pictures and take nothing of them. They come from three addresses, and whoever is hung up on comes again
-within a second. This server is tried over HTTP and over TLS, ustreamer over HTTP. It exits with 1 when this server's
-viewer gets less than 98 % of the pictures, or when somebody of another address waits for more than two seconds.
+other; ask for pictures and take nothing of them; send a body in chunks of one byte. They come from three addresses, and
+whoever is hung up on comes again within a second. This server is tried over HTTP and over TLS, ustreamer over HTTP. It
+exits with 1 when this server's viewer gets less than 98 % of the pictures, or when somebody of another address waits
+for more than two seconds.
 """
 
 import argparse
@@ -73,7 +74,15 @@ async def _half_a_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     await reader.read()
 
 
-_WAYS = (_silent, _half_a_hello, _dripping, _hasty, _deaf)
+async def _crumbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not (reader.at_eof() or writer.is_closing()):
+        writer.write(b"1\r\nx\r\n" * 1000)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+_WAYS = (_silent, _half_a_hello, _dripping, _hasty, _deaf, _crumbling)
 _BEFORE_TLS = (_silent, _half_a_hello)
 
 
