@@ -1,12 +1,12 @@
 """One client's connection: held to sizes and times, refused in our own words."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web, web_protocol
 
 from pi_mjpeg_server.web.door import Place
+from pi_mjpeg_server.web.errors import refusal
 
 IDLE = 15.0
 """Seconds in which the first request has to be there whole, and the next one after an answer."""
@@ -57,7 +57,7 @@ class Connection(web.RequestHandler):
         except Exception:  # noqa: BLE001  (whatever it is, it comes of what was sent)
             # aiohttp looks at the target's host where nothing is caught, and some are refused there: http://xn--/
             if self.transport is not None:
-                self.transport.write(_raw("400 Bad Request", _refusal("bad_request", _NO_HTTP)))
+                self.transport.write(_raw("400 Bad Request", refusal("bad_request", _NO_HTTP)))
                 self.transport.close()
 
     async def _handle_request(
@@ -94,10 +94,10 @@ class Connection(web.RequestHandler):
             status = web.HTTPBadRequest.status_code
         if status < web.HTTPInternalServerError.status_code:
             # aiohttp's message may quote what was sent; it goes back to nobody.
-            response = web.Response(status=status, body=_refusal("bad_request", _NO_HTTP))
+            response = web.Response(status=status, text=refusal("bad_request", _NO_HTTP))
         else:
             self.log_exception("a request failed", exc_info=exc)
-            response = web.Response(status=status, body=_refusal("internal", "the server made a mistake"))
+            response = web.Response(status=status, text=refusal("internal", "the server made a mistake"))
         response.content_type = "application/json"
         response.force_close()
         return response
@@ -108,18 +108,15 @@ def _forget(error: BaseException) -> None:
     error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
-def _refusal(code: str, message: str) -> bytes:
-    return json.dumps({"error": {"code": code, "message": message}}).encode()
-
-
-def _raw(status: str, body: bytes, header: str = "") -> bytes:
+def _raw(status: str, text: str, header: str = "") -> bytes:
+    body = text.encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{header}"
     return f"{head}Connection: close\r\n\r\n".encode() + body
 
 
 FULL = _raw(
     "503 Service Unavailable",
-    _refusal("too_many_connections", "there are too many connections; try again in a few seconds"),
+    refusal("too_many_connections", "there are too many connections; try again in a few seconds"),
     "Retry-After: 5\r\n",
 )
 """What somebody is told for whom there is no room."""

@@ -53,7 +53,7 @@ def timed_out(message: str) -> web.HTTPRequestTimeout:
 def too_large(largest: int) -> web.HTTPRequestEntityTooLarge:
     """Return a 413 for a body that is longer than any that means something."""
     message = f"the body is larger than {largest} bytes"
-    text = _body("too_large", message)
+    text = refusal("too_large", message)
     return web.HTTPRequestEntityTooLarge(largest, text=text, content_type="application/json")
 
 
@@ -115,7 +115,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise unavailable("camera_unavailable", str(error)) from error
     except web.HTTPException as error:
         if error.status >= web.HTTPBadRequest.status_code and error.content_type != "application/json":
-            error.text = _body(error.reason.lower().replace(" ", "_"), error.reason)
+            error.text = refusal(error.reason.lower().replace(" ", "_"), error.reason)
             error.content_type = "application/json"
         raise
     except ConnectionError:
@@ -128,8 +128,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _refusal(kind: type[_Refusal], code: str, message: str) -> _Refusal:
-    return kind(text=_body(code, message), content_type="application/json")
+    return kind(text=refusal(code, message), content_type="application/json")
 
 
-def _body(code: str, message: str) -> str:
+def refusal(code: str, message: str) -> str:
+    """Return the JSON that every refusal is."""
     return json.dumps({"error": {"code": code, "message": message}})
