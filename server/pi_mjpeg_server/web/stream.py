@@ -101,7 +101,7 @@ async def _send_frames(
 ) -> None:
     """Send frames for as long as the token is the one that the viewer knew."""
     frame: Frame | None = None
-    session, look = lock.session(), time.monotonic()
+    session, look = lock.session(), time.monotonic() + _LOOK_AT_TOKEN
     while True:
         if time.monotonic() >= look:
             if lock.session() != session:
