@@ -29,6 +29,7 @@ from workbench.network import LOOPBACK
 
 from benchmarks.peers import FPS, OURS, USTREAMER, Peer, ours, serving
 from benchmarks.readers import read
+from tests.server.test_tls import trusting, write
 
 CONNECTIONS = 1000
 ADDRESSES = 3
@@ -167,14 +168,8 @@ def measure(peer: Peer, seconds: float) -> Seen:
 def _with_tls(folder: Path) -> Peer:
     """Return this server with a certificate, and with the limits of its own that nobody changed."""
     authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    trust = ssl.create_default_context()
-    authority.configure_trust(trust)
-    settings = f'tls_certificate = "{chain}"\ntls_key = "{key}"'
-    return Peer("pi_mjpeg, TLS", OURS.path, partial(ours, settings=settings), trust)
+    settings = "\n".join(f'{key} = "{path}"' for key, path in write(authority, folder).items())
+    return Peer("pi_mjpeg, TLS", OURS.path, partial(ours, settings=settings), trusting(authority))
 
 
 def main() -> int:
