@@ -27,6 +27,9 @@ from custom_components.pi_mjpeg.const import DOMAIN
 
 from .pi import NODE, Pi, example
 
+FRONT = "camera.front_door"
+LIVE = f"/api/camera_proxy_stream/{FRONT}"
+
 # Only Home Assistant 2026.11 has the Marketplace, whose validators are asked there.
 collect_ignore = [] if find_spec("homeassistant.components.marketplace") else ["test_marketplace.py"]
 
@@ -35,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let no test hang: a lost wake-up is a failure within a minute."""
     for item in items:
         item.add_marker(pytest.mark.timeout(60))
+
+
+def access_token(hass: HomeAssistant) -> str:
+    """Return what a browser shows Home Assistant to see the front camera."""
+    state = hass.states.get(FRONT)
+    assert state is not None
+    return str(state.attributes["access_token"])
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,9 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from .conftest import until
+from .conftest import FRONT, LIVE, until
 from .pi import Pi, jpeg
 
-FRONT = "camera.front_door"
-LIVE = f"/api/camera_proxy_stream/{FRONT}"
 STILL = f"/api/camera_proxy/{FRONT}"
 
 pytestmark = pytest.mark.usefixtures("loaded")

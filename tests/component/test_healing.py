@@ -16,11 +16,9 @@ from custom_components.pi_mjpeg import camera as camera_module
 from custom_components.pi_mjpeg.camera import PiMjpegCamera
 from custom_components.pi_mjpeg.hub import Hub
 
-from .conftest import until
+from .conftest import FRONT, LIVE, access_token, until
 from .pi import Pi, jpeg
 
-FRONT = "camera.front_door"
-LIVE = f"/api/camera_proxy_stream/{FRONT}"
 IMG = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
 
@@ -40,12 +38,6 @@ async def ask_again(entry: MockConfigEntry) -> None:
     await entry.runtime_data.async_refresh()
 
 
-def token(hass: HomeAssistant) -> str:
-    state = hass.states.get(FRONT)
-    assert state is not None
-    return str(state.attributes["access_token"])
-
-
 async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
 ) -> None:
@@ -57,22 +49,22 @@ async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
     pi.stalled = True
     hub = hub_of(hass)
     await until(lambda: hub.in_gap)
-    before = token(hass)
+    before = access_token(hass)
     lost.close()
     await until(lambda: hub.awaited == 1)
-    assert token(hass) == before
+    assert access_token(hass) == before
     pi.stalled = False
     pi.show(jpeg(2))
-    await until(lambda: token(hass) != before)
+    await until(lambda: access_token(hass) != before)
     await kept.content.readuntil(jpeg(2))
-    first = token(hass)
+    first = access_token(hass)
     await ask_again(loaded)
-    assert token(hass) != first
+    assert access_token(hass) != first
     back = await client.get(LIVE, headers=IMG)
     await back.content.readuntil(jpeg(2))
-    healed = token(hass)
+    healed = access_token(hass)
     await ask_again(loaded)
-    assert token(hass) == healed
+    assert access_token(hass) == healed
     back.close()
     kept.close()
 
@@ -85,7 +77,7 @@ async def test_pages_that_were_closed_are_not_called_for_ever(
     seen = set()
     for _ in range(camera_module.CALLS + 3):
         await ask_again(loaded)
-        seen.add(token(hass))
+        seen.add(access_token(hass))
     assert len(seen) == camera_module.CALLS
     assert hub.awaited == 0
 
@@ -107,14 +99,14 @@ async def test_other_dashboards_change_over_in_the_same_moment(
 async def test_available_again_is_never_said_with_the_old_url(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
 ) -> None:
-    before = token(hass)
+    before = access_token(hass)
     await ask_again(loaded)
-    assert token(hass) == before
+    assert access_token(hass) == before
     pi.camera()["available"] = False
     await ask_again(loaded)
     pi.camera()["available"] = True
     await ask_again(loaded)
-    assert token(hass) != before
+    assert access_token(hass) != before
 
 
 async def test_a_drawn_picture_of_a_gap_is_no_thumbnail(

@@ -13,22 +13,13 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from .conftest import until
+from .conftest import FRONT, LIVE, access_token, until
 from .pi import Pi, jpeg
-
-FRONT = "camera.front_door"
-LIVE = f"/api/camera_proxy_stream/{FRONT}"
 
 
 async def turn(hass: HomeAssistant, *, on: bool) -> None:
     action = "turn_on" if on else "turn_off"
     await hass.services.async_call("camera", action, {"entity_id": FRONT}, blocking=True)
-
-
-def token(hass: HomeAssistant) -> str:
-    state = hass.states.get(FRONT)
-    assert state is not None
-    return str(state.attributes["access_token"])
 
 
 async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
@@ -54,9 +45,9 @@ async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
     with pytest.raises(HomeAssistantError):
         await async_get_stream_source(hass, FRONT)
     assert pi.requests == before
-    old = token(hass)
+    old = access_token(hass)
     await turn(hass, on=True)
-    assert token(hass) != old
+    assert access_token(hass) != old
     response = await client.get(LIVE)
     await response.content.readuntil(jpeg(1))
     response.close()
