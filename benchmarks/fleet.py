@@ -15,16 +15,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from pi_mjpeg_server import cli, identity
+from pi_mjpeg_server import cli
+from pi_mjpeg_server.system import identity
 from workbench import environments
 from workbench.broker import make_broker
+from workbench.errors import ScriptError
 from workbench.hass_client import HassClient, signed_in, until
 from workbench.home_assistant import HomeAssistant
 from workbench.network import answers, free_ports
 from workbench.processes import Program
-from workbench.trouble import Trouble
 
-from tests.server.broker import Listener
+from tests.server.support.mqtt_listener import Listener
 
 PATIENCE = 120.0
 
@@ -107,7 +108,7 @@ async def accept_all(client: HassClient, count: int) -> None:
         for _ in range(2):
             result = await client.post(f"/api/config/config_entries/flow/{flow}", {})
         if result["type"] != "create_entry":
-            raise Trouble(f"a flow does not end with an entry: {result['type']}")
+            raise ScriptError(f"a flow does not end with an entry: {result['type']}")
     print(f"{time.monotonic() - began:6.1f} s  all are accepted, one after the other", flush=True)
 
 

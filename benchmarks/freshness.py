@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load_generator import read
 from benchmarks.peers import FPS, OURS, USTREAMER, Peer, serving
-from benchmarks.readers import read
 
 SLOW = 300_000
 """Bytes a second, a phone two walls away."""

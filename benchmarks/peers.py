@@ -15,13 +15,13 @@ from pathlib import Path
 
 from PIL import Image
 from workbench import environments
+from workbench.errors import ScriptError
 from workbench.network import LOOPBACK, free_ports
 from workbench.processes import Program
 from workbench.programs import program
-from workbench.trouble import Trouble
 
-from benchmarks.readers import Viewer, read
-from tests.server.webcam import READY, FakeWebcam, environment
+from benchmarks.load_generator import Viewer, read
+from tests.server.support.fake_webcam import READY, FakeWebcam, environment
 
 FPS = 30
 _SIZE = (1280, 720)
@@ -72,7 +72,7 @@ def _ustreamer(_folder: Path, camera: Path, port: int) -> list[str | Path]:
 
 
 def _article(_folder: Path, camera: Path, port: int) -> list[str | Path]:
-    return [environments.article() / "bin/python", "-m", "benchmarks.article", camera, str(port)]
+    return [environments.article() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
 
 
 OURS = Peer("pi_mjpeg", "/stream", ours)
@@ -114,7 +114,7 @@ def _gives_pictures(served: Served) -> bool:
         viewer = served.viewer()
     except OSError:
         return False
-    with contextlib.closing(viewer), contextlib.suppress(Trouble):
+    with contextlib.closing(viewer), contextlib.suppress(ScriptError):
         read([viewer], 1)
     return bool(viewer.ages)
 

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.load_generator import read
 from benchmarks.peers import ARTICLE, FPS, OURS, USTREAMER, Peer, Served, serving
-from benchmarks.readers import read
 
 COUNTS = (1, 8, 32)
 SETTLE = 2.0

@@ -7,11 +7,12 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import issues, push, services
-from .access import Access
+from . import push, services
+from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import async_register_server
+from .flows import issues
 
 PLATFORMS = (
     Platform.BINARY_SENSOR,

@@ -19,11 +19,12 @@ from homeassistant.helpers.template import Template
 from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from . import files, placard, viewer
+from .actions import picture_files
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_as_found
-from .hub import Hub
+from .streaming import placard, viewer
+from .streaming.hub import Hub
 
 PARALLEL_UPDATES = 0
 
@@ -215,7 +216,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
         path = None
         if filename is not None:
             path = str(filename.async_render(variables={ATTR_ENTITY_ID: self}, parse_result=False))
-            await files.async_check_allowed(self.hass, path)
+            await picture_files.async_check_allowed(self.hass, path)
         result = await (self._keep(path) if keep else self._save(str(path), width, height))
         return {"path": path, **result}
 
@@ -226,7 +227,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             picture = None if path is None else await client.kept_snapshot(snapshot)
         self.coordinator.snapshot_taken(self._camera_id, snapshot)
         if path is not None and picture is not None:
-            await files.async_write(self.hass, path, picture)
+            await picture_files.async_write(self.hass, path, picture)
         size = (snapshot.width, snapshot.height)
         return _described(str(snapshot.url), snapshot.time, size, snapshot.bytes)
 
@@ -235,7 +236,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             picture = await self.coordinator.client.snapshot(self._camera_id, width=width, height=height)
         taken = dt_util.utcnow()
         size = await self.hass.async_add_executor_job(placard.size_of, picture)
-        await files.async_write(self.hass, path, picture)
+        await picture_files.async_write(self.hass, path, picture)
         return _described(None, taken, size or (None, None), len(picture))
 
     @override

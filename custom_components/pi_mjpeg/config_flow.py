@@ -20,14 +20,14 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
 
-from .access import Access
+from .api.access import Access
+from .api.documents import DocumentError, parse_announcement, parse_zeroconf
+from .api.models import DiscoveredServer, Server
+from .api.validators import escape_markdown
 from .const import DOMAIN, LOGGER
-from .documents import DocumentError, parse_announcement, parse_beacon
-from .models import Beacon, Server
-from .moving import moved
-from .options_flow import PiMjpegOptionsFlow
-from .probe import UNAUTHORISED, UNTRUSTED, ProbeError, fingerprint_at, picture_of, server_at, url_of
-from .validators import escape_markdown
+from .flows.address_change import moved
+from .flows.options import PiMjpegOptionsFlow
+from .flows.server_probe import UNAUTHORISED, UNTRUSTED, ProbeError, fingerprint_at, picture_of, server_at, url_of
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
@@ -52,7 +52,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     """The form from which the server was asked."""
 
     def __init__(self) -> None:
-        self._found: Beacon | None = None
+        self._found: DiscoveredServer | None = None
         self._entry: ConfigEntry | None = None
         self._access = Access(URL())
         self._reason = ""
@@ -93,29 +93,29 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             LOGGER.warning("Ignored the announcement on %s: %s", topic, error)
             return self.async_abort(reason="invalid_announcement")
         self._drop_older_flow(announcement.id)
-        return await self._discovered(Beacon(announcement.id, announcement.name, announcement.base_url))
+        return await self._discovered(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
         """Take what a server tells the local network: likewise."""
         try:
-            beacon = parse_beacon(discovery_info.host, discovery_info.port, discovery_info.properties)
+            discovered = parse_zeroconf(discovery_info.host, discovery_info.port, discovery_info.properties)
         except DocumentError as error:
             LOGGER.debug("Ignored the service %s: %s", ascii(discovery_info.name[:100]), error)
             return self.async_abort(reason="invalid_announcement")
-        return await self._discovered(beacon)
+        return await self._discovered(discovered)
 
-    async def _discovered(self, beacon: Beacon) -> ConfigFlowResult:
-        entry = await self.async_set_unique_id(beacon.id)
+    async def _discovered(self, discovered: DiscoveredServer) -> ConfigFlowResult:
+        entry = await self.async_set_unique_id(discovered.id)
         if entry is not None:
-            return await self._known(entry, beacon)
-        self._found = beacon
-        self.context["title_placeholders"] = {"name": beacon.name}
+            return await self._known(entry, discovered)
+        self._found = discovered
+        self.context["title_placeholders"] = {"name": discovered.name}
         return await self.async_step_discovery_confirm()
 
-    async def _known(self, entry: ConfigEntry, beacon: Beacon) -> ConfigFlowResult:
+    async def _known(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
         try:
-            access = await moved(self.hass, entry, beacon)
+            access = await moved(self.hass, entry, discovered)
         except ProbeError as error:
             return self.async_abort(reason=error.key)
         if access is None:

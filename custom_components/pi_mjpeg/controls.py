@@ -9,9 +9,9 @@ from homeassistant.core import callback
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.models import Control, ControlValue, Server
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_as_found
-from .models import Control, ControlValue, Server
 
 TRANSLATED: Final = frozenset(
     {

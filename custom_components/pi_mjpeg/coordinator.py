@@ -11,11 +11,11 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from . import issues
-from .client import PiMjpegClient
+from .api.client import PiMjpegClient
+from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
+from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
 from .const import DOMAIN, LOGGER, POLL_INTERVAL
-from .errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
-from .models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
+from .flows import issues
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 

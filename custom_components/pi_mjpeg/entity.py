@@ -12,10 +12,10 @@ from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .api.errors import PiMjpegError, UnauthorisedError
+from .api.models import Camera, Server
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .errors import PiMjpegError, UnauthorisedError
-from .models import Camera, Server
 
 
 @callback

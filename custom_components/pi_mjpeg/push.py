@@ -11,9 +11,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
+from .api.documents import DocumentError, parse_camera_state, parse_server_state, parse_snapshot
 from .const import BASE_TOPIC, CLAIMED_TOPIC, LOGGER, SCHEMA
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .documents import DocumentError, parse_camera_state, parse_server_state, parse_snapshot
 
 ONLINE: Final = "online"
 OFFLINE: Final = "offline"

@@ -6,9 +6,9 @@ from homeassistant.components.select import SelectEntity
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.models import Control
 from .controls import ControlEntity, async_add_controls
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .models import Control
 
 PARALLEL_UPDATES = 1
 

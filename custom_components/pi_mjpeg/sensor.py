@@ -15,10 +15,10 @@ from homeassistant.const import MAX_LENGTH_STATE_STATE, EntityCategory, UnitOfTe
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.models import CameraTelemetry, ServerTelemetry
+from .api.schemas import STATES
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found
-from .models import CameraTelemetry, ServerTelemetry
-from .schemas import STATES
 
 PARALLEL_UPDATES = 0
 

@@ -5,16 +5,16 @@ import sys
 from pathlib import Path
 
 from workbench import cache
+from workbench.errors import ScriptError
 from workbench.installer import uv
 from workbench.processes import run
-from workbench.trouble import Trouble
 
 _ZIG = "ziglang==0.17.1"
 _WORDS = ("-O1", "-shared", "-fPIC")
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library of one C file. Raises Trouble with the compiler's words when it does not compile."""
+    """Return the shared library made of one C file. Raises ScriptError with the compiler's words."""
 
     def make(into: Path) -> None:
         into.mkdir()
@@ -23,7 +23,7 @@ def shared_library(source: Path) -> Path:
         if own:
             try:
                 run([own, *words])
-            except Trouble:
+            except ScriptError:
                 # A compiler without the kernel's headers, as some machines have it.
                 own = None
         if own is None:

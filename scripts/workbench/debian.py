@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.errors import ScriptError
 from workbench.processes import run
-from workbench.trouble import Trouble
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -28,11 +28,11 @@ def unpack(packages: Sequence[str], into: Path, *, suite: str | None = None) -> 
     With a SUITE (such as "forky") they come from that suite of the machine's Debian mirror, with a C library of
     their own; without, from the machine's own sources, to run on the machine's C library.
 
-    Raises Trouble when apt is missing or cannot fetch them.
+    Raises ScriptError when apt is missing or cannot fetch them.
     """
     if not available():
         message = f"this needs {', '.join(packages)} and finds no apt-get: install them by this system's own means"
-        raise Trouble(message)
+        raise ScriptError(message)
     state = into / ".apt"
     env = {"APT_CONFIG": str(_configure(state, suite)), "LC_ALL": "C.UTF-8"}
     run(["apt-get", "update", "--quiet"], env=env)
@@ -93,7 +93,7 @@ def _mirror() -> str:
         if plain and (origin == "Debian" or ("raspberrypi" not in uri and "raspbian" not in uri)):
             return uri
     message = "no Debian mirror in this machine's apt sources: add one, or put a Python >= 3.14.2 on PATH"
-    raise Trouble(message)
+    raise ScriptError(message)
 
 
 def _name(line: str) -> str:

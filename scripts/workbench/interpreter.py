@@ -6,10 +6,10 @@ from functools import cache as once
 from pathlib import Path
 
 from workbench import cache, debian
+from workbench.errors import ScriptError
 from workbench.installer import tool, uv
 from workbench.processes import run
 from workbench.progress import say
-from workbench.trouble import Trouble
 
 _OLDEST = (3, 14, 2)
 _SUITE = "forky"  # the first Debian with Python 3.14
@@ -19,7 +19,7 @@ _SUITE = "forky"  # the first Debian with Python 3.14
 def home_assistant_python() -> Path:
     """Return a Python >= 3.14.2: one on PATH, else one that uv downloads, else Debian's, unpacked in the cache.
 
-    Raises Trouble when there is no way to get one.
+    Raises ScriptError when there is no way to get one.
     """
     for name in ("python3.14", "python3"):
         found = shutil.which(name)
@@ -45,7 +45,7 @@ def _download() -> Path | None:
     try:
         # Where the site cannot be reached, asking again only makes a person wait.
         uv("python", "install", "--no-bin", "--install-dir", folder, "3.14", env={"UV_HTTP_RETRIES": "0"})
-    except Trouble:
+    except ScriptError:
         say("uv cannot download Python 3.14 here: taking Debian's")
         return None
     return next(folder.glob("*/bin/python3.14"), None)
@@ -69,4 +69,4 @@ def _unpack(into: Path) -> None:
     )
     if not _serves(python):
         message = f"Debian {_SUITE}'s Python does not run here, or is older than {_OLDEST}: put a newer one on PATH"
-        raise Trouble(message)
+        raise ScriptError(message)

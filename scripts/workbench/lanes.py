@@ -14,9 +14,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from workbench import cache, environments
+from workbench.errors import ScriptError
 from workbench.programs import playwright_environment, program
 from workbench.progress import say
-from workbench.trouble import Trouble
 
 _AT_ONCE = 2  # lanes; a Raspberry Pi and a small builder have at least that many cores
 
@@ -35,7 +35,7 @@ class Lane:
     alone: bool = False
 
     def prepare(self) -> Path:
-        """Make what the lane needs; return its Python. Raises Trouble when something cannot be had."""
+        """Make what the lane needs; return its Python. Raises ScriptError when something cannot be had."""
         for need in self.needs:
             need()
         return self.environment() / "bin/python"
@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         # One after the other: they share interpreters and downloads.
         pythons = {lane: lane.prepare() for lane in lanes}
-    except Trouble as trouble:
+    except ScriptError as trouble:
         print(f"scripts/test: {trouble}", file=sys.stderr)
         return 1
 

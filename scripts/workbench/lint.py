@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench import cache, environments
+from workbench.errors import ScriptError
 from workbench.progress import say
-from workbench.trouble import Trouble
 
 # It imports Home Assistant, so it is checked where that is.
 _WITH_HOME_ASSISTANT = "scripts/workbench/requirements_of_core.py"
@@ -18,7 +18,7 @@ def main() -> int:
     try:
         tools = environments.tests() / "bin"
         component = environments.component() / "bin"
-    except Trouble as trouble:
+    except ScriptError as trouble:
         print(f"scripts/lint: {trouble}", file=sys.stderr)
         return 1
     checks = (

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workbench.trouble import Trouble
+from workbench.errors import ScriptError
 
 _TAIL = 4000  # characters of a log that tell what went wrong without filling the screen
 
@@ -18,7 +18,7 @@ _TAIL = 4000  # characters of a log that tell what went wrong without filling th
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
     """Run a command to its end and return its output.
 
-    Raises Trouble with the end of its output when it fails.
+    Raises ScriptError with the end of its output when it fails.
     """
     done = subprocess.run(
         [str(word) for word in command],
@@ -33,7 +33,7 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
         line = " ".join(str(word) for word in command)
         output = (done.stdout + done.stderr).strip()[-_TAIL:]
         message = f"`{line}` failed with exit code {done.returncode}:\n{output}"
-        raise Trouble(message)
+        raise ScriptError(message)
     return done.stdout
 
 
@@ -102,13 +102,13 @@ class Program:
             )
 
     async def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until READY says so; raise Trouble when the program ends or time runs out before that."""
+        """Wait until READY says so; raise ScriptError when the program ends or time runs out before that."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
-                raise Trouble(self.report("ended by itself"))
+                raise ScriptError(self.report("ended by itself"))
             if time.monotonic() > deadline:
-                raise Trouble(self.report(f"is not ready after {seconds:.0f} s"))
+                raise ScriptError(self.report(f"is not ready after {seconds:.0f} s"))
             await asyncio.sleep(0.1)
 
     def report(self, what: str) -> str:

@@ -39,7 +39,7 @@ _DAEMONS = f"{os.pathsep}/usr/sbin"
 def program(name: str) -> Path:
     """Return the path of one of the programs above.
 
-    Raises Trouble with what to install when it is not on PATH and cannot be had from Debian.
+    Raises ScriptError with what to install when it is not on PATH and cannot be had from Debian.
     """
     found = shutil.which(name, path=os.environ["PATH"] + _DAEMONS)
     if found:

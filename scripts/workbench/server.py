@@ -62,7 +62,7 @@ class Server(Program):
         super().__init__("The server", command, folder / "server.log")
 
     async def start_and_wait(self) -> None:
-        """Start it and wait until it answers; raises Trouble with its log when it does not."""
+        """Start it and wait until it answers; raises ScriptError with its log when it does not."""
         self.start()
         await self.wait_until(self._healthy, _PATIENCE)
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from workbench import cache
 from workbench.demo import options
+from workbench.errors import ScriptError
 from workbench.hass_client import PASSWORD, USERNAME
 from workbench.house import House, Plan, furnished
 from workbench.network import LOOPBACK, free_ports, is_free, own_address
 from workbench.progress import say
-from workbench.trouble import Trouble
 
 _USUAL_PORTS = (8000, 8123, 1883)
 _FRAMES = 10  # enough that an emulated camera's moving clock has moved
@@ -34,7 +34,7 @@ def main() -> int:
     except BlockingIOError:
         print(f"scripts/demo: another {name} is running: stop that one first", file=sys.stderr)
         return 1
-    except Trouble as trouble:
+    except ScriptError as trouble:
         print(f"scripts/demo: {trouble}", file=sys.stderr)
         return 1
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -69,7 +69,7 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
         taken = [port for port in (server, home_assistant, broker) if not is_free(port)]
         if taken:
             message = f"port {taken[0]} is taken, and the kept demo lives there: free it, or leave --keep out"
-            raise Trouble(message)
+            raise ScriptError(message)
     else:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -77,7 +77,7 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
         for port in asked:
             if port is not None and not is_free(port):
                 message = f"port {port} is taken: ask for another one, or for none"
-                raise Trouble(message)
+                raise ScriptError(message)
         # Nobody looks for a check at the usual place, so it leaves that to a demo.
         usual = (0, 0, 0) if arguments.check else _USUAL_PORTS
         wanted = (port or otherwise for port, otherwise in zip(asked, usual, strict=True))
@@ -107,14 +107,14 @@ def _tell(house: House) -> None:
 
 
 async def _check(house: House) -> None:
-    """Prove that moving pictures come through Home Assistant; raises Trouble when they do not."""
+    """Prove that moving pictures come through Home Assistant; raises ScriptError when they do not."""
     frames = await house.client.frames(house.camera, _FRAMES)
     still = await house.client.still(house.camera)
     sizes = {_size(picture) for picture in (*frames, still)}
     different = len(set(frames))
     if different < 2 or len(sizes) != 1:  # noqa: PLR2004 - one picture is not a moving one
         message = f"{house.camera} does not move: {different} different pictures of {len(frames)}, sizes {sizes}"
-        raise Trouble(message)
+        raise ScriptError(message)
     width, height = sizes.pop()
     say(
         f"{house.camera}: {different} different pictures of {width}x{height} and a snapshot came through Home Assistant"

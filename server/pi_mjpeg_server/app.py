@@ -7,20 +7,20 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pi_mjpeg_server.access import AccessToken, TokenError
-from pi_mjpeg_server.adjustments import Adjustments
-from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
-from pi_mjpeg_server.identity import identify
 from pi_mjpeg_server.mqtt.bridge import Bridge
-from pi_mjpeg_server.notify import notifying
-from pi_mjpeg_server.snapshots import Signer, SnapshotStore
-from pi_mjpeg_server.sources.choice import source_maker
-from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.web.listening import listening
+from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.sources.auto import source_maker
+from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
+from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.system.identity import identify
+from pi_mjpeg_server.systemd import notifying
+from pi_mjpeg_server.web.transport.listen import listening
 
 if TYPE_CHECKING:
-    from pi_mjpeg_server.zeroconf import Beacon
+    from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer
 
 _LOGGER = logging.getLogger(__name__)
 _SIGNING = "pi_mjpeg snapshots"
@@ -28,14 +28,14 @@ _SIGNING = "pi_mjpeg snapshots"
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
     """Return the configured cameras, adjusted as they were left, none of them started."""
-    adjusted = _adjustments(configuration).load()
+    adjusted = _control_store(configuration).load()
     return [
         Camera(settings, source_maker(settings.source), adjusted.get(settings.id)) for settings in configuration.cameras
     ]
 
 
-def _adjustments(configuration: Configuration) -> Adjustments:
-    return Adjustments(configuration.server.state_dir / "controls.json")
+def _control_store(configuration: Configuration) -> ControlStore:
+    return ControlStore(configuration.server.state_dir / "controls.json")
 
 
 async def run(configuration: Configuration) -> None:
@@ -44,26 +44,26 @@ async def run(configuration: Configuration) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    station = await asyncio.to_thread(_make_station, configuration)
-    bridge = Bridge(station, configuration.mqtt, configuration.server)
-    beacon = _beacon(station, configuration.server)
+    server = await asyncio.to_thread(_make_server, configuration)
+    bridge = Bridge(server, configuration.mqtt, configuration.server)
+    announcer = _zeroconf_announcer(server, configuration.server)
     try:
-        async with listening(station, configuration.server):
-            for camera in station.cameras:
+        async with listening(server, configuration.server):
+            for camera in server.cameras:
                 camera.start()
             bridge.start()
-            if beacon is not None:
-                beacon.start()
+            if announcer is not None:
+                announcer.start()
             try:
-                async with notifying(station, os.environ):
+                async with notifying(server, os.environ):
                     await stopping.wait()
                     _LOGGER.info("stopping")
             finally:
-                if beacon is not None:
-                    await beacon.stop()
+                if announcer is not None:
+                    await announcer.stop()
                 await bridge.stop()
     finally:
-        await asyncio.gather(*(camera.stop() for camera in station.cameras))
+        await asyncio.gather(*(camera.stop() for camera in server.cameras))
 
 
 def token_file(configuration: Configuration) -> Path:
@@ -82,22 +82,22 @@ def access_token(configuration: Configuration) -> AccessToken:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
 
 
-def _beacon(station: Station, settings: ServerSettings) -> "Beacon | None":
+def _zeroconf_announcer(server: Server, settings: ServerSettings) -> "ZeroconfAnnouncer | None":
     if not settings.zeroconf:
         return None
     # It costs a Pi Zero 2 a second and some megabytes, so only a server that announces itself pays for it.
-    from pi_mjpeg_server.zeroconf import Beacon  # noqa: PLC0415
+    from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer  # noqa: PLC0415
 
-    return Beacon(station.identity, settings, station.auth)
+    return ZeroconfAnnouncer(server.identity, settings, server.auth)
 
 
-def _make_station(configuration: Configuration) -> Station:
+def _make_server(configuration: Configuration) -> Server:
     folder = configuration.server.state_dir
     token = access_token(configuration)
     try:
         identity = identify(configuration.server.name, folder)
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
-    store = SnapshotStore(folder / "snapshots", Signer(lambda: token.key(_SIGNING)))
+    store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(_SIGNING)))
     token_or_none = token if configuration.auth.mode == "token" else None
-    return Station(identity, make_cameras(configuration), store, _adjustments(configuration), token=token_or_none)
+    return Server(identity, make_cameras(configuration), store, _control_store(configuration), token=token_or_none)

@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from pi_mjpeg_server import VERSION, app, service
-from pi_mjpeg_server.access import new_token
-from pi_mjpeg_server.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server import VERSION, app
+from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
-from pi_mjpeg_server.mqtt import security
+from pi_mjpeg_server.mqtt import credentials
 from pi_mjpeg_server.mqtt.purge import PurgeError, purge
 from pi_mjpeg_server.sources import SourceError, kinds
-from pi_mjpeg_server.unit import unit
-from pi_mjpeg_server.web.listening import ListenError, certificate_of
+from pi_mjpeg_server.storage.access_token import new_token
+from pi_mjpeg_server.system import service
+from pi_mjpeg_server.system.unit import unit
+from pi_mjpeg_server.web.transport.listen import ListenError, certificate_of
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -147,7 +148,7 @@ def _check(parsed: argparse.Namespace) -> int:
     configuration = _configuration(parsed)
     certificate_of(configuration.server)
     if configuration.mqtt.host is not None:
-        security.check(configuration.mqtt)
+        credentials.check(configuration.mqtt)
     print("The configuration is right.")
     return asyncio.run(_with_cameras(app.make_cameras(configuration), _picture_of_each))
 

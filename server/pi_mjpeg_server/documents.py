@@ -1,20 +1,26 @@
 """The JSON documents that the web and MQTT share: pure functions of the facts, as the contract writes them."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
-from pi_mjpeg_server.camera import Camera
-from pi_mjpeg_server.health import Health
-from pi_mjpeg_server.snapshots import Snapshot
-from pi_mjpeg_server.station import Station
-from pi_mjpeg_server.timestamps import iso
-from pi_mjpeg_server.viewer import Viewer
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.snapshots import Snapshot
+from pi_mjpeg_server.system.health import Health
 
 SCHEMA = 1
 """The number in every document; it goes up when an older reader could misread one."""
 
 Document = dict[str, Any]
 """A JSON object; what is in it is the contract's matter and shown by its recorded examples."""
+
+
+def iso(seconds: float) -> str:
+    """Return a moment, given in seconds since 1970, as ISO 8601 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def stream_url(camera_id: str, base: str) -> str:
@@ -27,10 +33,10 @@ def snapshot_url(camera_id: str, base: str) -> str:
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
-def state_document(station: Station, base: str, health: Health) -> Document:
+def state_document(server: Server, base: str, health: Health) -> Document:
     """Return `GET /api/state`: everything there is to know, with URLs below `base`."""
-    identity = station.identity
-    broker = station.broker
+    identity = server.identity
+    broker = server.broker
     return {
         "schema": SCHEMA,
         "server": {
@@ -39,22 +45,22 @@ def state_document(station: Station, base: str, health: Health) -> Document:
             "model": identity.model,
             "version": identity.version,
             "mac": identity.mac,
-            "started_at": iso(station.started_at),
-            "auth": station.auth,
-            "viewers": station.viewers,
+            "started_at": iso(server.started_at),
+            "auth": server.auth,
+            "viewers": server.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
         },
-        "cameras": [_camera_in_state(camera, base) for camera in station.cameras],
+        "cameras": [_camera_in_state(camera, base) for camera in server.cameras],
     }
 
 
-def server_state_document(station: Station, health: Health) -> Document:
+def server_state_document(server: Server, health: Health) -> Document:
     """Return the server's telemetry for MQTT."""
     return {
         "schema": SCHEMA,
-        "started_at": iso(station.started_at),
-        "viewers": station.viewers,
+        "started_at": iso(server.started_at),
+        "viewers": server.viewers,
         **_health(health),
     }
 

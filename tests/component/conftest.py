@@ -24,8 +24,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 # The plugin brings a custom_components package of its own; ours has to be imported before it is looked for.
 import custom_components.pi_mjpeg  # noqa: F401
 from custom_components.pi_mjpeg.const import DOMAIN
-
-from .pi import NODE, Pi, example
+from tests.component.support.fake_pi import NODE, Pi, example
 
 FRONT = "camera.front_door"
 LIVE = f"/api/camera_proxy_stream/{FRONT}"

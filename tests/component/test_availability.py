@@ -15,9 +15,8 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg import coordinator as coordinator_module
-
-from .conftest import poll, until
-from .pi import NODE, Pi, example
+from tests.component.conftest import poll, until
+from tests.component.support.fake_pi import NODE, Pi, example
 
 FRONT = "camera.front_door"
 SHED = "camera.shed"

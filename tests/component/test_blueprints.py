@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     async_mock_service,
 )
 
-from .pi import Pi, jpeg
+from tests.component.support.fake_pi import Pi, jpeg
 
 FOLDER = Path(__file__).parents[2] / "blueprints/automation/pi_mjpeg"
 FRONT = "camera.front_door"

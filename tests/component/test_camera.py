@@ -15,8 +15,8 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from .conftest import FRONT, LIVE, until
-from .pi import Pi, jpeg
+from tests.component.conftest import FRONT, LIVE, until
+from tests.component.support.fake_pi import Pi, jpeg
 
 STILL = f"/api/camera_proxy/{FRONT}"
 

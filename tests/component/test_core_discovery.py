@@ -10,8 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
-from .conftest import until
-from .pi import NODE, example
+from tests.component.conftest import until
+from tests.component.support.fake_pi import NODE, example
 
 TOPIC = f"homeassistant/device/pi_mjpeg_{NODE}/config"
 OF_CAMERA = ("snapshot", "take_snapshot", "restart")

@@ -12,8 +12,8 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from .conftest import poll, state_of
-from .pi import NODE, Pi, example
+from tests.component.conftest import poll, state_of
+from tests.component.support.fake_pi import NODE, Pi, example
 
 NOISY = {"frame_rate", "drops", "restarts", "started_at"}
 

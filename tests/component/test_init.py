@@ -23,9 +23,8 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg import async_remove_config_entry_device
 from custom_components.pi_mjpeg.const import DOMAIN
-
-from .conftest import poll, until
-from .pi import NODE, Pi, example, jpeg
+from tests.component.conftest import poll, until
+from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
 IMAGE = "image.front_door_last_snapshot"

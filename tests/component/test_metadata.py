@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from homeassistant.util.yaml import load_yaml_dict
 
+from custom_components.pi_mjpeg.api.schemas import STATES
 from custom_components.pi_mjpeg.controls import TRANSLATED
-from custom_components.pi_mjpeg.schemas import STATES
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
-SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.glob("*.py"))
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.rglob("*.py"))
 
 
 def read(name: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from .conftest import FRONT, LIVE, access_token, until
-from .pi import Pi, jpeg
+from tests.component.conftest import FRONT, LIVE, access_token, until
+from tests.component.support.fake_pi import Pi, jpeg
 
 
 async def turn(hass: HomeAssistant, *, on: bool) -> None:

@@ -10,9 +10,9 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.person import log_in, until_focused
+from tests.e2e.page_actions import log_in, until_focused
 from tests.e2e.pictures import until_true
-from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

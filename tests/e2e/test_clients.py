@@ -15,8 +15,8 @@ from workbench.programs import program
 
 from tests.e2e.firefox import ENTER, Tab, firefox
 from tests.e2e.pictures import size, until_true
-from tests.server.scripted import Script, Served, camera, serving, until
-from tests.server.test_tls import write
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+from tests.server.web.transport.test_tls import write
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,8 +38,8 @@ async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 def token(served: Served) -> str:
-    assert served.station.token is not None
-    return served.station.token.value
+    assert served.server.token is not None
+    return served.server.token.value
 
 
 def with_password(served: Served) -> str:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser
 
-from tests.server.scripted import Script, camera, serving, until
+from tests.server.support.scripted_camera import Script, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -53,8 +53,8 @@ async def test_a_dashboard_elsewhere_reads_and_commands_when_it_is_invited(tmp_p
         dashboard() as stranger,
         serving(tmp_path, [camera(Script(fps=5))], locked=True, cors_origins=(guest,)) as served,
     ):
-        await until(lambda: bool(served.station.cameras[0].controls))
-        token = served.station.token
+        await until(lambda: bool(served.server.cameras[0].controls))
+        token = served.server.token
         assert token is not None
         seen: dict[str, list[Any]] = {}
         for origin in (guest, stranger):

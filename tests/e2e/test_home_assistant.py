@@ -10,8 +10,8 @@ from workbench.environments import home_assistant
 from workbench.hass_client import PASSWORD, USERNAME, until
 from workbench.house import House
 
-from tests.e2e.films import filmed
 from tests.e2e.pictures import shown, size
+from tests.e2e.recordings import filmed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,7 +4,7 @@ import pytest
 from workbench.hass_client import until
 from workbench.house import House
 
-from tests.e2e.complaints import complaints
+from tests.e2e.home_assistant_log import complaints
 from tests.e2e.pictures import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

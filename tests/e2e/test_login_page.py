@@ -1,4 +1,4 @@
-"""The page's door: the login form, the way out, and a token that is not good any more."""
+"""The page's login: the login form, the way out, and a token that is not good any more."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.e2e.person import log_in, until_focused
-from tests.server.scripted import Script, Served, camera, serving
+from tests.e2e.page_actions import log_in, until_focused
+from tests.server.support.scripted_camera import Script, Served, camera, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,8 +26,8 @@ async def test_a_wrong_token_is_told_on_the_login_page(served: Served, page: Pag
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("alert")).to_have_text("this is not the token")
     # What was typed is selected: the next try replaces it.
-    assert served.station.token is not None
-    await page.keyboard.type(served.station.token.value)
+    assert served.server.token is not None
+    await page.keyboard.type(served.server.token.value)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{served.url}/")
 
@@ -56,16 +56,16 @@ async def test_a_server_that_is_gone_is_told_on_the_login_page(page: Page, tmp_p
 async def test_without_javascript_the_form_works_too(served: Served, page: Page) -> None:
     await page.route("**/*.js", lambda route: route.abort())
     await page.goto(f"{served.url}/login")
-    assert served.station.token is not None
-    await page.get_by_label("Access token").fill(served.station.token.value)
+    assert served.server.token is not None
+    await page.get_by_label("Access token").fill(served.server.token.value)
     await page.get_by_role("button", name="Log in").click()
     await page.wait_for_url(f"{served.url}/")
 
 
 async def test_a_new_token_sends_the_page_back_to_the_login(served: Served, page: Page) -> None:
     await log_in(page, served)
-    assert served.station.token is not None
-    served.station.token.rotate()
+    assert served.server.token is not None
+    served.server.token.rotate()
     await page.wait_for_url(f"{served.url}/login", timeout=10_000)
 
 

@@ -11,7 +11,7 @@ from workbench.hass_client import until
 from workbench.house import House
 from workbench.network import LOOPBACK, answers
 
-from tests.e2e.complaints import complaints
+from tests.e2e.home_assistant_log import complaints
 from tests.e2e.pictures import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,14 +7,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from pi_mjpeg_server.camera import Camera, CameraSettings
-from pi_mjpeg_server.controls import Control, ControlValue
-from pi_mjpeg_server.sources import Mode, SourceSettings
+from pi_mjpeg_server.camera.camera import Camera, CameraSettings
+from pi_mjpeg_server.sources import SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.controls import Control, ControlValue
 from playwright.async_api import Page, expect
 from workbench.network import free_ports
 
-from tests.e2e.person import log_in, moving
-from tests.server.scripted import Script, ScriptedSource, Served, camera, serving, until
+from tests.e2e.page_actions import log_in, moving
+from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -93,7 +93,7 @@ async def test_a_server_that_goes_is_told_and_the_page_heals_when_it_is_back(pag
     async with serving(tmp_path, [camera(Script(fps=5), linger=5)], port=port) as served:
         await expect(state).to_have_text("Live")
         # Sooner than a stalled picture is noticed.
-        await until(lambda: len(served.station.cameras[0].viewers) == 1, 4)
+        await until(lambda: len(served.server.cameras[0].viewers) == 1, 4)
         assert await moving(page)
         await expect(page.get_by_role("region", name="Shed")).to_have_count(0)
 
@@ -111,7 +111,7 @@ async def test_a_picture_that_is_refused_says_so_and_comes_when_there_is_room(pa
 
 async def test_a_hidden_page_holds_no_connection(served: Served, page: Page) -> None:
     await log_in(page, served)
-    front = served.station.cameras[0]
+    front = served.server.cameras[0]
     await until(lambda: len(front.viewers) == 1)
     # Playwright keeps all its pages visible, so this is said to the page and not done to it.
     hide = "Object.defineProperty(document, 'hidden', {{ value: {}, configurable: true }})"
@@ -135,7 +135,7 @@ async def test_it_says_when_everybody_may_watch(page: Page, tmp_path: Path) -> N
 async def test_it_says_why_there_is_no_broker(served: Served, page: Page) -> None:
     await log_in(page, served)
     await expect(page.get_by_text("MQTT off")).to_be_visible()
-    served.station.broker.state, served.station.broker.error = "connecting", "nobody answers at 192.0.2.1:1883"
+    served.server.broker.state, served.server.broker.error = "connecting", "nobody answers at 192.0.2.1:1883"
     await expect(page.get_by_text("MQTT connecting: nobody answers at 192.0.2.1:1883")).to_be_visible()
 
 
@@ -165,7 +165,7 @@ async def test_a_fifth_camera_shows_stills_that_renew(page: Page, tmp_path: Path
 
 
 async def test_it_says_why_it_shows_another_camera_than_one_may_expect(page: Page, tmp_path: Path) -> None:
-    script = Script(fps=5, mode=Mode(model="Scripted", size=(64, 48), fps=5, note="the only one that was found"))
+    script = Script(fps=5, mode=SourceInfo(model="Scripted", size=(64, 48), fps=5, note="the only one that was found"))
     async with serving(tmp_path, [camera(script)]) as served:
         await page.goto(served.url)
         await expect(page.get_by_text("the only one that was found")).to_be_visible()
@@ -228,8 +228,8 @@ async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
     await page.get_by_role("region", name="Front").get_by_text("Controls").click()
     slider = page.get_by_role("slider", name="brightness")
     await slider.focus()
-    assert served.station.token is not None
-    bearer = {"Authorization": f"Bearer {served.station.token.value}"}
+    assert served.server.token is not None
+    bearer = {"Authorization": f"Bearer {served.server.token.value}"}
     async with (
         aiohttp.ClientSession(headers=bearer) as other,
         other.patch(f"{served.url}/api/cameras/front/controls", json={"brightness": 12}) as response,

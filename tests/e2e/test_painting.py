@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from tests.e2e.firefox import firefox
 from tests.e2e.pictures import Evaluating
-from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,7 +49,7 @@ async def test_firefox_paints_the_frame_that_was_sent(served: Served, slow: Scri
 
 async def assert_fresh(served: Served, slow: Script, page: Evaluating) -> None:
     """Assert that soon after a frame the page shows that frame, the first one too."""
-    (front,) = served.station.cameras
+    (front,) = served.server.cameras
     await until(lambda: any(viewer.sent.count for viewer in front.viewers), 20)
     await asyncio.sleep(0.5)
     assert await page.evaluate(_PLAYS)

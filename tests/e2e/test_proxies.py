@@ -11,7 +11,7 @@ from workbench import cache, proxies
 from workbench.network import LOOPBACK, answers, free_ports
 
 from tests.e2e.pictures import size, until_true
-from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,8 +38,8 @@ async def proxied(request: pytest.FixtureRequest, served: Served, tmp_path: Path
 
 
 async def test_streams_snapshots_and_urls_are_the_proxys(served: Served, proxied: str) -> None:
-    assert served.station.token is not None
-    bearer = {"Authorization": f"Bearer {served.station.token.value}"}
+    assert served.server.token is not None
+    bearer = {"Authorization": f"Bearer {served.server.token.value}"}
     elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
     async with aiohttp.ClientSession(headers=bearer, connector=elsewhere) as client:
         async with client.get(f"{proxied}/api/state") as response:
@@ -53,13 +53,13 @@ async def test_streams_snapshots_and_urls_are_the_proxys(served: Served, proxied
                 assert isinstance(part, aiohttp.BodyPartReader)
                 assert size(bytes(await part.read())) == (64, 48)
             # What the client itself wrote is not believed: the nearest address that is no proxy is its own.
-            assert [viewer.address for viewer in served.station.cameras[0].viewers] == ["127.0.0.9"]
+            assert [viewer.address for viewer in served.server.cameras[0].viewers] == ["127.0.0.9"]
         async with client.post(f"{proxied}/api/cameras/front/snapshots") as response:
             kept = (await response.json())["url"]
         assert kept.startswith(f"{proxied}/snapshots/")
     async with aiohttp.ClientSession() as stranger, stranger.get(kept) as response:
         assert size(await response.read()) == (64, 48)
-    await until(lambda: not served.station.viewers)
+    await until(lambda: not served.server.viewers)
 
 
 async def test_a_name_that_a_stranger_pointed_at_the_proxy_is_refused_whatever_the_client_adds(proxied: str) -> None:
@@ -76,8 +76,8 @@ async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browse
         # As people type it.
         await page.goto(proxied)
         assert page.url == f"{proxied}/login"
-        assert served.station.token is not None
-        await page.fill("#token", served.station.token.value)
+        assert served.server.token is not None
+        await page.fill("#token", served.server.token.value)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{proxied}/")
         await until_true(page, "document.querySelector('.picture img')?.naturalWidth > 0")

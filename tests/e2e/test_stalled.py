@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from tests.e2e.firefox import firefox
 from tests.e2e.pictures import Evaluating
-from tests.server.scripted import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,7 +34,7 @@ async def test_in_firefox(served: Served, tmp_path: Path) -> None:
 
 async def assert_heals(served: Served, page: Evaluating) -> None:
     """Assert that a page keeps its connection while the picture moves, and makes another one when it does not."""
-    (front,) = served.station.cameras
+    (front,) = served.server.cameras
     await until(lambda: len(front.viewers) == 1, 20)
     (first,) = front.viewers
     # Longer than a picture may stand still.

@@ -12,8 +12,8 @@ from workbench.house import House
 from workbench.server import Certificate, Server
 
 from tests.e2e.conftest import ENVIRONMENT
-from tests.e2e.films import filmed
 from tests.e2e.pictures import size
+from tests.e2e.recordings import filmed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

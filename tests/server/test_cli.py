@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.scripted import level_of
+from tests.server.support.scripted_camera import level_of
 
 EMULATED = ("--source", "emulated", "--size", "320x240")
 

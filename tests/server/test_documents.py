@@ -7,30 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_mjpeg_server.access import AccessToken
-from pi_mjpeg_server.adjustments import Adjustments
-from pi_mjpeg_server.camera import Camera, CameraSettings, State
-from pi_mjpeg_server.controls import Control
-from pi_mjpeg_server.documents import (
-    camera_state_document,
-    server_state_document,
-    snapshot_document,
-    state_document,
-)
-from pi_mjpeg_server.health import Health
-from pi_mjpeg_server.identity import Identity
+from pi_mjpeg_server.camera.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.camera.rate import Rate
+from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.documents import camera_state_document, server_state_document, snapshot_document, state_document
 from pi_mjpeg_server.mqtt import commands
-from pi_mjpeg_server.mqtt.core import core_discovery, with_tombstones
-from pi_mjpeg_server.mqtt.orders import result_document
-from pi_mjpeg_server.mqtt.payloads import announcement
+from pi_mjpeg_server.mqtt.announcement import announcement
+from pi_mjpeg_server.mqtt.command_handler import result_document
+from pi_mjpeg_server.mqtt.core_discovery import core_discovery, with_tombstones
 from pi_mjpeg_server.mqtt.topics import Topics
-from pi_mjpeg_server.rate import Rate
-from pi_mjpeg_server.snapshots import Signer, Snapshot, SnapshotStore
-from pi_mjpeg_server.sources import Mode, SourceSettings
-from pi_mjpeg_server.station import BrokerStatus, Station
-from pi_mjpeg_server.viewer import Viewer
+from pi_mjpeg_server.server import BrokerStatus, Server
+from pi_mjpeg_server.sources import SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore, UrlSigner
+from pi_mjpeg_server.system.health import Health
+from pi_mjpeg_server.system.identity import Identity
 
-from tests.server.scripted import NODE, Script
+from tests.server.support.scripted_camera import NODE, Script
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 BASE = "http://192.168.1.20:8000"
@@ -59,10 +54,10 @@ def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: i
 
 
 @pytest.fixture
-async def station(tmp_path: Path) -> Station:
+async def server(tmp_path: Path) -> Server:
     """The server that the recorded documents are about."""
     front = Camera(CameraSettings("front", "Front door", "picamera2"), Script().source)
-    front.mode = Mode(model="imx708", size=(1280, 720), fps=30)
+    front.mode = SourceInfo(model="imx708", size=(1280, 720), fps=30)
     front.supervisor.state, front.supervisor.since = State.LIVE, at("2026-11-22T09:59:00.000Z")
     front.pictures, front.missed = running(29.9, 1794), 3
     front.viewers = {
@@ -76,28 +71,28 @@ async def station(tmp_path: Path) -> Station:
     shed.supervisor.next_try, shed.supervisor.restarts = at("2026-11-22T10:00:04.000Z"), 4
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
-    store = SnapshotStore(tmp_path, Signer(lambda: b"k" * 32))
-    adjustments = Adjustments(tmp_path / "controls.json")
+    store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
+    control_store = ControlStore(tmp_path / "controls.json")
     token = AccessToken(tmp_path / "token")
-    return Station(identity, [front, shed], store, adjustments, broker, at("2026-11-22T09:00:00.000Z"), token)
+    return Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
 
 
-async def test_api_state(station: Station) -> None:
-    assert state_document(station, BASE, Health(48.3)) == recorded("api_state.json")
+async def test_api_state(server: Server) -> None:
+    assert state_document(server, BASE, Health(48.3)) == recorded("api_state.json")
 
 
-async def test_announcement(station: Station) -> None:
-    document = announcement(station, Topics(NODE), BASE)
+async def test_announcement(server: Server) -> None:
+    document = announcement(server, Topics(NODE), BASE)
     assert document == recorded("announcement.json")
     assert len(json.dumps(document)) < 4096
 
 
-async def test_server_state(station: Station) -> None:
-    assert server_state_document(station, Health(48.3, ("under_voltage",))) == recorded("server_state.json")
+async def test_server_state(server: Server) -> None:
+    assert server_state_document(server, Health(48.3, ("under_voltage",))) == recorded("server_state.json")
 
 
-async def test_camera_state(station: Station) -> None:
-    front = station.cameras[0]
+async def test_camera_state(server: Server) -> None:
+    front = server.cameras[0]
     front.supervisor.state, front.supervisor.since, front.pictures = (
         State.FAILING,
         at("2026-11-22T10:00:00.000Z"),
@@ -154,21 +149,21 @@ def test_what_is_no_command_is_refused(hostile: bytes) -> None:
         commands.parse(hostile)
 
 
-async def test_core_discovery(station: Station) -> None:
-    document = core_discovery(station, Topics(NODE), BASE)
+async def test_core_discovery(server: Server) -> None:
+    document = core_discovery(server, Topics(NODE), BASE)
     assert document == recorded("core_discovery.json")
     # Two cameras; the smallest brokers take messages of 10 kB.
     assert len(json.dumps(document)) < 10_000
 
 
-async def test_core_discovery_of_one_camera_does_not_repeat_its_name(station: Station) -> None:
-    station.cameras = station.cameras[:1]
-    document = core_discovery(station, Topics(NODE), BASE)
+async def test_core_discovery_of_one_camera_does_not_repeat_its_name(server: Server) -> None:
+    server.cameras = server.cameras[:1]
+    document = core_discovery(server, Topics(NODE), BASE)
     assert document["components"]["front_take_snapshot"]["name"] == "Take snapshot"
 
 
-async def test_a_component_that_is_gone_leaves_only_its_platform(station: Station) -> None:
-    document = core_discovery(station, Topics(NODE), BASE)
+async def test_a_component_that_is_gone_leaves_only_its_platform(server: Server) -> None:
+    document = core_discovery(server, Topics(NODE), BASE)
     earlier = {"attic_snapshot": "image", "front_snapshot": "image"}
     with_gone = with_tombstones(document, earlier)["components"]
     assert with_gone == {**document["components"], "attic_snapshot": {"platform": "image"}}

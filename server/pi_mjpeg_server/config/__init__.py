@@ -1,9 +1,9 @@
 """What the server is told: TOML, environment and flags, checked by one schema."""
 
+from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.load import load
-from pi_mjpeg_server.config.mistakes import ConfigurationError
-from pi_mjpeg_server.config.model import AuthSettings, Configuration, MqttSettings, ServerSettings
 from pi_mjpeg_server.config.options import OPTIONS, Option
+from pi_mjpeg_server.config.settings import AuthSettings, Configuration, MqttSettings, ServerSettings
 
 __all__ = [
     "OPTIONS",

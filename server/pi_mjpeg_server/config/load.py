@@ -8,21 +8,21 @@ from typing import Any
 
 import voluptuous as vol
 
-from pi_mjpeg_server.camera import CameraSettings
-from pi_mjpeg_server.config.mistakes import ConfigurationError, line_of, unknown_key
-from pi_mjpeg_server.config.model import (
+from pi_mjpeg_server.camera.camera import CameraSettings
+from pi_mjpeg_server.config.errors import ConfigurationError, line_of, unknown_key
+from pi_mjpeg_server.config.options import OPTIONS
+from pi_mjpeg_server.config.schema import SECTIONS
+from pi_mjpeg_server.config.settings import (
     AuthSettings,
     Configuration,
     MqttSettings,
     ServerSettings,
     default_password_file,
 )
-from pi_mjpeg_server.config.options import OPTIONS
-from pi_mjpeg_server.config.schema import SECTIONS
 from pi_mjpeg_server.sources import SourceSettings, kinds
 
 _LARGEST_FILE = 1_000_000
-_MOST_CAMERAS = 32
+_MAX_CAMERAS = 32
 _ASKED = frozenset(SourceSettings.__slots__)
 
 
@@ -81,8 +81,8 @@ def _tables(file: Path | None, text: str) -> dict[str, list[dict[str, Any]]]:
         several = given if section == "camera" else [given]
         if not isinstance(several, list) or not all(isinstance(table, dict) for table in several):
             raise ConfigurationError(f"{file}: {section} has to be a table, written {form}")
-        if not 1 <= len(several) <= _MOST_CAMERAS:
-            raise ConfigurationError(f"{file}: there can be 1 to {_MOST_CAMERAS} tables {form}")
+        if not 1 <= len(several) <= _MAX_CAMERAS:
+            raise ConfigurationError(f"{file}: there can be 1 to {_MAX_CAMERAS} tables {form}")
         tables[section] = []
         for number, table in enumerate(several):
             try:

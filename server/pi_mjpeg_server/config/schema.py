@@ -14,15 +14,15 @@ _TOPIC_LEVEL = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
 _USUAL_PORT = re.compile(r"http:.*:80|https:.*:443")
-_LONGEST_TEXT = 200
-_LONGEST_LIST = 32
-_MOST_VIEWERS = 1000
+_MAX_TEXT = 200
+_MAX_LIST = 32
+_MAX_VIEWERS = 1000
 
 
 def text(value: object) -> str:
     """Accept a line of text of a sensible length, without control characters."""
-    if not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT or not value.isprintable():
-        raise vol.Invalid(f"has to be a text of 1 to {_LONGEST_TEXT} printable characters in quotes")
+    if not isinstance(value, str) or not value or len(value) > _MAX_TEXT or not value.isprintable():
+        raise vol.Invalid(f"has to be a text of 1 to {_MAX_TEXT} printable characters in quotes")
     return value
 
 
@@ -150,8 +150,8 @@ def origins(value: object) -> tuple[str, ...]:
 
 
 def _list(value: object, what: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > _LONGEST_LIST or not all(isinstance(each, str) for each in value):
-        raise vol.Invalid(f"has to be a list of at most {_LONGEST_LIST} {what}, each in quotes")
+    if not isinstance(value, list) or len(value) > _MAX_LIST or not all(isinstance(each, str) for each in value):
+        raise vol.Invalid(f"has to be a list of at most {_MAX_LIST} {what}, each in quotes")
     return tuple(value)
 
 
@@ -192,9 +192,9 @@ SERVER: dict[str, Callable[[object], Any]] = {
     "hosts": host_names,
     "trusted_proxies": networks,
     "cors_origins": origins,
-    "max_viewers": whole(1, _MOST_VIEWERS),
-    "max_viewers_per_camera": whole(1, _MOST_VIEWERS),
-    "max_viewers_per_address": whole(1, _MOST_VIEWERS),
+    "max_viewers": whole(1, _MAX_VIEWERS),
+    "max_viewers_per_camera": whole(1, _MAX_VIEWERS),
+    "max_viewers_per_address": whole(1, _MAX_VIEWERS),
 }
 AUTH: dict[str, Callable[[object], Any]] = {
     "mode": one_of("token", "none"),

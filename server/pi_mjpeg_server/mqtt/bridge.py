@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from pi_mjpeg_server.camera import Camera
+from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import MqttSettings, ServerSettings
 from pi_mjpeg_server.documents import (
     SCHEMA,
@@ -16,26 +16,26 @@ from pi_mjpeg_server.documents import (
     server_state_document,
     snapshot_document,
 )
-from pi_mjpeg_server.grumbler import Grumbler
-from pi_mjpeg_server.health import measure
-from pi_mjpeg_server.mqtt import claim, security
+from pi_mjpeg_server.logs import RateLimitedLog
+from pi_mjpeg_server.mqtt import claim, credentials
+from pi_mjpeg_server.mqtt.announcement import OFFLINE, ONLINE, announcement
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
-from pi_mjpeg_server.mqtt.core import core_discovery, with_tombstones
-from pi_mjpeg_server.mqtt.memory import FILE, MemoryFile
-from pi_mjpeg_server.mqtt.orders import Orders
-from pi_mjpeg_server.mqtt.payloads import OFFLINE, ONLINE, announcement
+from pi_mjpeg_server.mqtt.command_handler import CommandHandler
+from pi_mjpeg_server.mqtt.core_discovery import core_discovery, with_tombstones
+from pi_mjpeg_server.mqtt.retained_topics import FILE, RetainedTopicsFile
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import Topics
-from pi_mjpeg_server.snapshots import Snapshot
-from pi_mjpeg_server.station import Station
+from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.snapshots import Snapshot
+from pi_mjpeg_server.system.health import measure
 
-CLAIM_WITHIN = 1.0
+CLAIM_TIMEOUT = 1.0
 """Seconds that a retained claim has to arrive in, before Home Assistant's own discovery is published too."""
-CLAIM_AGAIN_WITHIN = 30.0
+RENEWED_CLAIM_TIMEOUT = 30.0
 """The same where there was a claim before: Home Assistant takes ten seconds and more to return to a lost broker."""
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's start; all the devices of a house hear it at once."""
-TAKEN_WITHIN = 5.0
+ACKNOWLEDGE_TIMEOUT = 5.0
 """Seconds after which it is no longer waited for that the broker takes what was said; it is said again next time."""
 CONTRADICT_AFTER = 1.0
 """Seconds after which a false `offline` is put right; two that contradict each other must not do it without pause."""
@@ -44,42 +44,42 @@ CONTRADICT_AFTER = 1.0
 class Bridge:
     """Keeps what the broker holds of this server true. Without a configured broker it does nothing."""
 
-    def __init__(self, station: Station, mqtt: MqttSettings, server: ServerSettings) -> None:
+    def __init__(self, server: Server, mqtt: MqttSettings, settings: ServerSettings) -> None:
         """Prepare; nothing is connected yet. Raises `ConfigurationError` when the password or TLS cannot be had."""
-        self._station = station
-        self._settings = mqtt
         self._server = server
-        self._topics = Topics(station.identity.node, mqtt.discovery_prefix)
-        self._base = server.public_url or ""
-        self._file = MemoryFile(server.state_dir / FILE)
+        self._mqtt = mqtt
+        self._settings = settings
+        self._topics = Topics(server.identity.node, mqtt.discovery_prefix)
+        self._base = settings.public_url or ""
+        self._file = RetainedTopicsFile(settings.state_dir / FILE)
         self._said: dict[str, str] = {}
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._connected = False
         self._claim_heard = asyncio.Event()
-        self._grumbler = Grumbler()
-        self._orders = Orders(station, self._topics, self._answer)
-        self._telemetry = Telemetry(station.cameras, self._say_states)
+        self._rate_limited_log = RateLimitedLog()
+        self._command_handler = CommandHandler(server, self._topics, self._answer)
+        self._telemetry = Telemetry(server.cameras, self._say_states)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._client: MqttClient | None = None
         if mqtt.host is not None:
-            security.check(mqtt)
+            credentials.check(mqtt)
             self._client = MqttClient(mqtt, mqtt.host, Will(self._topics.availability, OFFLINE), self)
 
     def start(self) -> None:
         """Begin to connect, and to listen to the cameras."""
         if self._client is None:
             return
-        self._station.broker.state = "connecting"
-        self._station.broker.broker = f"{self._settings.host}:{self._settings.port}"
-        self._station.on_snapshot.append(self._say_snapshot)
-        for camera in self._station.cameras:
+        self._server.broker.state = "connecting"
+        self._server.broker.broker = f"{self._mqtt.host}:{self._mqtt.port}"
+        self._server.on_snapshot.append(self._say_snapshot)
+        for camera in self._server.cameras:
             camera.on_change.append(partial(self._camera_changed, camera))
         self._client.start()
 
     async def stop(self) -> None:
         """Say that the server goes, and go."""
         self._connected = False
-        await self._orders.stop()
+        await self._command_handler.stop()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -90,13 +90,13 @@ class Bridge:
         """Say everything anew: the broker may have lost what it held (from the client)."""
         if self._client is None:
             return
-        self._station.broker.state, self._station.broker.error = "connected", None
+        self._server.broker.state, self._server.broker.error = "connected", None
         self._connected = True
         self._said.clear()
         self._claim_heard.clear()
-        if self._server.public_url is None:
+        if self._settings.public_url is None:
             host = self._client.local_address() or "localhost"
-            self._base = f"{self._server.scheme}://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+            self._base = f"{self._settings.scheme}://{f'[{host}]' if ':' in host else host}:{self._settings.port}"
         topics = self._topics
         self._client.subscribe(
             topics.birth, topics.commands, topics.claimed, topics.availability, topics.core_discovery
@@ -106,7 +106,7 @@ class Bridge:
     def disconnected(self, reason: str) -> None:
         """Take note (from the client)."""
         self._connected = False
-        self._station.broker.state, self._station.broker.error = "connecting", reason
+        self._server.broker.state, self._server.broker.error = "connecting", reason
         for task in self._tasks.values():
             task.cancel()
 
@@ -123,20 +123,22 @@ class Bridge:
                 # Said by an earlier installation, whose memory is lost.
                 self._file.memory.topics.add(message.topic)
         else:
-            self._orders.received(message)
+            self._command_handler.received(message)
 
     def _hear_birth(self, message: Message) -> None:
         if message.payload == ONLINE.encode():
             if not message.retained and not self._does("greet"):
                 self._do("greet", self._greet())
         elif message.payload != OFFLINE.encode():
-            self._grumbler.grumble(message.topic, f"MQTT: a message on {message.topic} is neither online nor offline")
+            self._rate_limited_log.warn(
+                message.topic, f"MQTT: a message on {message.topic} is neither online nor offline"
+            )
 
     def _hear_claim(self, message: Message) -> None:
         try:
             claimed = claim.parse(message.payload)
         except claim.ClaimError as error:
-            self._grumbler.grumble(message.topic, f"MQTT: a message on {message.topic} is ignored: {error}")
+            self._rate_limited_log.warn(message.topic, f"MQTT: a message on {message.topic} is ignored: {error}")
             return
         self._claim_heard.set()
         if claimed != self._file.memory.claimed:
@@ -160,8 +162,8 @@ class Bridge:
     async def _say_everything(self) -> None:
         """Discovery, then states, `online` last: whoever hears it knows where everything is."""
         await self._file.recall()
-        cameras = [camera.settings.id for camera in self._station.cameras]
-        memory, wanted = self._file.memory, self._topics.kept(cameras, self._settings.discovery)
+        cameras = [camera.settings.id for camera in self._server.cameras]
+        memory, wanted = self._file.memory, self._topics.kept(cameras, self._mqtt.discovery)
         unwanted = memory.topics - wanted - {self._topics.core_discovery}
         memory.topics |= wanted
         await self._file.keep()
@@ -169,7 +171,7 @@ class Bridge:
             self._say(topic, None)
         self._say_announcement()
         await self._say_states()
-        for camera in self._station.cameras:
+        for camera in self._server.cameras:
             self._say_availability(camera)
             if camera.settings.id in self._snapshots:
                 self._say_snapshot(*self._snapshots[camera.settings.id])
@@ -184,16 +186,16 @@ class Bridge:
         """Wait until it is known whether there is a claim."""
         memory = self._file.memory
         try:
-            async with asyncio.timeout(CLAIM_AGAIN_WITHIN if memory.claimed else CLAIM_WITHIN):
+            async with asyncio.timeout(RENEWED_CLAIM_TIMEOUT if memory.claimed else CLAIM_TIMEOUT):
                 await self._claim_heard.wait()
         except TimeoutError:
             memory.claimed = False
 
     async def _say_core_discovery(self) -> None:
         """Say the document for Home Assistant's own MQTT integration, or take it back, and remember which."""
-        memory, topic, which = self._file.memory, self._topics.core_discovery, self._settings.discovery
+        memory, topic, which = self._file.memory, self._topics.core_discovery, self._mqtt.discovery
         if which in {"core", "both"} or (which == "auto" and not memory.claimed):
-            document = core_discovery(self._station, self._topics, self._base)
+            document = core_discovery(self._server, self._topics, self._base)
             components = {key: component["platform"] for key, component in document["components"].items()}
             memory.topics.add(topic)
             await self._file.keep()
@@ -208,7 +210,7 @@ class Bridge:
         await self._file.keep()
 
     async def _all_taken(self) -> bool:
-        return self._client is not None and await self._client.all_taken(TAKEN_WITHIN)
+        return self._client is not None and await self._client.all_taken(ACKNOWLEDGE_TIMEOUT)
 
     async def _greet(self) -> None:
         """Say everything again to a Home Assistant that has just started."""
@@ -222,13 +224,13 @@ class Bridge:
         self._telemetry.changed()
 
     def _say_announcement(self) -> None:
-        if self._settings.discovery != "core":
-            self._say(self._topics.announcement, announcement(self._station, self._topics, self._base))
+        if self._mqtt.discovery != "core":
+            self._say(self._topics.announcement, announcement(self._server, self._topics, self._base))
 
     async def _say_states(self) -> None:
         health = await asyncio.to_thread(measure)
-        self._say(self._topics.state, server_state_document(self._station, health))
-        for camera in self._station.cameras:
+        self._say(self._topics.state, server_state_document(self._server, health))
+        for camera in self._server.cameras:
             self._say(self._topics.camera(camera.settings.id, "state"), camera_state_document(camera))
 
     def _say_availability(self, camera: Camera) -> None:

@@ -6,7 +6,7 @@ import voluptuous as vol
 
 from pi_mjpeg_server.documents import SCHEMA
 
-_LARGEST = 4096
+_MAX_BYTES = 4096
 _CLAIM = vol.Schema({vol.Required("schema"): SCHEMA, vol.Required("by"): str}, extra=vol.ALLOW_EXTRA)
 
 
@@ -18,8 +18,8 @@ def parse(payload: bytes) -> bool:
     """Return whether a message claims this server; an empty one ends the claim. Raises `ClaimError`."""
     if not payload:
         return False
-    if len(payload) > _LARGEST:
-        raise ClaimError(f"it is longer than {_LARGEST} bytes")
+    if len(payload) > _MAX_BYTES:
+        raise ClaimError(f"it is longer than {_MAX_BYTES} bytes")
     try:
         _CLAIM(json.loads(payload))
     except (ValueError, RecursionError, vol.Invalid) as error:

@@ -14,9 +14,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pi_mjpeg_server.config import MqttSettings
-from pi_mjpeg_server.grumbler import Grumbler
+from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt.connection import Connection, Message, Will, dial, in_thread
-from pi_mjpeg_server.mqtt.endings import Ending, failed
+from pi_mjpeg_server.mqtt.disconnect_reason import DisconnectReason, failed
 from pi_mjpeg_server.mqtt.outbox import Outbox
 
 __all__ = ["ClientListener", "Message", "MqttClient", "Will"]
@@ -65,7 +65,7 @@ class MqttClient:
         self._connection: Connection | None = None
         self._outbox = Outbox(lambda *_: 0)
         self._all_taken = asyncio.Event()
-        self._grumbler = Grumbler()
+        self._rate_limited_log = RateLimitedLog()
         self._troubled = True
         self._welcomed = False
         self._leaving = False
@@ -136,13 +136,13 @@ class MqttClient:
         """Say what the broker does not let us hear (from the connection)."""
         for topic, answer in zip(topics, answers, strict=False):
             if answer.is_failure:
-                self._grumbler.grumble(topic, f"MQTT: the broker does not let us listen to {topic}: {answer}")
+                self._rate_limited_log.warn(topic, f"MQTT: the broker does not let us listen to {topic}: {answer}")
 
     def taken(self, number: int, answer: ReasonCode) -> None:
         """Go on with what waits (from the connection)."""
         topic = self._outbox.taken(number)
         if answer.is_failure:
-            self._grumbler.grumble(topic, f"MQTT: the broker does not let us write to {topic}: {answer}")
+            self._rate_limited_log.warn(topic, f"MQTT: the broker does not let us write to {topic}: {answer}")
         if self._outbox.empty:
             self._all_taken.set()
 
@@ -162,8 +162,8 @@ class MqttClient:
             self._all_taken.set()
             if steady:
                 tries = 0
-                self._grumbler.forget()
-            if self._grumbler.grumble(ending.reason, f"MQTT: {self._broker}: {ending.reason}; trying again"):
+                self._rate_limited_log.forget()
+            if self._rate_limited_log.warn(ending.reason, f"MQTT: {self._broker}: {ending.reason}; trying again"):
                 self._troubled = True
             self._listener.disconnected(ending.reason)
             # A broker that took us once and then hangs up is restarting.
@@ -176,7 +176,7 @@ class MqttClient:
             await asyncio.sleep(waits[min(tries, len(waits) - 1)] * jitter)
             tries += 1
 
-    async def _connect_once(self) -> Ending:
+    async def _connect_once(self) -> DisconnectReason:
         call = partial(dial, self._settings, self._host, self._client_id, self._version, self._will)
         try:
             client = await in_thread(call)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import voluptuous as vol
 
 LARGEST = 4096
-_MOST_CONTROLS = 64
-_LONGEST_REASON = 200
+_MAX_CONTROLS = 64
+_MAX_REASON = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
 _PLAIN = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart")), **_ID})
 _SET = vol.Schema(
     {
         vol.Required("command"): "set",
-        vol.Required("controls"): vol.All({str: object}, vol.Length(min=1, max=_MOST_CONTROLS)),
+        vol.Required("controls"): vol.All({str: object}, vol.Length(min=1, max=_MAX_CONTROLS)),
         **_ID,
     }
 )
@@ -46,5 +46,5 @@ def parse(payload: bytes) -> Command:
         raise CommandError("it is not JSON") from error
     except vol.Invalid as error:
         # It may quote the message, which may hold anything.
-        raise CommandError(ascii(str(error))[1 : _LONGEST_REASON + 1]) from error
+        raise CommandError(ascii(str(error))[1 : _MAX_REASON + 1]) from error
     return Command(checked["command"], checked.get("id"), checked.get("controls", {}))

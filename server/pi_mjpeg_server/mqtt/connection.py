@@ -17,8 +17,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pi_mjpeg_server.config import MqttSettings
-from pi_mjpeg_server.mqtt import security
-from pi_mjpeg_server.mqtt.endings import GARBAGE, HUNG_UP, SILENT, TOO_LARGE, Ending, lost, refused
+from pi_mjpeg_server.mqtt import credentials
+from pi_mjpeg_server.mqtt.disconnect_reason import GARBAGE, HUNG_UP, SILENT, TOO_LARGE, DisconnectReason, lost, refused
 
 if TYPE_CHECKING:
     import socket
@@ -28,9 +28,9 @@ _T = TypeVar("_T")
 
 KEEPALIVE = 10
 """Seconds; a broker calls a client dead after one and a half times that. Mosquitto looks only every five seconds."""
-ANSWER_WITHIN = 8.0
+CONNACK_TIMEOUT = 8.0
 """Seconds a broker may take to say whether it takes us; after a keepalive, paho would say less clearly why it ends."""
-LARGEST_PACKET = 64 * 1024
+MAX_PACKET_BYTES = 64 * 1024
 """Bytes; an MQTT 5 broker keeps longer messages to itself (MQTT 5, 3.1.2.11.4)."""
 
 _TICK = 1.0
@@ -79,8 +79,8 @@ def dial(
     # Paho would connect again by itself; a new client for each connection has no past to carry on.
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
     if settings.username is not None:
-        client.username_pw_set(settings.username, security.password(settings))
-    context = security.tls(settings)
+        client.username_pw_set(settings.username, credentials.password(settings))
+    context = credentials.tls(settings)
     if context is not None:
         client.tls_set_context(context)
     if will is not None:
@@ -88,7 +88,7 @@ def dial(
     properties = None
     if version is MQTTProtocolVersion.MQTTv5:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho left its types out
-        properties.MaximumPacketSize = LARGEST_PACKET
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
     client.connect(host, settings.port, KEEPALIVE, properties=properties)
     if client.socket() is None:
         raise ConnectionResetError("it hung up at the greeting")
@@ -131,7 +131,7 @@ class Connection:
         self._client = client
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[Ending] = self._loop.create_future()
+        self._ended: asyncio.Future[DisconnectReason] = self._loop.create_future()
         self._answered = False
         self._asked: dict[int, Sequence[str]] = {}
         self._socket = cast("socket.socket", client.socket())
@@ -145,9 +145,9 @@ class Connection:
         client.on_socket_close = self._on_socket_close
         self._loop.add_reader(self._socket, self._drive, self._read)
 
-    async def run(self) -> Ending:
+    async def run(self) -> DisconnectReason:
         """Keep it going until it ends."""
-        deadline = self._loop.time() + ANSWER_WITHIN
+        deadline = self._loop.time() + CONNACK_TIMEOUT
         try:
             while not self._ended.done():
                 await asyncio.wait([self._ended], timeout=_TICK)
@@ -195,7 +195,7 @@ class Connection:
     def _read(self) -> MQTTErrorCode:
         code = self._client.loop_read()
         # A broker of MQTT 3.1.1 knows no limit, and paho would take a message of 256 MB.
-        if self._client._in_packet["remaining_length"] > LARGEST_PACKET:  # noqa: SLF001  (told nowhere else)
+        if self._client._in_packet["remaining_length"] > MAX_PACKET_BYTES:  # noqa: SLF001  (told nowhere else)
             self._end(TOO_LARGE)
             self._close()
         # What TLS has decrypted already does not wake the loop again.
@@ -206,7 +206,7 @@ class Connection:
     def _pending(self) -> int:
         return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ending: DisconnectReason) -> None:
         if not self._ended.done():
             self._ended.set_result(ending)
 

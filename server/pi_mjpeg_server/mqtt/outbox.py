@@ -6,7 +6,7 @@ from itertools import count
 
 _WINDOW = 16
 """Messages on their way at once; what is above 20, paho would queue by itself."""
-_MOST_PASSING = 64
+_MAX_PASSING = 64
 """Messages that nobody keeps, such as answers, that may wait; the oldest go first."""
 
 
@@ -41,7 +41,7 @@ class Outbox:
         """Say this as soon as it can be said."""
         self._waiting[topic if retain else next(self._numbers)] = _Letter(topic, payload, retain)
         passing = [key for key, letter in self._waiting.items() if not letter.retain]
-        if len(passing) > _MOST_PASSING:
+        if len(passing) > _MAX_PASSING:
             del self._waiting[passing[0]]
         self._post()
 

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Collection
 
 from pi_mjpeg_server.config import Configuration, ConfigurationError, MqttSettings
-from pi_mjpeg_server.identity import identify
+from pi_mjpeg_server.mqtt.announcement import ONLINE
 from pi_mjpeg_server.mqtt.client import Message, MqttClient
-from pi_mjpeg_server.mqtt.memory import FILE, load
-from pi_mjpeg_server.mqtt.payloads import ONLINE
+from pi_mjpeg_server.mqtt.retained_topics import FILE, load
 from pi_mjpeg_server.mqtt.topics import Topics
+from pi_mjpeg_server.system.identity import identify
 
-CONNECTED_WITHIN = 10.0
+CONNECT_TIMEOUT = 10.0
 """Seconds to reach the broker in."""
 _ANSWERS_WITHIN = 1.0
-_TAKEN_WITHIN = 10.0
+_ACKNOWLEDGE_TIMEOUT = 10.0
 
 
 class PurgeError(Exception):
@@ -55,7 +55,7 @@ class _Purging:
     async def clear(self, topics: Collection[str]) -> None:
         self.client.start()
         try:
-            async with asyncio.timeout(CONNECTED_WITHIN):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._is_connected.wait()
         except TimeoutError:
             raise PurgeError(f"nothing is taken back, there is no connection to the broker: {self._reason}") from None
@@ -65,7 +65,7 @@ class _Purging:
             raise PurgeError("nothing is taken back: the server is online and would say it again; stop it first")
         for topic in topics:
             self.client.publish(topic, "")
-        if not await self.client.all_taken(_TAKEN_WITHIN):
+        if not await self.client.all_taken(_ACKNOWLEDGE_TIMEOUT):
             raise PurgeError("the broker did not take all of it; try again")
 
     def connected(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from pi_mjpeg_server.camera import Camera, State
+from pi_mjpeg_server.camera.camera import Camera, State
 
 EVERY = 1.0
 """Seconds between two publications at the least."""

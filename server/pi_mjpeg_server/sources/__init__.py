@@ -10,8 +10,8 @@ A source is a class with three methods. This is a whole one, for a device that n
         def devices() -> list[Device]:
             return []
 
-        def open(self) -> Mode:
-            return Mode(model="Still picture")
+        def open(self) -> SourceInfo:
+            return SourceInfo(model="Still picture")
 
         def frames(self) -> Iterator[Picture | None]:
             while True:
@@ -33,8 +33,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Protocol, cast, runtime_checkable
 
-from pi_mjpeg_server.controls import Control, ControlValue
-from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources.controls import Control, ControlValue
 
 ENTRY_POINTS = "pi_mjpeg.sources"
 
@@ -45,11 +45,11 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """What is asked of a source; it gives the nearest it has and says so in its `Mode`.
+    """What is asked of a source; it gives the nearest it has and says so in its `SourceInfo`.
 
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
     pictures a second, `quality` JPEG's 1 to 100, `rotation` clockwise degrees. `controls` are values by the
-    driver's own names; those that it does not have are left out and told in the `Mode`'s note.
+    driver's own names; those that it does not have are left out and told in the `SourceInfo`'s note.
     """
 
     device: str | None = None
@@ -63,7 +63,7 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class SourceInfo:
     """What an opened source really gives. `note` is a sentence for the log and the page, if there is one to say."""
 
     model: str | None = None
@@ -91,7 +91,7 @@ class Source(Protocol):
     exception counts as a failure of the camera too.
     """
 
-    def open(self) -> Mode:
+    def open(self) -> SourceInfo:
         """Take hold of the device, without starting to capture."""
 
     def frames(self) -> Iterator[Picture | None]:

@@ -7,9 +7,9 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pi_mjpeg_server.frame import Picture
-from pi_mjpeg_server.sources import Device, Mode, SourceSettings
-from pi_mjpeg_server.sources.pace import ticks
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources import Device, SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.ticker import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +33,13 @@ class EmulatedSource:
         """Return the one there always is."""
         return [Device("emulated", "Emulated camera", "drawn pictures, for trying things out")]
 
-    def open(self) -> Mode:
+    def open(self) -> SourceInfo:
         """Draw the three backgrounds."""
         width, height = self._upright_size()
         self._backgrounds = [
             _background((width, height), str(number), colour) for number, colour in enumerate(_COLOURS, 1)
         ]
-        return Mode(model="Emulated camera", size=self._settings.size, fps=self._settings.fps)
+        return SourceInfo(model="Emulated camera", size=self._settings.size, fps=self._settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield pictures at the rate asked for."""

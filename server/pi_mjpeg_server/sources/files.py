@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pi_mjpeg_server import jpeg
-from pi_mjpeg_server.frame import Picture
-from pi_mjpeg_server.sources import Device, Mode, SourceError, SourceSettings
-from pi_mjpeg_server.sources.pace import ticks
+from pi_mjpeg_server.media import jpeg
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.ticker import ticks
 
 _SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -24,7 +24,7 @@ class FilesSource:
         """Return none: any folder will do, so there is nothing to list."""
         return []
 
-    def open(self) -> Mode:
+    def open(self) -> SourceInfo:
         """Find the files and read the first one, whose size stands for all."""
         settings = self._settings
         if not settings.device:
@@ -38,7 +38,7 @@ class FilesSource:
         if not self._paths:
             raise SourceError(f"{folder} holds no .jpg files")
         first = _read(self._paths[0])
-        return Mode(model=f"Files of {folder.name}", size=jpeg.size(first), fps=settings.fps)
+        return SourceInfo(model=f"Files of {folder.name}", size=jpeg.size(first), fps=settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield the files in turn, each read anew, so a file that changes is seen."""

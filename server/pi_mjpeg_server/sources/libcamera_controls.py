@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pi_mjpeg_server.controls import Control, ControlValue
+from pi_mjpeg_server.sources.controls import Control, ControlValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ZOOM = "Zoom"
 """Ours: how many times narrower the view is than the sensor's; libcamera's `ScalerCrop` is the rectangle behind it."""
 
-_MOST_ZOOM = 8.0
+_MAX_ZOOM = 8.0
 _CROP = "ScalerCrop"
 # The first three are the frame rate, which has its own setting; the others take lists or rectangles.
 _LEFT_OUT = frozenset(
@@ -42,7 +42,7 @@ def offered(camera: Any, enums: Any, values: Mapping[str, ControlValue]) -> dict
         if control is not None:
             found[name] = replace(control, value=values.get(name, control.default))
     if _CROP in camera.camera_controls:
-        found[ZOOM] = Control(ZOOM, "number", 1.0, values.get(ZOOM, 1.0), 1.0, _MOST_ZOOM)
+        found[ZOOM] = Control(ZOOM, "number", 1.0, values.get(ZOOM, 1.0), 1.0, _MAX_ZOOM)
     return found
 
 

@@ -10,22 +10,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pi_mjpeg_server import jpeg
-from pi_mjpeg_server.controls import Control, ControlError, ControlValue, checked
-from pi_mjpeg_server.sources import Device, Mode, SourceError, SourceSettings, libcamera_controls
+from pi_mjpeg_server.media import jpeg
+from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, libcamera_controls
+from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, checked
 from pi_mjpeg_server.sources.picamera2_library import Library, load, make_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pi_mjpeg_server.frame import Picture
+    from pi_mjpeg_server.media.frame import Picture
 
 _LOGGER = logging.getLogger(__name__)
 
 _HARDWARE_ENCODER = Path("/dev/video11")
 _HARDWARE_WIDTH = 1920
 _HARDWARE_PATIENCE = 2.0
-_LONGEST_EXPOSURE_US = 200_000
+_MAX_EXPOSURE_US = 200_000
 _BUFFERS = 4
 _HEARTBEAT = 0.5
 
@@ -49,7 +49,7 @@ class Picamera2Source:
             for number, info in _csi_cameras(load())
         ]
 
-    def open(self) -> Mode:
+    def open(self) -> SourceInfo:
         """Open and configure the camera; it does not capture yet."""
         self._library = library = load()
         number, info = self._choose(_csi_cameras(library))
@@ -66,7 +66,7 @@ class Picamera2Source:
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
         model = str(info.get("Model", "")) or None
-        return Mode(model, size, self._settings.fps, note="; ".join(notes) or None)
+        return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
         """Record into memory, the latest picture only, until closed.
@@ -161,7 +161,7 @@ class Picamera2Source:
     def _starting_controls(self, library: Library) -> dict[str, object]:
         shortest = int(1_000_000 / self._settings.fps)
         # A range and not one value: in the dark the exposure may take longer than a picture at the full rate.
-        controls: dict[str, object] = {"FrameDurationLimits": (shortest, max(shortest, _LONGEST_EXPOSURE_US))}
+        controls: dict[str, object] = {"FrameDurationLimits": (shortest, max(shortest, _MAX_EXPOSURE_US))}
         for name, value in self._values.items():
             controls |= libcamera_controls.sent(self._camera, library.controls, name, value)
         return controls

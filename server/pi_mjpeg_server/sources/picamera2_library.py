@@ -9,8 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pi_mjpeg_server import jpeg
-from pi_mjpeg_server.frame import Picture
+from pi_mjpeg_server.media import jpeg
+from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceError
 
 if TYPE_CHECKING:

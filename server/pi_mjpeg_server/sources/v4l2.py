@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pi_mjpeg_server import jpeg
-from pi_mjpeg_server.frame import Picture
-from pi_mjpeg_server.sources import Device, Mode, SourceError, SourceSettings, yuyv
+from pi_mjpeg_server.media import jpeg
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, yuyv
 from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pi_mjpeg_server.controls import Control, ControlValue
+    from pi_mjpeg_server.sources.controls import Control, ControlValue
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class V4L2Source:
         _require_linuxpy()
         return [Device(_stable_name(path), model, str(path)) for path, model in _webcams()]
 
-    def open(self) -> Mode:
+    def open(self) -> SourceInfo:
         """Open the device and choose the mode nearest to what was asked."""
         _require_linuxpy()
         settings = self._settings
@@ -66,7 +66,7 @@ class V4L2Source:
             notes.append(f"it has no {asked}; the nearest is {given.size[0]}x{given.size[1]} at {given.fps:g} fps")
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
-        return Mode(self._webcam.model, given.size, given.fps or None, note="; ".join(notes) or None)
+        return SourceInfo(self._webcam.model, given.size, given.fps or None, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
         """Stream until closed. A frame that is truncated or marked as broken is left out and counted."""

@@ -12,8 +12,8 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pi_mjpeg_server.controls import Control, ControlValue
 from pi_mjpeg_server.sources import SourceError
+from pi_mjpeg_server.sources.controls import Control, ControlValue
 
 if TYPE_CHECKING:
     import mmap

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.pi import NODE, Pi
+from tests.component.support.fake_pi import NODE, Pi
 
 FRONT = "camera.front_door"
 SECRET = "secret"  # noqa: S105 - a test's

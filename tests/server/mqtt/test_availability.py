@@ -2,9 +2,9 @@
 
 from pi_mjpeg_server.mqtt.connection import KEEPALIVE
 
-from tests.server.broker import Listener
-from tests.server.mqtt.cable import Cable
-from tests.server.mqtt.house import MakeServer, announced, core_document
+from tests.server.support.mqtt_listener import Listener
+from tests.server.support.mqtt_server import MakeServer, announced, core_document
+from tests.server.support.tcp_proxy import Cable
 
 BROKER_LOOKS_EVERY = 5
 """Seconds; Mosquitto compares its clients' keepalives with the clock no more often."""

@@ -4,9 +4,9 @@ import json
 import random
 import time
 
-from tests.server.broker import Listener
-from tests.server.mqtt.house import CLAIM, MakeServer, announced, core_document, core_topic, fetched
-from tests.server.scripted import level_of
+from tests.server.support.mqtt_listener import Listener
+from tests.server.support.mqtt_server import CLAIM, MakeServer, announced, core_document, core_topic, fetched
+from tests.server.support.scripted_camera import level_of
 
 SNAPSHOT = '{"command": "snapshot"}'
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.server.broker import Listener
-from tests.server.mqtt.house import CLAIM, MakeServer, announced, core_document, core_topic, fetched
-from tests.server.scripted import level_of
+from tests.server.support.mqtt_listener import Listener
+from tests.server.support.mqtt_server import CLAIM, MakeServer, announced, core_document, core_topic, fetched
+from tests.server.support.scripted_camera import level_of
 
 
 def test_everything_is_said_and_online_comes_last(make_server: MakeServer, listener: Listener) -> None:

@@ -13,8 +13,8 @@ from workbench.broker import make_broker
 from workbench.network import answers, free_ports
 from workbench.processes import Program
 
-from tests.server.broker import Listener
-from tests.server.mqtt.house import MakeServer, announced, core_document
+from tests.server.support.mqtt_listener import Listener
+from tests.server.support.mqtt_server import MakeServer, announced, core_document
 
 TIMES = 10
 ONLINE_WITHIN = 5.0

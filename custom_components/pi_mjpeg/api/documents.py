@@ -1,0 +1,175 @@
+"""The documents of the contract: JSON from the network made into models, or refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.util.json import json_loads
+from yarl import URL
+
+from ..const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
+from .models import (
+    AnnouncedCamera,
+    Announcement,
+    Camera,
+    CameraTelemetry,
+    Control,
+    DiscoveredServer,
+    Server,
+    ServerMessage,
+    ServerTelemetry,
+    Snapshot,
+)
+from .schemas import (
+    ANNOUNCEMENT,
+    API_STATE,
+    BEACON,
+    CAMERA_TELEMETRY,
+    CAMERA_TELEMETRY_FIELDS,
+    CHANGED_CONTROLS,
+    ERROR,
+    SERVER_TELEMETRY,
+    SERVER_TELEMETRY_FIELDS,
+    SNAPSHOT,
+)
+from .validators import base_url
+
+
+class DocumentError(Exception):
+    """A document of the contract cannot be read. The message says where and why."""
+
+
+class UnknownSchemaError(DocumentError):
+    """The document belongs to another version of the contract than this one; `schema` is the number it names."""
+
+    def __init__(self, schema: object) -> None:
+        super().__init__(
+            f"its schema is {str(schema)[:20]}, this version reads {SCHEMA}: "
+            "update the older one of the server and the integration"
+        )
+        self.schema = schema
+
+
+def _read(
+    payload: str | bytes | bytearray,
+    schema: vol.Schema,
+    *,
+    limit: int = MAX_MESSAGE_BYTES,
+    numbered: bool = True,
+) -> dict[str, Any]:
+    """Return the validated fields of a JSON object; `numbered` documents must carry our schema number."""
+    if len(payload) > limit:
+        raise DocumentError(f"it is larger than {limit} bytes")
+    try:
+        document = json_loads(payload)
+    except ValueError as error:
+        raise DocumentError("it is not valid JSON") from error
+    if not isinstance(document, dict):
+        raise DocumentError("it is not a JSON object")
+    if numbered and document.get("schema") != SCHEMA:
+        raise UnknownSchemaError(document.get("schema"))
+    try:
+        fields: dict[str, Any] = schema(document)
+    except vol.MultipleInvalid as error:
+        first = error.errors[0]
+        where = ".".join(str(step)[:40] for step in first.path) or "the document"
+        raise DocumentError(f"{where}: {first.error_message}") from error
+    return fields
+
+
+def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announcement:
+    """Read `announcement.json` as it came on `topic`. Raises `DocumentError`."""
+    fields = _read(payload, ANNOUNCEMENT)
+    node, base = fields["id"], fields["base_url"]
+    _by_id(fields["cameras"])
+    expected = {
+        DISCOVERY_TOPIC.format(node=node): topic,
+        f"{BASE_TOPIC}/{node}/availability": fields["availability_topic"],
+    }
+    for camera in fields["cameras"]:
+        expected |= {
+            f"{BASE_TOPIC}/{node}/{camera['id']}/{leaf}": camera[f"{leaf}_topic"]
+            for leaf in ("availability", "state", "snapshot", "command")
+        }
+        for field in ("stream_url", "snapshot_url"):
+            if camera[field].origin() != base.origin():
+                raise DocumentError(f"{camera['id']}.{field}: its server is not that of base_url")
+    for wanted, given in expected.items():
+        if given != wanted:
+            raise DocumentError(f"the topic {wanted} is expected, not {given[:120]}")
+    cameras = tuple(AnnouncedCamera(**camera) for camera in fields.pop("cameras"))
+    return Announcement(**fields, cameras=cameras)
+
+
+def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]) -> DiscoveredServer:
+    """Read what a server announced by multicast DNS. Raises `DocumentError`."""
+    try:
+        fields = BEACON(dict(properties))
+        url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
+    except (vol.Invalid, ValueError) as error:
+        raise DocumentError("its record is not that of a pi-mjpeg server") from error
+    return DiscoveredServer(fields["id"], fields["name"], url)
+
+
+def parse_state(payload: bytes) -> Server:
+    """Read `api_state.json`. Raises `DocumentError`."""
+    fields = _read(payload, API_STATE, limit=MAX_STATE_BYTES)
+    server = fields["server"]
+    telemetry = ServerTelemetry(**{field: server.pop(field) for field in SERVER_TELEMETRY_FIELDS})
+    cameras = {key: _camera(camera) for key, camera in _by_id(fields["cameras"]).items()}
+    return Server(**server, telemetry=telemetry, cameras=cameras)
+
+
+def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
+    """Read `camera_state.json`. Raises `DocumentError`."""
+    return CameraTelemetry(**_read(payload, CAMERA_TELEMETRY))
+
+
+def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
+    """Read `server_state.json`. Raises `DocumentError`."""
+    return ServerTelemetry(**_read(payload, SERVER_TELEMETRY))
+
+
+def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
+    """Read `snapshot.json`, which carries no schema number as an answer over HTTP. Raises `DocumentError`."""
+    return Snapshot(**_read(payload, SNAPSHOT, numbered=numbered))
+
+
+def parse_controls(payload: bytes) -> dict[str, Control]:
+    """Read the answer to a change of controls. Raises `DocumentError`."""
+    return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
+
+
+def parse_error(payload: bytes) -> ServerMessage:
+    """Read `error.json`. Raises `DocumentError`."""
+    return ServerMessage(**_read(payload, ERROR, numbered=False)["error"])
+
+
+def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    by_id = {camera["id"]: camera for camera in cameras}
+    if len(by_id) != len(cameras):
+        raise DocumentError("two cameras have the same id")
+    return by_id
+
+
+def _camera(fields: dict[str, Any]) -> Camera:
+    fields["controls"] = _controls(fields["controls"])
+    measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
+    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
+    return Camera(**fields, telemetry=telemetry)
+
+
+def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:
+    """Make the controls whose value and range fit their type; a driver's odd ones are left out, the camera works."""
+    controls = [Control(**fields) for fields in described]
+    return {control.name: control for control in controls if _fits(control)}
+
+
+def _fits(control: Control) -> bool:
+    match control.type:
+        case "boolean":
+            return isinstance(control.value, bool)
+        case "menu":
+            return control.value in control.options
+    ranged = control.minimum is not None and control.maximum is not None and control.minimum <= control.maximum
+    return ranged and isinstance(control.value, float)

@@ -1,0 +1,159 @@
+"""What each document of the contract holds, as voluptuous checks it.
+
+Fields that are not known are ignored, so that a newer server may say more. Whatever is known is checked completely.
+"""
+
+from typing import Final
+
+import voluptuous as vol
+
+from ..const import MAX_CAMERAS
+from .validators import (
+    base_url,
+    camera_id,
+    http_url,
+    mac_address,
+    moment,
+    node_id,
+    number,
+    prose,
+    snapshot_id,
+    text,
+    whole,
+)
+
+MAX_VIEWERS: Final = 1024
+MAX_CONTROLS: Final = 64
+MAX_OPTIONS: Final = 64
+MAX_REASONS: Final = 16
+_COUNT: Final = whole(0, 2**53)
+_SIDE: Final = whole(1, 2**16)
+_FPS: Final = number(0, 1000)
+
+
+def _document(fields: dict[str, object]) -> vol.Schema:
+    """Make the schema of an object that has all these fields, and possibly more."""
+    return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
+
+
+def _frozen(values: list[str]) -> tuple[str, ...]:
+    # A bare `tuple` would ask for one: a schema takes a type as a check.
+    return tuple(values)
+
+
+STATES: Final = ("idle", "starting", "live", "failing", "stuck")
+"""What a camera can be; the first three are available."""
+
+_STATE: Final = vol.In(STATES)
+_AUTH: Final = vol.In(("none", "token"))
+
+_ANNOUNCED_CAMERA: Final = _document(
+    {
+        "id": camera_id,
+        "name": text,
+        "model": vol.Maybe(text),
+        "width": vol.Maybe(_SIDE),
+        "height": vol.Maybe(_SIDE),
+        "fps": _FPS,
+        "stream_url": http_url,
+        "snapshot_url": http_url,
+        "availability_topic": text,
+        "state_topic": text,
+        "snapshot_topic": text,
+        "command_topic": text,
+    }
+)
+
+ANNOUNCEMENT: Final = _document(
+    {
+        "id": node_id,
+        "name": text,
+        "model": text,
+        "sw_version": text,
+        "mac": vol.Maybe(mac_address),
+        "base_url": base_url,
+        "auth": _AUTH,
+        "availability_topic": text,
+        "cameras": vol.All([_ANNOUNCED_CAMERA], vol.Length(max=MAX_CAMERAS)),
+    }
+)
+
+BEACON: Final = _document(
+    {"id": node_id, "name": text, "auth": _AUTH, "scheme": vol.In(("http", "https")), "version": text}
+)
+
+CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+    "state": _STATE,
+    "reason": vol.Maybe(prose),
+    "since": moment,
+    "viewers": _COUNT,
+    "drops": _COUNT,
+    "restarts": _COUNT,
+    "last_error": vol.Maybe(prose),
+}
+CAMERA_TELEMETRY: Final = _document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
+
+SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+    "started_at": moment,
+    "viewers": _COUNT,
+    "temperature": vol.Maybe(number(-100, 200)),
+    "throttled": vol.Maybe(vol.All([text], vol.Length(max=MAX_REASONS), _frozen)),
+}
+SERVER_TELEMETRY: Final = _document(SERVER_TELEMETRY_FIELDS)
+
+_RANGE: Final = vol.Maybe(number(-(2.0**63), 2.0**63))
+_CONTROL: Final = _document(
+    {
+        "name": text,
+        "type": vol.In(("boolean", "integer", "number", "menu")),
+        "minimum": _RANGE,
+        "maximum": _RANGE,
+        "step": _RANGE,
+        "value": vol.Any(bool, number(-(2.0**63), 2.0**63), text),
+        "options": vol.All([text], vol.Length(max=MAX_OPTIONS), _frozen),
+    }
+)
+
+_CONTROLS: Final = vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS))
+
+_CAMERA: Final = _document(
+    {
+        **CAMERA_TELEMETRY_FIELDS,
+        "id": camera_id,
+        "name": text,
+        "source": text,
+        "model": vol.Maybe(text),
+        "width": vol.Maybe(_SIDE),
+        "height": vol.Maybe(_SIDE),
+        "fps": _FPS,
+        "measured_fps": _FPS,
+        "available": bool,
+        "controls": _CONTROLS,
+        "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
+    }
+)
+
+API_STATE: Final = _document(
+    {
+        "server": _document(
+            {
+                **SERVER_TELEMETRY_FIELDS,
+                "id": node_id,
+                "name": text,
+                "model": text,
+                "version": text,
+                "mac": vol.Maybe(mac_address),
+                "auth": _AUTH,
+            }
+        ),
+        "cameras": vol.All([_CAMERA], vol.Length(max=MAX_CAMERAS)),
+    }
+)
+
+SNAPSHOT: Final = _document(
+    {"id": snapshot_id, "url": http_url, "time": moment, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
+)
+
+ERROR: Final = _document({"error": _document({"code": text, "message": prose})})
+
+CHANGED_CONTROLS: Final = _document({"controls": _CONTROLS})

@@ -1,0 +1,96 @@
+"""What a person has to do themselves, shown under Settings > Repairs, and withdrawn once it is done."""
+
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import issue_registry as ir
+from yarl import URL
+
+from ..api.validators import escape_markdown
+from ..const import DOCUMENTATION, DOMAIN, SCHEMA
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=2)
+"""What a clock may be off: snapshots carry its time, and a Pi has none before it reached a time server."""
+
+_ADDRESS: Final = "address_unconfirmed"
+_CERTIFICATE: Final = "certificate_untrusted"
+_CLOCK: Final = "clock_wrong"
+_TWICE: Final = "shown_twice"
+_SERVER_OLD: Final = "server_too_old"
+_INTEGRATION_OLD: Final = "integration_too_old"
+_ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD)
+
+
+@callback
+def async_address_unconfirmed(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> None:
+    """Say that somebody announced the server at `url`, where nothing of value is sent without being asked."""
+    _set(hass, entry, _ADDRESS, url=escape_markdown(str(url)))
+
+
+@callback
+def async_check_clock(hass: HomeAssistant, entry: ConfigEntry, offset: float | None) -> None:
+    """Say that the server's clock is `offset` seconds ahead of ours, if that is too much."""
+    if offset is not None and abs(offset) > CLOCK_TOLERANCE.total_seconds():
+        _set(hass, entry, _CLOCK, minutes=str(round(abs(offset) / 60)))
+    else:
+        _unset(hass, entry, _CLOCK)
+
+
+@callback
+def async_check_twins(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Say that Home Assistant's own MQTT integration shows the same server, which our claim should have ended."""
+    twin = (mqtt.DOMAIN, f"{DOMAIN}_{entry.unique_id}")
+    devices = dr.async_get(hass)
+    brokers = hass.config_entries.async_entries(mqtt.DOMAIN)
+    if any(devices.async_get_device_by_identifier(twin, broker.entry_id) for broker in brokers):
+        _set(hass, entry, _TWICE)
+    else:
+        _unset(hass, entry, _TWICE)
+
+
+@callback
+def async_incompatible(hass: HomeAssistant, entry: ConfigEntry, schema: object) -> None:
+    """Say which of the two is too old, as the schema number of the server's documents tells."""
+    newer = isinstance(schema, int) and schema > SCHEMA
+    _set(hass, entry, _INTEGRATION_OLD if newer else _SERVER_OLD)
+
+
+@callback
+def async_untrusted(hass: HomeAssistant, entry: ConfigEntry, reason: str) -> None:
+    """Say that the server's certificate is not accepted (any more), and why."""
+    _set(hass, entry, _CERTIFICATE, reason=escape_markdown(reason))
+
+
+@callback
+def async_reached(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Withdraw what an answer in our version from the known address has proven wrong."""
+    for key in (_ADDRESS, _CERTIFICATE, _SERVER_OLD, _INTEGRATION_OLD):
+        _unset(hass, entry, key)
+
+
+@callback
+def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Withdraw everything about an entry that is removed."""
+    for key in _ALL:
+        _unset(hass, entry, key)
+
+
+def _set(hass: HomeAssistant, entry: ConfigEntry, key: str, **placeholders: str) -> None:
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        f"{key}_{entry.entry_id}",
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=key,
+        translation_placeholders={"name": escape_markdown(entry.title), **placeholders},
+        learn_more_url=DOCUMENTATION,
+    )
+
+
+def _unset(hass: HomeAssistant, entry: ConfigEntry, key: str) -> None:
+    ir.async_delete_issue(hass, DOMAIN, f"{key}_{entry.entry_id}")

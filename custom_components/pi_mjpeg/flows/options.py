@@ -1,0 +1,31 @@
+"""What a person may choose about a server once it is added."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
+
+from ..const import CONF_FPS
+
+_SCHEMA = vol.Schema(
+    {
+        vol.Optional(CONF_FPS): NumberSelector(
+            NumberSelectorConfig(min=1, max=60, step=1, mode=NumberSelectorMode.BOX, unit_of_measurement="fps")
+        )
+    }
+)
+
+
+class PiMjpegOptionsFlow(OptionsFlowWithReload):
+    """Offers the options; the entry is loaded again when they change."""
+
+    async def async_step_init(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for all of them at once."""
+        if user_input is not None:
+            return self.async_create_entry(data=dict(user_input))
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(_SCHEMA, self.config_entry.options),  # type: ignore[arg-type]  # at run time, voluptuous is a name of probatio
+        )

@@ -1,0 +1,1 @@
+"""One upstream per camera, and its frames to any number of dashboards."""

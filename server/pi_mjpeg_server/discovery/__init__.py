@@ -1,0 +1,1 @@
+"""How the server is found without an MQTT broker."""

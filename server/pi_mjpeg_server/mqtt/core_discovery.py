@@ -1,0 +1,162 @@
+"""Home Assistant's own device discovery: what a house without the component gets of this server, and it is not little.
+
+The form is that of Home Assistant's `mqtt` integration, "Device discovery payload". It knows no live picture.
+"""
+
+import json
+from collections.abc import Mapping
+
+from pi_mjpeg_server.camera.camera import Camera, State
+from pi_mjpeg_server.documents import Document
+from pi_mjpeg_server.mqtt.topics import Topics
+from pi_mjpeg_server.server import Server
+
+_PROJECT = "https://github.com/pi-mjpeg/pi_mjpeg"
+_MAX_STATE = 255
+"""Characters that Home Assistant takes as a state."""
+
+
+def core_discovery(server: Server, topics: Topics, base: str) -> Document:
+    """Return the document: the server's health; for each camera its last kept snapshot, its state and two buttons."""
+    identity = server.identity
+    device: Document = {
+        "identifiers": [f"pi_mjpeg_{identity.node}"],
+        "name": identity.name,
+        "manufacturer": "pi_mjpeg",
+        "sw_version": identity.version,
+        "configuration_url": base,
+    }
+    if identity.model is not None:
+        device["model"] = identity.model
+    if identity.mac is not None:
+        device["connections"] = [["mac", identity.mac]]
+    components = _server_components(topics)
+    for camera in server.cameras:
+        prefix = f"{camera.settings.name} " if len(server.cameras) > 1 else ""
+        components |= _camera_components(camera, prefix, topics)
+    for key, component in components.items():
+        component["unique_id"] = f"{identity.node}_{key}"
+    return {
+        "device": device,
+        "origin": {"name": "pi-mjpeg", "sw_version": identity.version, "support_url": _PROJECT},
+        "components": components,
+        "qos": 1,
+    }
+
+
+def with_tombstones(document: Document, earlier: Mapping[str, str]) -> Document:
+    """Return a core document that also ends those of the `earlier` components that it no longer has.
+
+    Home Assistant keeps what a document merely leaves out; a component of which only the platform is left, it removes.
+    """
+    gone = {key: {"platform": name} for key, name in earlier.items() if key not in document["components"]}
+    return {**document, "components": document["components"] | gone}
+
+
+def _server_components(topics: Topics) -> dict[str, Document]:
+    shared: Document = {
+        "state_topic": topics.state,
+        "entity_category": "diagnostic",
+        "availability": [{"topic": topics.availability}],
+    }
+    return {
+        "temperature": {
+            "platform": "sensor",
+            "name": "Temperature",
+            "device_class": "temperature",
+            "unit_of_measurement": "°C",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.temperature }}",
+            **shared,
+        },
+        "throttled": {
+            "platform": "binary_sensor",
+            "name": "Throttled",
+            "device_class": "problem",
+            "value_template": "{{ 'ON' if value_json.throttled else 'OFF' }}",
+            "json_attributes_topic": topics.state,
+            "json_attributes_template": "{{ {'reasons': value_json.throttled} | tojson }}",
+            **shared,
+        },
+        "viewers": {
+            "platform": "sensor",
+            "name": "Viewers",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.viewers }}",
+            **shared,
+        },
+        "started": {
+            "platform": "sensor",
+            "name": "Started",
+            "device_class": "timestamp",
+            "value_template": "{{ value_json.started_at }}",
+            **shared,
+        },
+    }
+
+
+def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str, Document]:
+    camera_id = camera.settings.id
+    shared: Document = {
+        "availability": [{"topic": topics.availability}, {"topic": topics.camera(camera_id, "availability")}],
+        "availability_mode": "all",
+    }
+    # A camera that fails is just when these are looked at.
+    telemetry: Document = {
+        "platform": "sensor",
+        "state_topic": topics.camera(camera_id, "state"),
+        "entity_category": "diagnostic",
+        "availability": [{"topic": topics.availability}],
+    }
+    buttons = {
+        "take_snapshot": ("take snapshot", {"icon": "mdi:camera"}, "snapshot"),
+        "restart": ("restart", {"device_class": "restart", "entity_category": "config"}, "restart"),
+    }
+    components: dict[str, Document] = {
+        "snapshot": {
+            "platform": "image",
+            "name": _named(prefix, "snapshot"),
+            "url_topic": topics.camera(camera_id, "snapshot"),
+            "url_template": "{{ value_json.url }}",
+            **shared,
+        },
+        "state": {
+            "name": _named(prefix, "state"),
+            "device_class": "enum",
+            "options": [state.value for state in State],
+            "value_template": "{{ value_json.state }}",
+            **telemetry,
+        },
+        "fps": {
+            "name": _named(prefix, "frame rate"),
+            "unit_of_measurement": "fps",
+            "state_class": "measurement",
+            "value_template": "{{ value_json.fps }}",
+            **telemetry,
+        },
+        "drops": {
+            "name": _named(prefix, "dropped frames"),
+            "state_class": "total_increasing",
+            "value_template": "{{ value_json.drops }}",
+            **telemetry,
+        },
+        "last_error": {
+            "name": _named(prefix, "last error"),
+            "value_template": f"{{{{ (value_json.last_error or 'none')[:{_MAX_STATE}] }}}}",
+            **telemetry,
+        },
+    }
+    for key, (name, looks, command) in buttons.items():
+        components[key] = {
+            "platform": "button",
+            "name": _named(prefix, name),
+            "command_topic": topics.camera(camera_id, "command"),
+            "payload_press": json.dumps({"command": command}),
+            **looks,
+            **shared,
+        }
+    return {f"{camera_id}_{key}": component for key, component in components.items()}
+
+
+def _named(prefix: str, name: str) -> str:
+    return f"{prefix}{name}" if prefix else name.capitalize()

@@ -1,0 +1,1 @@
+"""What outlives the process: the access token, kept snapshots and the controls that a person has set."""

@@ -1,0 +1,1 @@
+"""The machine: its identity, its health, and the systemd service that runs the server on it."""

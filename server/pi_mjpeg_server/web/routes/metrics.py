@@ -1,0 +1,72 @@
+"""What Prometheus may collect: counted where it happens, read when somebody asks."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.web.routes.request import SERVER
+
+_PREFIX = "pi_mjpeg"
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Answer all metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(StationCollector(request.app[SERVER]))
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StationCollector:
+    """Reads a server, one sample per camera."""
+
+    server: Server
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        identity, now = self.server.identity, time.monotonic()
+        yield InfoMetricFamily(
+            f"{_PREFIX}_server", "This server.", {"version": identity.version, "node": identity.node}
+        )
+        yield GaugeMetricFamily(
+            f"{_PREFIX}_start_time_seconds", "When the server started, since 1970.", self.server.started_at
+        )
+        yield self._gauge("camera_up", "Whether pictures can be had.", lambda camera: float(camera.available))
+        yield self._gauge("viewers", "Who watches now.", lambda camera: len(camera.viewers))
+        yield self._gauge(
+            "frames_per_second", "Pictures a second, measured.", lambda camera: camera.pictures.per_second(now)
+        )
+        yield self._counter("frames", "Pictures that came from the camera.", lambda camera: camera.pictures.count)
+        yield self._counter("missed_frames", "Pictures that the source itself lost.", lambda camera: camera.missed)
+        yield self._counter("frames_sent", "Pictures sent to viewers.", _sent)
+        yield self._counter("frames_dropped", "Pictures that slow viewers did not get.", _dropped)
+        yield self._counter(
+            "restarts", "How often the camera was started anew.", lambda camera: camera.supervisor.restarts
+        )
+
+    def _gauge(self, name: str, about: str, value: Callable[[Camera], float]) -> Metric:
+        family = GaugeMetricFamily(f"{_PREFIX}_{name}", about, labels=["camera"])
+        for camera in self.server.cameras:
+            family.add_metric([camera.settings.id], value(camera))
+        return family
+
+    def _counter(self, name: str, about: str, value: Callable[[Camera], float]) -> Metric:
+        family = CounterMetricFamily(f"{_PREFIX}_{name}", about, labels=["camera"])
+        for camera in self.server.cameras:
+            family.add_metric([camera.settings.id], value(camera))
+        return family
+
+
+def _sent(camera: Camera) -> int:
+    return camera.sent_before + sum(viewer.sent.count for viewer in camera.viewers)
+
+
+def _dropped(camera: Camera) -> int:
+    return camera.dropped_before + sum(viewer.dropped for viewer in camera.viewers)

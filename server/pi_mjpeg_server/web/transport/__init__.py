@@ -1,0 +1,1 @@
+"""Sockets: listening, accepting, TLS, and the limits of a connection. Knows nothing of routes."""

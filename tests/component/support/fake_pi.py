@@ -1,0 +1,158 @@
+"""A Pi for the tests: a real HTTP server on loopback that speaks the contract, and can be made to fail."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+CONTRACT = Path(__file__).parents[2] / "contract"
+NODE = "5b2c7f0e9a41"
+CAMERA = "front"
+
+
+def example(name: str) -> str:
+    """Return a recorded document of the contract."""
+    return (CONTRACT / name).read_text(encoding="utf-8")
+
+
+def jpeg(number: int, size: int = 0) -> bytes:
+    """Return bytes that begin and end as a JPEG does, carry `number`, and are `size` bytes larger than they must be."""
+    return b"\xff\xd8" + f"{number:08d}".encode() + bytes(size) + b"\xff\xd9"
+
+
+def number_of(picture: bytes) -> int:
+    """Return the number that `jpeg` put into a picture."""
+    return int(picture[2:10])
+
+
+def part(picture: bytes, timestamp: float = 1.0) -> bytes:
+    """Return a part as the server's machine stream has it."""
+    headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\nX-Timestamp: {timestamp:.6f}\r\n\r\n"
+    return headers.encode() + picture + b"\r\n--frame\r\n"
+
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Pi:
+    """One server with the two cameras of the contract's example; "front" streams what `show` gives it."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = json.loads(example("api_state.json"))
+        self.streams = 0
+        """How many streams were opened so far."""
+        self.watching = 0
+        """How many streams are open now."""
+        self.requests: list[str] = []
+        self.answers: dict[str, Handler] = {}
+        """Answers that stand in for the usual ones, by path."""
+        self.tls: ssl.SSLContext | None = None
+        """When set before the start, the server speaks https with this certificate."""
+        self.token: str | None = None
+        """When set, only requests that show it are answered."""
+        self.shown: list[str | None] = []
+        """What each request showed as its `Authorization`."""
+        self.stalled = False
+        """When set, a stream gives headers and nothing more."""
+        self.url = ""
+        self.other_url = ""
+        """The same server under another address."""
+        self.port = 0
+        self.latest = b""
+        """The picture that was shown last."""
+        self._newer = asyncio.Event()
+        self._open: set[asyncio.Transport] = set()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int = 0) -> None:
+        """Listen, on a free port unless told which."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True, ssl_context=self.tls).start()
+        self.port = self._runner.addresses[0][1]
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        self.other_url = f"{scheme}://127.0.0.1:{self._runner.addresses[1][1]}"
+
+    async def stop(self) -> None:
+        """Go away, with every connection."""
+        if self._runner is not None:
+            self.cut()
+            await self._runner.cleanup()
+            self._runner = None
+
+    def show(self, picture: bytes) -> None:
+        """Send a picture to whoever watches."""
+        self.latest = picture
+        newer, self._newer = self._newer, asyncio.Event()
+        newer.set()
+
+    def cut(self) -> None:
+        """End every open stream, as a power cut does."""
+        for transport in self._open:
+            transport.abort()
+
+    def camera(self, camera_id: str = CAMERA) -> dict[str, Any]:
+        """Return what the state says of a camera, to be changed."""
+        found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
+        return found
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
+        self.requests.append(f"{request.method} {request.path_qs}")
+        self.shown.append(request.headers.get("Authorization"))
+        if self.token is not None and self.shown[-1] != f"Bearer {self.token}":
+            return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
+        if special := self.answers.get(request.path):
+            return await special(request)
+        match request.method, request.path.strip("/").split("/"):
+            case "GET", ["api", "state"]:
+                return web.json_response(self.state)
+            case "GET", ["cameras", "front", "stream"]:
+                return await self._stream(request)
+            case "GET", ["cameras", "front", "snapshot.jpg"]:
+                return web.Response(body=jpeg(7), content_type="image/jpeg")
+            case "POST", ["api", "cameras", "front", "snapshots"]:
+                return web.json_response(json.loads(example("snapshot.json")), status=201)
+            case "POST", ["api", "cameras", _, "restart"]:
+                return web.Response(status=204)
+            case "PATCH", ["api", "cameras", camera_id, "controls"]:
+                return self._adjust(camera_id, await request.json())
+            case "GET", ["snapshots", _]:
+                return web.Response(body=jpeg(8), content_type="image/jpeg")
+        return web.Response(text=example("error.json"), status=503, content_type="application/json")
+
+    def _adjust(self, camera_id: str, wishes: dict[str, object]) -> web.StreamResponse:
+        controls = self.camera(camera_id)["controls"]
+        for control in controls:
+            control["value"] = wishes.get(control["name"], control["value"])
+        return web.json_response({"controls": controls})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        self.streams += 1
+        self.watching += 1
+        transport = request.transport
+        assert transport is not None
+        self._open.add(transport)
+        response = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=frame"})
+        try:
+            await response.prepare(request)
+            await response.write(b"--frame\r\n")
+            while True:
+                newer = self._newer
+                if self.latest and not self.stalled:
+                    await response.write(part(self.latest, timestamp=number_of(self.latest)))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(newer.wait(), 1)
+        except ConnectionError:
+            return response
+        finally:
+            self.watching -= 1
+            self._open.discard(transport)

@@ -1,0 +1,197 @@
+"""A server is followed with its certificate and no other: whoever shows another one gets nothing."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+from aiohttp import web
+from homeassistant.components.camera import async_get_image, async_get_stream_source
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.util.ssl import get_default_context
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
+    MockConfigEntry,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
+)
+from yarl import URL
+
+from custom_components.pi_mjpeg.api.client import PiMjpegClient
+from custom_components.pi_mjpeg.api.errors import CannotConnectError, InvalidResponseError, UntrustedError
+from tests.component.conftest import issues, poll, state_of
+from tests.component.support.fake_pi import Pi, jpeg
+from tests.component.support.flow_steps import NOWHERE, by_announcement, by_multicast, submit
+from tests.component.tls.conftest import CHANGED, FRONT, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
+
+
+async def answer_nothing(_: web.Request) -> web.StreamResponse:
+    return web.Response()
+
+
+async def test_everything_that_is_asked_goes_to_the_accepted_certificate_and_to_no_other(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry
+) -> None:
+    async def act(domain: str, action: str, entity_id: str, **data: object) -> None:
+        await hass.services.async_call(domain, action, {"entity_id": entity_id, **data}, blocking=True)
+
+    async def do_everything() -> int:
+        """Return how much of it succeeded."""
+        client: PiMjpegClient = loaded.runtime_data.client
+        done = 0
+        for ask in (
+            client.state,
+            lambda: async_get_image(hass, FRONT),
+            lambda: act("button", "press", "button.front_door_take_snapshot"),
+            lambda: act("button", "press", "button.front_door_restart"),
+            lambda: act("number", "set_value", "number.front_door_brightness", value=0.5),
+            lambda: client.kept_snapshot(loaded.runtime_data.snapshots["front"]),
+            lambda: anext(client.stream("front")),
+        ):
+            try:
+                await ask()
+            except Exception:  # noqa: BLE001, S110 - each in words of its own
+                pass
+            else:
+                done += 1
+        return done
+
+    pi.show(jpeg(1))
+    pi.requests.clear()
+    assert await do_everything() == 7
+    assert len(pi.requests) >= 7
+    await renew(pi, Certificate())
+    assert await do_everything() == 0
+    assert pi.requests == []
+    assert pi.shown == []
+    await hass.async_block_till_done()
+
+
+async def test_a_changed_certificate_is_unavailable_and_said_once_until_it_is_accepted(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    renewed = Certificate()
+    await renew(pi, renewed)
+    for _ in range(3):
+        await poll(hass)
+    assert state_of(hass, FRONT) == "unavailable"
+    assert [record.levelname for record in caplog.records if CHANGED in record.getMessage()] == ["ERROR"]
+    assert issues(hass, loaded) == {"certificate_untrusted": {"name": "Garden Pi", "reason": CHANGED}}
+    assert pi.shown == []
+
+    form = await submit(hass, await loaded.start_reconfigure_flow(hass), url=pi.url)
+    assert_asked_about(form, pi, renewed, UNKNOWN)
+    assert pi.shown == []
+    result = await submit(hass, form)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    await hass.async_block_till_done()
+    assert loaded.data == {"url": pi.url, "token": SECRET, "fingerprint": renewed.fingerprint}
+    assert state_of(hass, FRONT) != "unavailable"
+    assert issues(hass, loaded) == {}
+
+
+async def test_an_entry_that_accepted_no_certificate_verifies_as_before(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={"url": pi.url, "token": SECRET})
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert issues(hass, entry) == {"certificate_untrusted": {"name": "Garden Pi", "reason": UNKNOWN}}
+    assert pi.requests == []
+
+
+async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_accepted(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    authority = trustme.CA()
+    authority.configure_trust(get_default_context())
+    expired = Certificate(authority, not_after=datetime.now(UTC) - timedelta(hours=1))
+    hass.config_entries.async_update_entry(entry, data={"url": pi.url, "token": SECRET})
+    await renew(pi, Certificate(authority))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await renew(pi, expired)
+    await poll(hass)
+    assert state_of(hass, FRONT) == "unavailable"
+    reason = r"the server\'s certificate is not trusted\: certificate has expired"
+    assert issues(hass, entry) == {"certificate_untrusted": {"name": "Garden Pi", "reason": reason}}
+    assert pi.shown == []
+    form = await submit(hass, await entry.start_reconfigure_flow(hass), url=pi.url)
+    assert_asked_about(form, pi, expired, reason)
+    await submit(hass, form)
+    await hass.async_block_till_done()
+    assert state_of(hass, FRONT) != "unavailable"
+    assert entry.data == {"url": pi.url, "token": SECRET, "fingerprint": expired.fingerprint}
+
+
+async def test_who_has_the_accepted_certificate_is_followed_with_the_token(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, announcement: dict[str, Any]
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
+    before = dict(entry.data)
+    assert (await by_announcement(hass, {**announcement, "base_url": pi.url}))["reason"] == "already_configured"
+    assert entry.data == {**before, "url": pi.url}
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_who_announces_a_known_server_with_another_certificate_gets_nothing(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
+    before = dict(entry.data)
+    await renew(pi, Certificate())
+    assert (await by_multicast(hass, pi.port, scheme="https"))["reason"] == "address_unconfirmed"
+    assert entry.data == before
+    assert pi.requests == []
+    assert set(issues(hass, entry)) == {"address_unconfirmed"}
+
+
+async def test_who_had_a_certificate_is_not_followed_to_where_there_is_none(
+    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, certificate: Certificate
+) -> None:
+    gone = NOWHERE.replace("http", "https")
+    plain = Pi()
+    await plain.start()
+    for data in ({"url": gone, "fingerprint": certificate.fingerprint}, {"url": gone}):
+        hass.config_entries.async_update_entry(entry, data=data)
+        assert (await by_multicast(hass, plain.port))["reason"] == "address_unconfirmed"
+        assert entry.data == data
+    assert plain.requests == []
+    await plain.stop()
+
+
+async def test_a_recording_comes_from_home_assistant_itself(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    pi.show(jpeg(1))
+    source = await async_get_stream_source(hass, FRONT)
+    assert source is not None
+    assert SECRET not in source
+    address = URL(source)
+    assert address.origin() == URL(f"http://127.0.0.1:{hass.config.api.port}")  # type: ignore[union-attr]  # set up by the camera's dependencies
+    response = await (await hass_client_no_auth()).get(address.path_qs)
+    await response.content.readuntil(jpeg(1))
+    response.close()
+    hass.config.api.use_ssl = True  # type: ignore[union-attr]  # likewise
+    assert await async_get_stream_source(hass, FRONT) is None
+
+
+async def test_the_fingerprint_is_told_without_asking_the_server_anything(pi: Pi, certificate: Certificate) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = PiMjpegClient(session, URL(pi.url), SECRET)
+        assert await client.fingerprint() == certificate.fingerprint
+        with pytest.raises(UntrustedError):
+            await client.state()
+        assert pi.requests == []
+        await pi.stop()
+        with pytest.raises(CannotConnectError, match=r"cannot be reached: [^<]*$"):
+            await client.fingerprint()
+        plain = Pi()
+        plain.answers["/"] = answer_nothing
+        await plain.start()
+        with pytest.raises(InvalidResponseError):
+            await PiMjpegClient(session, URL(plain.url)).fingerprint()
+        await plain.stop()

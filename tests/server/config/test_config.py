@@ -1,0 +1,217 @@
+"""The configuration: three places, one schema, and a sentence for each mistake."""
+
+import itertools
+import tomllib
+from pathlib import Path
+
+import pytest
+from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.config.schema import SECTIONS
+
+
+def from_text(folder: Path, text: str) -> Configuration:
+    file = folder / "config.toml"
+    file.write_text(text)
+    return load(file, {}, {})
+
+
+def test_nothing_at_all_is_a_configuration() -> None:
+    configuration = load(None, {}, {})
+    assert configuration.server.port == 8000
+    assert configuration.auth.mode == "token"
+    assert configuration.mqtt.host is None
+    assert [(camera.id, camera.source) for camera in configuration.cameras] == [("camera", "auto")]
+
+
+def test_a_file_of_everything(tmp_path: Path) -> None:
+    configuration = from_text(
+        tmp_path,
+        """
+        [server]
+        name = "Garden"
+        host = "127.0.0.1"
+        port = 9000
+        public_url = "https://garden.example:8443/pi/"
+        state_dir = "/var/lib/pi-mjpeg"
+        zeroconf = false
+        tls_certificate = "/etc/pi-mjpeg/chain.pem"
+        tls_key = "/etc/pi-mjpeg/key.pem"
+        hosts = ["pi.example.org"]
+        trusted_proxies = ["192.0.2.1", "2001:db8::/64"]
+        cors_origins = ["https://dash.example", "http://[2001:db8::7]:3000"]
+        max_viewers = 10
+        max_viewers_per_camera = 5
+        max_viewers_per_address = 2
+        [auth]
+        mode = "none"
+        [mqtt]
+        host = "broker"
+        port = 8883
+        username = "camera"
+        password_file = "/etc/pi-mjpeg/password"
+        tls = true
+        ca_file = "/etc/pi-mjpeg/ca.pem"
+        client_certificate = "/etc/pi-mjpeg/pi.pem"
+        client_key = "/etc/pi-mjpeg/pi.key"
+        discovery = "both"
+        discovery_prefix = "ha"
+        [[camera]]
+        id = "front"
+        name = "Front door"
+        source = "picamera2"
+        device = "imx708"
+        size = [1920, 1080]
+        fps = 15
+        quality = 70
+        rotation = 180
+        hflip = true
+        vflip = false
+        linger = 0
+        controls = { Brightness = 0.1 }
+        [[camera]]
+        source = "emulated"
+        """,
+    )
+    assert configuration.server.public_url == "https://garden.example:8443/pi"
+    assert not configuration.server.zeroconf
+    assert configuration.server.scheme == "https"
+    assert configuration.server.trusted_proxies == ("192.0.2.1", "2001:db8::/64")
+    assert configuration.server.cors_origins == ("https://dash.example", "http://[2001:db8::7]:3000")
+    assert configuration.auth.mode == "none"
+    assert configuration.mqtt.discovery == "both"
+    front, second = configuration.cameras
+    assert (front.id, front.name, front.linger) == ("front", "Front door", 0)
+    assert front.asked.size == (1920, 1080)
+    assert front.asked.controls == {"Brightness": 0.1}
+    assert (second.id, second.name) == ("camera_2", "Camera 2")
+
+
+def test_the_brokers_port_follows_tls() -> None:
+    assert load(None, {}, {}).mqtt.port == 1883
+    assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {}).mqtt.port == 8883
+    assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {"--mqtt-port": "1"}).mqtt.port == 1
+
+
+def test_a_systemd_credential_is_the_brokers_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file is None
+    (tmp_path / "mqtt-password").write_text("secret")
+    assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file == tmp_path / "mqtt-password"
+    assert load(None, {}, {}).mqtt.password_file is None
+
+
+def test_the_documented_configuration_names_every_key_and_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    documented = page.partition("```toml\n")[2].partition("```")[0]
+    from_text(tmp_path, documented)
+    tables = tomllib.loads(documented)
+    for section, keys in SECTIONS.items():
+        table = tables[section][0] if section == "camera" else tables[section]
+        assert set(table) == set(keys), section
+
+
+def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[server]\nport = 1\n[mqtt]\nport = 1\nhost = 'file'\n[[camera]]\nfps = 1\n")
+    environment = {"PI_MJPEG_PORT": "2", "PI_MJPEG_MQTT_PORT": "2", "PI_MJPEG_FPS": "2.5"}
+    configuration = load(file, environment, {"--port": "3", "--size": "640x480"})
+    assert configuration.server.port == 3
+    assert configuration.mqtt.port == 2
+    assert configuration.mqtt.host == "file"
+    assert configuration.cameras[0].asked.fps == 2.5
+    assert configuration.cameras[0].asked.size == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\n\nprot = 8000\n", ["line 3", "[server]", "'prot'", "did you mean 'port'?"]),
+        ("[server]\nport = '8000'\n", ["line 2", "port has to be a whole number from 1 to 65535"]),
+        ("[server]\nport = true\n", ["port has to be a whole number"]),
+        ("[server]\nport = 0\n", ["port has to be a whole number"]),
+        ("[server]\npublic_url = 'garden.local'\n", ["public_url", "http://"]),
+        ("[server]\npublic_url = 'http://me:secret@garden.local'\n", ["public_url"]),
+        ("[server]\npublic_url = 'http://[::1'\n", ["public_url"]),
+        ("[server]\nhosts = 'a.example'\n", ["line 2", "hosts", "list"]),
+        ("[server]\nhosts = ['http://a.example']\n", ["hosts", "host names"]),
+        ("[server]\ntrusted_proxies = ['proxy.local']\n", ["trusted_proxies", "addresses"]),
+        ("[server]\ncors_origins = ['*']\n", ["line 2", "cors_origins", "each origin", "every page"]),
+        *(
+            (
+                f"[server]\ncors_origins = ['https://fine.example', '{wrong}']\n",
+                ["cors_origins", "https://dash.example"],
+            )
+            for wrong in (
+                *("dash.example", "https://dash.example/", "https://Dash.example", "null", "", "ftp://dash.example"),
+                *("https://dash.example:443", "http://dash.example:80", "https://me@dash.example", "https://*.example"),
+            )
+        ),
+        ("[server]\ntls_key = 'key.pem'\n", ["tls_certificate and tls_key belong together"]),
+        ("[auth]\nmode = 'password'\n", ["line 2", "one of: token, none"]),
+        ("[servr]\n", ["'servr'", "did you mean 'server'?"]),
+        ("[[server]]\n", ["[server]"]),
+        ("[camera]\n", ["[[camera]]"]),
+        ("camera = []\n", ["[[camera]]"]),
+        ("server = 3\n", ["[server]"]),
+        ("[mqtt]\ndiscovery = 'never'\n", ["line 2", "one of: auto, core, integration, both"]),
+        ("[mqtt]\ndiscovery_prefix = 'home/#'\n", ["discovery_prefix", "topic"]),
+        ("[mqtt]\nhost = 'mqtt://broker:1883'\n", ["line 2", "host", "without a scheme"]),
+        ("[mqtt]\nhost = 'broker..local'\n", ["line 2", "host name"]),
+        ("[mqtt]\ntls = 'yes'\n", ["line 2", "tls has to be true or false"]),
+        ("[mqtt]\nca_file = 'ca.pem'\n", ["ca_file does nothing without tls"]),
+        ("[mqtt]\ntls = true\nclient_key = 'key.pem'\n", ["client_key does nothing without client_certificate"]),
+        ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
+        ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
+        ("[[camera]]\nsize = [true, 480]\n", ["size"]),
+        ("[[camera]]\nsource = 'webcam'\n", ["'webcam'", "emulated", "auto"]),
+        ("[[camera]]\nid = 'Front door'\n", ["id has to be made of a-z"]),
+        ("[[camera]]\nid = 'a'\n[[camera]]\nid = 'a'\n", ["two cameras have the id 'a'"]),
+        ("[[camera]]\nrotation = 45\n", ["rotation", "0, 90, 180, 270"]),
+        ("[[camera]]\nfps = 0\n", ["fps", "0.1"]),
+        ("[[camera]]\nfps = nan\n", ["fps"]),
+        ("[[camera]]\nname = ''\n", ["name"]),
+        ('[[camera]]\nname = "a\\u0000b"\n', ["name", "printable"]),
+        ("[[camera]]\ncontrols = 3\n", ["controls", "table"]),
+        ("[[camera]]\nhflip = 1\n", ["hflip", "true or false"]),
+        ("[server\n", ["line 1"]),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        from_text(tmp_path, text)
+    for word in ["config.toml", *words]:
+        assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "flags", "words"),
+    [
+        ({"PI_MJPEG_PORT": "http"}, {}, ["PI_MJPEG_PORT", "'http'"]),
+        ({"PI_MJPEG_PORT": "0"}, {}, ["PI_MJPEG_PORT", "whole number"]),
+        ({}, {"--size": "1280"}, ["--size", "WxH"]),
+        ({}, {"--mqtt-tls": "perhaps"}, ["--mqtt-tls", "'perhaps'", "BOOL"]),
+        ({}, {"--mqtt-discovery": "x"}, ["--mqtt-discovery", "one of"]),
+    ],
+)
+def test_a_mistake_outside_the_file_names_the_flag_or_the_variable(
+    environment: dict[str, str], flags: dict[str, str], words: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(None, environment, flags)
+    for word in words:
+        assert word in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.toml", tmp_path):
+        with pytest.raises(ConfigurationError, match=str(path)):
+            load(path, {}, {})
+    (binary := tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match=r"binary\.toml"):
+        load(binary, {}, {})
+
+
+def test_no_two_options_share_a_flag_or_a_variable() -> None:
+    for one, other in itertools.combinations(OPTIONS, 2):
+        assert one.flag != other.flag
+        assert one.variable != other.variable

@@ -1,0 +1,165 @@
+"""The kinds of camera that need no hardware, and how a third party adds one."""
+
+import io
+import sys
+import textwrap
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources import SourceError, SourceSettings, kinds
+from pi_mjpeg_server.sources.auto import AutoSource, source_maker
+from pi_mjpeg_server.sources.emulated import EmulatedSource
+from pi_mjpeg_server.sources.files import FilesSource
+from PIL import Image
+
+from tests.server.support.scripted_camera import grey, level_of
+
+
+def decoded(picture: Picture | None) -> Image.Image:
+    assert picture is not None
+    image = Image.open(io.BytesIO(picture.jpeg))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize("size", [(640, 480), (320, 240), (1920, 1080)])
+def test_the_emulated_camera_draws_pictures_of_the_size_asked_for_that_differ(size: tuple[int, int]) -> None:
+    source = EmulatedSource(SourceSettings(size=size, fps=50))
+    mode = source.open()
+    assert mode.size == size
+    pictures = [decoded(picture) for picture in islice(source.frames(), 3)]
+    assert {picture.size for picture in pictures} == {size}
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    source.close()
+
+
+@pytest.mark.parametrize(("rotation", "side"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")])
+def test_a_rotation_is_clockwise(rotation: int, side: str) -> None:
+    """The emulated camera's moving dot is at the top of what it draws, where nothing else is white."""
+    source = EmulatedSource(SourceSettings(size=(320, 240), rotation=rotation))
+    source.open()
+    image = decoded(next(source.frames())).convert("L")
+    assert image.size == (320, 240)
+    width, height = image.size
+    thickness = 22
+    strips = {
+        "top": (0, 0, width, thickness),
+        "bottom": (0, height - thickness, width, height),
+        "left": (0, 0, thickness, height),
+        "right": (width - thickness, 0, width, height),
+    }
+    brightest = {name: max(image.crop(box).tobytes()) for name, box in strips.items()}
+    assert brightest[side] > 200
+
+
+def test_the_rate_is_kept() -> None:
+    source = EmulatedSource(SourceSettings(size=(64, 48), fps=20))
+    source.open()
+    frames = source.frames()
+    next(frames)
+    began = time.monotonic()
+    for _ in range(20):
+        next(frames)
+    assert 0.9 < time.monotonic() - began < 1.3
+
+
+def test_a_slow_source_shows_twice_a_second_that_it_lives() -> None:
+    source = EmulatedSource(SourceSettings(size=(64, 48), fps=0.5))
+    source.open()
+    frames = source.frames()
+    assert next(frames) is not None
+    for _ in range(3):
+        began = time.monotonic()
+        assert next(frames) is None
+        assert time.monotonic() - began < 0.7
+
+
+def test_files_are_played_in_order_over_and_over_untouched(tmp_path: Path) -> None:
+    for number, level in enumerate((10, 100, 200)):
+        (tmp_path / f"{number}.jpg").write_bytes(grey(level))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
+    assert source.open().size == (64, 48)
+    played = [picture.jpeg for picture in islice(source.frames(), 7) if picture is not None]
+    assert played == [grey(level) for level in (10, 100, 200, 10, 100, 200, 10)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (SourceSettings(), "set device"),
+        (SourceSettings(device="/nowhere/at/all"), "not a folder"),
+        (SourceSettings(device="EMPTY"), "no .jpg files"),
+        (SourceSettings(device="BROKEN"), "not a JPEG file"),
+        (SourceSettings(device="EMPTY", rotation=90), "rotation"),
+    ],
+)
+def test_a_folder_that_cannot_be_played_is_told(tmp_path: Path, settings: SourceSettings, words: str) -> None:
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "BROKEN").mkdir()
+    (tmp_path / "BROKEN" / "1.jpg").write_bytes(grey(1)[:100])
+    if settings.device is not None and not settings.device.startswith("/"):
+        settings = SourceSettings(device=str(tmp_path / settings.device), rotation=settings.rotation)
+    with pytest.raises(SourceError, match=words):
+        FilesSource(settings).open()
+
+
+def test_auto_takes_the_emulated_camera_where_there_is_no_other_and_says_why() -> None:
+    source = AutoSource(SourceSettings(size=(64, 48)))
+    mode = source.open()
+    assert mode.source == "emulated"
+    assert "picamera2" in (mode.note or "")
+    assert next(source.frames()) is not None
+    source.close()
+
+
+def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "still_camera.py").write_text(
+        textwrap.dedent(
+            """
+            import time
+            from pathlib import Path
+
+            from pi_mjpeg_server.media.frame import Picture
+            from pi_mjpeg_server.sources import Device, SourceInfo
+
+
+            class Still:
+                def __init__(self, settings):
+                    self.path = settings.device or "picture.jpg"
+
+                @staticmethod
+                def devices():
+                    return []
+
+                def open(self):
+                    return SourceInfo(model="Still picture")
+
+                def frames(self):
+                    while True:
+                        yield Picture(Path(self.path).read_bytes())
+                        time.sleep(1)
+
+                def close(self):
+                    pass
+            """
+        )
+    )
+    information = tmp_path / "still_camera-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: still-camera\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(
+        "[pi_mjpeg.sources]\nstill = still_camera:Still\nbroken = still_camera:Nothing\n"
+    )
+    (tmp_path / "picture.jpg").write_bytes(grey(123))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    source = source_maker("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
+    assert source.open().model == "Still picture"
+    picture = next(source.frames())
+    assert picture is not None
+    assert abs(level_of(picture.jpeg) - 123) < 3
+    with pytest.raises(SourceError, match="'broken' cannot be loaded"):
+        kinds()["broken"]()

@@ -1,0 +1,249 @@
+"""Webcams through real V4L2 calls: linuxpy's, to a device that a preloaded library makes of files."""
+
+import io
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pi_mjpeg_server.media import jpeg
+from pi_mjpeg_server.sources import SourceError
+from pi_mjpeg_server.sources.webcam import VideoMode, choose, control_name
+from pi_mjpeg_server.sources.yuyv import encode
+from PIL import Image
+
+from tests.server.support.fake_webcam import FakeWebcam, environment
+from tests.server.support.scripted_camera import grey, level_of
+
+LEVELS = (10, 60, 110, 160, 210)
+RunInProcess = Callable[..., Any]
+
+
+@pytest.fixture
+def webcam(tmp_path: Path) -> FakeWebcam:
+    return FakeWebcam(tmp_path / "video0", [grey(level) for level in LEVELS])
+
+
+@pytest.fixture
+def driven(tmp_path: Path) -> RunInProcess:
+    """Run lines of Python in a process that has the webcam; they end by printing JSON."""
+
+    def run(lines: str, *arguments: str) -> Any:  # noqa: ANN401  (JSON)
+        beginning = """
+            import json, sys, time
+            from itertools import islice
+            from pathlib import Path
+            from pi_mjpeg_server.sources import SourceError, SourceSettings, v4l2
+            from pi_mjpeg_server.sources.v4l2 import V4L2Source
+            v4l2.DEVICES = Path(sys.argv[1])
+        """
+        program = textwrap.dedent(beginning) + textwrap.dedent(lines)
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", program, str(tmp_path), *arguments],
+            env={"PATH": "", **environment(tmp_path)},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    return run
+
+
+OPENED = """
+    source = V4L2Source(SourceSettings(size=(64, 48), fps=30, device=sys.argv[2] if len(sys.argv) > 2 else None))
+    try:
+        mode = source.open()
+    except SourceError as error:
+        print(json.dumps(str(error)))
+        sys.exit()
+"""
+
+
+@pytest.mark.usefixtures("webcam")
+def test_the_cameras_own_jpegs_are_passed_on_byte_for_byte(driven: RunInProcess) -> None:
+    pictures = driven(
+        OPENED
+        + """
+    began = time.monotonic()
+    pictures = [picture for picture in islice(source.frames(), 31) if picture]
+    age = time.monotonic() - pictures[-1].taken
+    print(json.dumps([[p.jpeg.hex() for p in pictures], time.monotonic() - began, age, mode.size, mode.fps]))
+    """
+    )
+    frames, seconds, age, size, fps = pictures
+    assert [bytes.fromhex(frame) for frame in frames] == [grey(LEVELS[n % 5]) for n in range(len(frames))]
+    assert len(frames) >= 30
+    assert 0.9 < seconds < 2
+    # The fake driver's frames were exposed 40 ms before they come.
+    assert 0.04 <= age < 0.3
+    assert (size, fps) == ([64, 48], 30)
+
+
+def test_huffman_tables_that_a_camera_leaves_out_are_put_in() -> None:
+    whole = grey(120)
+    bare = without_huffman_tables(whole)
+    assert len(bare) < len(whole) - 100
+    completed = jpeg.with_huffman_tables(bare)
+    assert level_of(completed) == level_of(whole)
+    assert jpeg.with_huffman_tables(whole) is whole
+
+
+def without_huffman_tables(picture: bytes) -> bytes:
+    """Leave the DHT segments out, as many webcams do; Pillow's own are the typical ones."""
+    kept, at = picture[:2], 2
+    while picture[at + 1] != 0xDA:
+        length = 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
+        if picture[at + 1] != 0xC4:
+            kept += picture[at : at + length]
+        at += length
+    return kept + picture[at:]
+
+
+def test_a_truncated_frame_is_left_out_and_counted(tmp_path: Path, driven: RunInProcess) -> None:
+    whole = grey(50)
+    bare = without_huffman_tables(grey(90))
+    FakeWebcam(tmp_path / "video0", [whole, whole[: len(whole) // 2], bare, b"", b"\0" * 500])
+    frames, broken = driven(
+        OPENED
+        + """
+    pictures = list(islice(source.frames(), 10))
+    print(json.dumps([[p and p.jpeg.hex() for p in pictures], source.broken]))
+    """
+    )
+    assert [frame is None for frame in frames] == [False, True, False, True, True] * 2
+    assert broken == 6
+    completed = bytes.fromhex(frames[2])
+    assert b"\xff\xc4" in completed
+    assert level_of(completed) == level_of(grey(90))
+
+
+def test_a_camera_that_gives_only_yuyv_is_encoded(tmp_path: Path, driven: RunInProcess) -> None:
+    # BT.601 in limited range: 16 is black and 235 white.
+    frames = [bytes([level, 128]) * (64 * 48) for level in (16, 126, 235)]
+    FakeWebcam(tmp_path / "video0", frames, "YUYV 64 48 30\n")
+    pictures = driven(
+        OPENED
+        + """
+    print(json.dumps([picture.jpeg.hex() for picture in islice(source.frames(), 3)]))
+    """
+    )
+    levels = [level_of(bytes.fromhex(picture)) for picture in pictures]
+    assert all(abs(level - expected) <= 2 for level, expected in zip(levels, (0, 128, 255), strict=True))
+
+
+def test_yuyv_keeps_its_colours() -> None:
+    # Red in full range: Y 76, Cb 85, Cr 255 (JFIF).
+    picture = encode(bytes([76, 85, 76, 255]) * (32 * 48), (64, 48), 95, full_range=True)
+    red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").resize((1, 1)).tobytes()
+    assert red > 245
+    assert green < 10
+    assert blue < 10
+
+
+@pytest.mark.parametrize(
+    ("size", "fps", "expected"),
+    [
+        ((1280, 720), 30, ("MJPG", (1280, 720), 30)),
+        ((1000, 700), 30, ("MJPG", (1280, 720), 30)),
+        ((640, 480), 30, ("MJPG", (640, 480), 30)),
+        ((640, 480), 15, ("MJPG", (640, 480), 30)),
+        ((640, 480), 60, ("MJPG", (640, 480), 60)),
+        ((1920, 1080), 30, ("MJPG", (1280, 720), 30)),
+    ],
+)
+def test_the_nearest_mode_is_chosen(size: tuple[int, int], fps: float, expected: tuple[str, Any, float]) -> None:
+    modes = [
+        VideoMode("YUYV", (1920, 1080), 5),
+        VideoMode("MJPG", (640, 480), 60),
+        VideoMode("MJPG", (640, 480), 30),
+        VideoMode("MJPG", (1280, 720), 30),
+        VideoMode("YUYV", (640, 480), 30),
+    ]
+    chosen = choose(modes, size, fps)
+    assert (chosen.pixel_format, chosen.size, chosen.fps) == expected
+
+
+def test_a_device_with_no_mode_for_us_is_told() -> None:
+    with pytest.raises(SourceError, match="neither JPEGs nor YUYV"):
+        choose([], (640, 480), 30)
+
+
+@pytest.mark.usefixtures("webcam")
+def test_what_the_camera_has_not_is_told(driven: RunInProcess) -> None:
+    note, size = driven(
+        """
+    source = V4L2Source(SourceSettings(size=(1920, 1080), fps=60, controls={"brightness": 100, "pan": 1}))
+    mode = source.open()
+    print(json.dumps([mode.note, mode.size]))
+    """
+    )
+    assert size == [1280, 720]
+    assert "it has no 1920x1080 at 60 fps; the nearest is 1280x720 at 30 fps" in note
+    assert "it has no control of that name or range: brightness, pan" in note
+
+
+@pytest.mark.usefixtures("webcam")
+def test_a_webcam_is_listed_and_found_by_the_name_that_stays_its_own(tmp_path: Path, driven: RunInProcess) -> None:
+    by_id = tmp_path / "v4l" / "by-id"
+    by_id.mkdir(parents=True)
+    (by_id / "usb-Fake_Webcam_123-video-index0").symlink_to("../../video0")
+    devices = driven("print(json.dumps([(d.device, d.model, d.detail) for d in V4L2Source.devices()]))")
+    assert devices == [["usb-Fake_Webcam_123-video-index0", "Fake Webcam", str(tmp_path / "video0")]]
+    for name in ("usb-Fake_Webcam_123-video-index0", "0", "video0", str(tmp_path / "video0")):
+        assert driven(OPENED + "    print(json.dumps(mode.model))", name) == "Fake Webcam"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("unplugged", "it is not there: unplugged?"), ("busy", "another program has it open: stop it (`fuser")],
+)
+def test_a_webcam_that_cannot_be_opened_is_told(
+    webcam: FakeWebcam, driven: RunInProcess, fault: str, words: str
+) -> None:
+    webcam.break_down(fault)
+    assert words in driven(OPENED + "    print(json.dumps('opened'))", "0")
+
+
+def test_controls_are_listed_with_their_ranges_and_set(webcam: FakeWebcam, driven: RunInProcess) -> None:
+    listed, after = driven(
+        OPENED
+        + """
+    def told():
+        controls = source.controls().values()
+        return {c.name: [c.type, c.value, c.minimum, c.maximum, c.step, list(c.options)] for c in controls}
+    listed = told()
+    frames = source.frames()
+    next(frames)
+    for name, value in (("brightness", -20), ("white_balance_automatic", False), ("auto_exposure", "Manual Mode")):
+        source.set_control(name, value)
+    next(frames)
+    print(json.dumps([listed, told()]))
+    """
+    )
+    assert listed["brightness"] == ["integer", 0, -64, 64, 2, []]
+    assert listed["white_balance_automatic"] == ["boolean", True, None, None, None, []]
+    assert listed["power_line_frequency"][5] == ["Disabled", "50 Hz", "60 Hz"]
+    assert listed["auto_exposure"] == [
+        "menu",
+        "Aperture Priority Mode",
+        None,
+        None,
+        None,
+        ["Manual Mode", "Aperture Priority Mode"],
+    ]
+    assert after["auto_exposure"][1] == "Manual Mode"
+    assert webcam.controls_set == ["Brightness -20", "White Balance, Automatic 0", "Auto Exposure 1"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "ours"),
+    [("Brightness", "brightness"), ("White Balance, Automatic", "white_balance_automatic"), ("Zoom, Abs.", "zoom_abs")],
+)
+def test_a_control_has_the_name_that_v4l2_ctl_gives_it(driver: str, ours: str) -> None:
+    assert control_name(driver) == ours

@@ -1,0 +1,178 @@
+"""A camera that does what a test says, and a server that serves it over real sockets."""
+
+import asyncio
+import contextlib
+import io
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pi_mjpeg_server.camera.camera import Camera, CameraSettings
+from pi_mjpeg_server.config import ServerSettings
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.sources import SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.controls import Control, ControlValue
+from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.system.identity import Identity
+from pi_mjpeg_server.web.transport.listen import listening
+from PIL import Image
+
+NODE = "5b2c7f0e9a41"
+
+
+def grey(level: int, size: tuple[int, int] = (64, 48)) -> bytes:
+    """Return a grey JPEG."""
+    buffer = io.BytesIO()
+    Image.new("L", size, level).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def level_of(jpeg: bytes) -> int:
+    """Return the grey level in the middle of a JPEG; fails when it does not decode."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        middle = image.convert("L").crop(
+            (image.width // 2, image.height // 2, image.width // 2 + 1, image.height // 2 + 1)
+        )
+        return middle.tobytes()[0]
+
+
+@dataclass
+class Script:
+    """What a scripted camera does, and what was done to it."""
+
+    fps: float = 50
+    padding: int = 0
+    picture: bytes | None = None
+    delay: float = 0.0
+    mode: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
+    fail_open: str | None = None
+    raise_in_frames: str | None = None
+    silent: bool = False
+    blocked: threading.Event = field(default_factory=threading.Event)
+    opened: int = 0
+    capturing: int = 0
+    captures: int = 0
+    closed: int = 0
+    frames: int = 0
+    asked: SourceSettings = field(default_factory=SourceSettings)
+    brightness: int = 0
+
+    def __post_init__(self) -> None:
+        """Nothing blocks unless a test clears the event."""
+        self.blocked.set()
+
+    def source(self, settings: SourceSettings) -> "ScriptedSource":
+        """Make a source that follows this script."""
+        self.asked = settings
+        return ScriptedSource(self)
+
+
+class ScriptedSource:
+    """A camera that follows its script."""
+
+    def __init__(self, script: Script) -> None:
+        """Follow this script."""
+        self._script = script
+
+    def open(self) -> SourceInfo:
+        """Open, or fail as scripted."""
+        self._script.opened += 1
+        if self._script.fail_open is not None:
+            raise RuntimeError(self._script.fail_open)
+        return self._script.mode
+
+    def frames(self) -> Iterator[Picture | None]:
+        """Yield grey pictures, each with another level; or be silent, raise or block as scripted."""
+        script = self._script
+        script.captures += 1
+        script.capturing += 1
+        try:
+            while True:
+                script.blocked.wait()
+                if script.raise_in_frames is not None:
+                    raise RuntimeError(script.raise_in_frames)
+                if script.silent:
+                    time.sleep(0.05)
+                    yield None
+                    continue
+                script.frames += 1
+                # What follows the end marker is padding, which readers ignore.
+                jpeg = script.picture or grey(script.frames % 200)
+                yield Picture(jpeg + bytes(script.padding), time.monotonic() - script.delay)
+                time.sleep(1 / script.fps)
+        finally:
+            script.capturing -= 1
+
+    def controls(self) -> dict[str, Control]:
+        """Offer a brightness."""
+        return {"brightness": Control("brightness", "integer", 0, self._script.brightness, -64, 64, 2)}
+
+    def set_control(self, name: str, value: ControlValue) -> None:
+        """Set it."""
+        assert name == "brightness"
+        self._script.brightness = int(value)
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self._script.closed += 1
+
+
+def camera(script: Script, camera_id: str = "front", *, linger: float = 0.1) -> Camera:
+    """Return a camera that follows a script."""
+    settings = CameraSettings(camera_id, camera_id.title(), "scripted", linger, SourceSettings(size=(64, 48)))
+    return Camera(settings, script.source)
+
+
+@contextlib.asynccontextmanager
+async def supervised(*cameras: Camera) -> AsyncIterator[None]:
+    """Start cameras and stop them."""
+    for each in cameras:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in cameras:
+            await each.stop()
+
+
+@dataclass
+class Served:
+    """A server on a port of its own."""
+
+    url: str
+    server: Server
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path,
+    cameras: Sequence[Camera],
+    *,
+    locked: bool = False,
+    **settings: Any,  # noqa: ANN401  (those of [server])
+) -> AsyncIterator[Served]:
+    """Serve cameras on 127.0.0.1, as `app.run` does; open to all unless it is locked with a token."""
+    identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
+    token = AccessToken(folder / "token")
+    store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
+    control_store = ControlStore(folder / "controls.json")
+    server = Server(identity, cameras, store, control_store, token=token if locked else None)
+    settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
+    async with supervised(*cameras), listening(server, ServerSettings(**settings)) as port:
+        scheme = "https" if "tls_certificate" in settings else "http"
+        yield Served(f"{scheme}://127.0.0.1:{port}", server)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+    """Wait until a condition holds and return how long it took; fails when it takes longer than `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it did not come true in time"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began

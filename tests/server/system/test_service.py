@@ -1,0 +1,242 @@
+"""The systemd unit, and its way into a system and out of it. systemd's own programs judge it."""
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pi_mjpeg_server.config import ConfigurationError, load
+from pi_mjpeg_server.system import service
+from pi_mjpeg_server.system.unit import Facts, unit
+from workbench.programs import program
+
+PLAIN = Facts(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])
+ODD = Path('/home/pi/50% of "it\'s": a\\b $HOME')
+UNITS = "etc/systemd/system"
+WANTED = f"{UNITS}/multi-user.target.wants/pi-mjpeg.service"
+
+
+def analysed(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Let systemd-analyze read a unit.
+
+    As a user's unit, because only root may have it pretend to be the system's; the lines mean the same. The targets
+    that the unit names stand in for a system's, so that what is installed here says nothing about the unit.
+    """
+    (file := folder / "pi-mjpeg.service").write_text(text)
+    (units := folder / "units").mkdir()
+    (folder / "runtime").mkdir(mode=0o700)
+    for target in ("basic", "shutdown", "network-online", "multi-user"):
+        (units / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
+    environment = {**os.environ, "SYSTEMD_UNIT_PATH": str(units), "XDG_RUNTIME_DIR": str(folder / "runtime")}
+    command = [str(program("systemd-analyze")), "--user", *words, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)  # noqa: S603
+
+
+def lines(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts([sys.executable, "run"]),
+        Facts([sys.executable, "run", f"--name={ODD}", "--host=::1", ";", ""], {"PI_MJPEG_CONFIG": ODD}, [ODD], 80),
+    ],
+)
+def test_systemd_understands_every_line_of_the_unit(tmp_path: Path, facts: Facts) -> None:
+    done = analysed(tmp_path, unit(facts), "verify")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_test_above_would_see_a_wrong_line(tmp_path: Path) -> None:
+    wrong = unit(Facts([sys.executable, "run"])).replace("ProtectSystem=strict", "ProtectSystem=very")
+    assert "ignoring: very" in analysed(tmp_path, wrong, "verify").stderr
+
+
+def test_the_unit_is_hardened(tmp_path: Path) -> None:
+    done = analysed(tmp_path, unit(PLAIN), "security", "--offline=true")
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    assert exposure is not None, done.stdout + done.stderr
+    # As the system's unit it is 1.8 (systemd 252); a user's cannot have all of the same.
+    assert float(exposure[1]) <= 2.0
+
+
+def test_words_reach_the_program_as_they_were_given() -> None:
+    text = unit(Facts(["/opt/a b/pi-mjpeg", "run", f"--name={ODD}", "--size=640x480"]))
+    assert lines(text, "ExecStart") == [
+        r'"/opt/a b/pi-mjpeg" run "--name=/home/pi/50%% of \"it\'s\": a\\b $$HOME" --size=640x480'.replace(r"\'", "'")
+    ]
+
+
+def test_a_program_below_a_home_is_shown_and_the_rest_of_the_home_is_not() -> None:
+    text = unit(Facts(PLAIN.command, code=[Path("/home/pi/venv"), Path("/usr"), Path("/home/pi/a:b c"), Path("/opt")]))
+    assert lines(text, "ProtectHome") == ["tmpfs"]
+    assert lines(text, "BindReadOnlyPaths") == [r'"/home/pi/a\:b c"', "/home/pi/venv"]
+    assert lines(unit(PLAIN), "ProtectHome") == ["yes"]
+    assert "BindReadOnlyPaths" not in unit(PLAIN)
+
+
+@pytest.mark.parametrize(("port", "capability"), [(8000, ""), (1024, ""), (1023, "CAP_NET_BIND_SERVICE")])
+def test_a_low_port_and_nothing_else_is_a_privilege(port: int, capability: str) -> None:
+    text = unit(Facts(PLAIN.command, port=port))
+    assert lines(text, "CapabilityBoundingSet") == lines(text, "AmbientCapabilities") == [capability]
+
+
+def test_the_service_is_this_program_with_the_options_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flags = {"--name": "Garden", "--port": "8001", "--mqtt-host": None}
+    configuration = load(None, {}, flags)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/pi_mjpeg_server/__main__.py"])
+    facts = service.facts(configuration, None, flags)
+    assert facts.command == [sys.executable, "-m", "pi_mjpeg_server", "run", "--name=Garden", "--port=8001"]
+    assert facts.port == 8001
+    (script := tmp_path / "venv" / "pi-mjpeg").parent.mkdir()
+    script.touch()
+    (link := tmp_path / "pi-mjpeg").symlink_to(script)
+    monkeypatch.setattr(sys, "argv", [str(link)])
+    assert service.facts(configuration, None, {}).command == [str(script), "run"]
+
+
+def test_the_service_may_read_what_it_is_made_of_and_the_pictures_it_plays(tmp_path: Path) -> None:
+    (pictures := tmp_path / "pictures").mkdir()
+    configuration = load(None, {}, {"--source": "files", "--device": str(pictures)})
+    code = service.facts(configuration, None, {}).code
+    for needed in (sys.prefix, sys.base_prefix, service.__file__, pictures):
+        assert any(Path(needed).resolve().is_relative_to(shown.resolve()) for shown in code), needed
+    within = load(None, {}, {"--source": "files", "--device": str(Path(sys.prefix, "lib"))})
+    assert Path(sys.prefix, "lib") not in service.facts(within, None, {}).code
+
+
+def test_the_service_finds_its_configuration_and_its_secrets_where_systemd_puts_them(tmp_path: Path) -> None:
+    (password := tmp_path / "password").write_text("secret")
+    (file := tmp_path / "pi.toml").write_text(
+        f"[server]\nstate_dir = '/nowhere'\n[mqtt]\nhost = 'broker'\nusername = 'me'\npassword_file = '{password}'\n"
+    )
+    text = unit(service.facts(load(file, {}, {}), file, {}))
+    (credentials := tmp_path / "credentials").mkdir()
+    for line in lines(text, "LoadCredential"):
+        name, _, path = line.partition(":")
+        (credentials / name).write_bytes(Path(path).read_bytes())
+    file.unlink()
+    password.unlink()
+    specifiers = {"%d": str(credentials), "%S": "/var/lib"}
+    pairs = (re.sub("%[dS]", lambda found: specifiers[found[0]], line) for line in lines(text, "Environment"))
+    environment = dict(pair.split("=", 1) for pair in pairs)
+    configuration = load(Path(environment["PI_MJPEG_CONFIG"]), environment, {})
+    assert configuration.mqtt.host == "broker"
+    assert configuration.mqtt.password_file is not None
+    assert configuration.mqtt.password_file.read_text() == "secret"
+    assert configuration.server.state_dir == Path("/var/lib/pi-mjpeg")
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    flags = {"--mqtt-username": "me", "--mqtt-password-file": str(tmp_path / "none")}
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        service.facts(load(None, {}, flags), None, flags)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root folder of a system that does not run, and have systemctl on PATH."""
+    monkeypatch.setenv("PATH", f"{program('systemctl').parent}:{os.environ['PATH']}")
+    (path := tmp_path / "root").mkdir()
+    return path
+
+
+def test_a_service_comes_into_a_system_that_does_not_run_and_goes_again(root: Path) -> None:
+    for _ in range(2):
+        said = service.install(PLAIN, root)
+        assert "when the machine does" in said
+        assert "token --state-dir /var/lib/pi-mjpeg" in said
+        assert (root / UNITS / "pi-mjpeg.service").read_text() == unit(PLAIN)
+        assert stat.S_IMODE((root / UNITS / "pi-mjpeg.service").stat().st_mode) == 0o644
+        assert (root / WANTED).is_symlink()
+    assert "Removed" in service.remove(root)
+    assert [path for path in root.rglob("*") if not path.is_dir()] == []
+    assert "nothing to remove" in service.remove(root)
+
+
+@pytest.fixture
+def calls(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the system look as if it runs; return a file of what its systemctl is told. The first start fails."""
+    (root / "run/systemd/system").mkdir(parents=True)
+    (folder := root.parent / "bin").mkdir()
+    said = root.parent / "calls"
+    (folder / "systemctl").write_text(
+        f'#!/bin/sh\necho "$*" >> {said}\n'
+        f'[ "$1" = restart ] && [ $(grep -c restart {said}) = 1 ] && echo no such luck >&2 && exit 1\nexit 0\n'
+    )
+    (folder / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return said
+
+
+def test_in_a_system_that_runs_the_service_starts_at_once(root: Path, calls: Path) -> None:
+    with pytest.raises(service.ServiceError, match=r"(?s)restart pi-mjpeg.*no such luck.*journalctl"):
+        service.install(PLAIN, root)
+    assert "The service runs" in service.install(PLAIN, root)
+    service.remove(root)
+    started = ["daemon-reload", "enable pi-mjpeg.service", "restart pi-mjpeg.service"]
+    stopped = ["disable --now pi-mjpeg.service", "daemon-reload"]
+    assert calls.read_text().splitlines() == [*started, *started, *stopped]
+
+
+def test_a_system_without_systemd_is_told_so_and_left_as_it_was(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(root))
+    with pytest.raises(service.ServiceError, match="no systemctl"):
+        service.install(PLAIN, root)
+    assert list(root.iterdir()) == []
+
+
+def test_a_program_that_the_service_could_not_read_is_not_installed(root: Path, tmp_path: Path) -> None:
+    (closed := tmp_path / "venv").mkdir(mode=0o700)
+    with pytest.raises(service.ServiceError, match=f"chmod o\\+rx {re.escape(str(closed))}"):
+        service.install(Facts(PLAIN.command, code=[closed]), root)
+    assert list(root.iterdir()) == []
+
+
+def pi_mjpeg(*arguments: str | Path, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end; `before` is Python that it runs when all is imported.
+
+    It finds no systemctl, so that a broken test never installs anything on the machine it runs on.
+    """
+    script = f"import os, sys\nfrom pi_mjpeg_server.cli import main\n{before}\nsys.exit(main())"
+    command = [sys.executable, "-c", script, "install-service", *map(str, arguments)]
+    return subprocess.run(  # noqa: S603
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PATH": "/nowhere", **environment},
+    )
+
+
+def test_print_shows_the_unit_and_nothing_else(tmp_path: Path) -> None:
+    (file := tmp_path / "pi.toml").write_text("[server]\nport = 80\n")
+    done = pi_mjpeg("--print", "--config", file, "--quality", "70", PI_MJPEG_PORT="not of the service")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert lines(done.stdout, "LoadCredential") == [f"config:{file}"]
+    assert lines(done.stdout, "AmbientCapabilities") == ["CAP_NET_BIND_SERVICE"]
+    assert lines(done.stdout, "ExecStart") == [f"{sys.executable} -m pi_mjpeg_server run --quality=70"]
+
+
+def test_a_bad_configuration_never_becomes_a_service(tmp_path: Path) -> None:
+    (file := tmp_path / "pi.toml").write_text("[server]\nprot = 80\n")
+    assert pi_mjpeg("--config", file).returncode == 78
+    assert pi_mjpeg("--print", "--config", file).returncode == 78
+    assert pi_mjpeg("--print", "--remove").returncode == 2
+    assert pi_mjpeg("--state-dir", tmp_path).returncode == 2
+
+
+def test_who_is_not_root_is_told_what_to_type() -> None:
+    nobody = "if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid(65534)\n    os.setuid(65534)\n"
+    done = pi_mjpeg("--name", "a b", before=nobody)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    typed = shlex.split(done.stderr.splitlines()[-1])
+    assert typed == ["sudo", sys.executable, "-m", "pi_mjpeg_server", "install-service", "--name", "a b"]

@@ -1,0 +1,242 @@
+"""What systemd hears of a real server process, at a socket such as systemd's."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from workbench.network import free_ports
+
+FEEDING = 0.1
+"""Seconds between two feedings, which are half the watchdog's period apart."""
+
+
+class Systemd:
+    """Listens as systemd does."""
+
+    def __init__(self, address: str) -> None:
+        """Listen at an address as NOTIFY_SOCKET has it."""
+        self.address = address
+        self.heard: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address.replace("@", "\0", 1))
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._socket.close()
+
+    def wait_for(self, message: str, seconds: float = 20.0) -> None:
+        """Wait until this is said from now on; fails when it is not said in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            assert time.monotonic() < deadline, f"{message} was not said in time, but {self.heard}"
+            if self._next(deadline - time.monotonic()) == message:
+                return
+
+    def hear_for(self, seconds: float) -> list[str]:
+        """Return what is said in the next seconds."""
+        deadline = time.monotonic() + seconds
+        before = len(self.heard)
+        while (left := deadline - time.monotonic()) > 0:
+            self._next(left)
+        return self.heard[before:]
+
+    def _next(self, seconds: float) -> str | None:
+        self._socket.settimeout(max(seconds, 0.001))
+        try:
+            self.heard.append(self._socket.recv(4096).decode())
+        except TimeoutError:
+            return None
+        return self.heard[-1]
+
+
+@dataclass
+class Service:
+    """A server process, its address and its log."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def get(self, path: str) -> int:
+        """Return the status that a path answers with."""
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:  # noqa: S310  (our own http)
+            return int(answer.status)
+
+    def wait_for_log(self, words: str, seconds: float = 20.0) -> None:
+        """Wait until the log has these words; fails when it does not get them in time."""
+        deadline = time.monotonic() + seconds
+        while words not in (log := self.log.read_text()):
+            assert time.monotonic() < deadline, f"{words!r} is not in the log:\n{log}"
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """Stop it as systemd would, and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+Serve = Callable[..., Service]
+
+
+@pytest.fixture
+def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
+    """Listen at a path, or at an address of that name which is in no file system."""
+    abstract = getattr(request, "param", None)
+    listening = Systemd(f"@{abstract}-{os.getpid()}" if abstract else str(tmp_path / "notify"))
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start a server process; `before` is Python that it runs first."""
+    services: list[Service] = []
+
+    def start(before: str = "", source: str = "emulated", **environment: str) -> Service:
+        port = free_ports(0)[0]
+        (file := tmp_path / "config.toml").write_text(
+            f"[server]\nhost = '127.0.0.1'\nport = {port}\nstate_dir = '{tmp_path / 'state'}'\n"
+            f"[[camera]]\nsource = '{source}'\nsize = [320, 240]\nlinger = 0\n"
+            "[[camera]]\nname = 'Good'\nsource = 'emulated'\nsize = [320, 240]\n"
+        )
+        script = f"{textwrap.dedent(before)}\nimport sys\nfrom pi_mjpeg_server.cli import main\nsys.exit(main())\n"
+        inherited = {key: value for key, value in os.environ.items() if key not in {"NOTIFY_SOCKET", "WATCHDOG_USEC"}}
+        with (log := tmp_path / "server.log").open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", script, "run", "--no-auth", "--config", str(file)],
+                env={**inherited, **environment},
+                stderr=stderr,
+            )
+        services.append(Service(process, f"http://127.0.0.1:{port}", log))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.stop()
+
+
+def watched(systemd: Systemd) -> dict[str, str]:
+    """Return the environment of a service whose watchdog systemd waits for."""
+    return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * FEEDING * 1_000_000))}
+
+
+@pytest.mark.parametrize("systemd", ["pi-mjpeg"], indirect=True)
+def test_systemd_may_listen_in_the_abstract_namespace(systemd: Systemd, serve: Serve) -> None:
+    serve(NOTIFY_SOCKET=systemd.address)
+    systemd.wait_for("READY=1")
+
+
+def test_systemd_hears_the_whole_life_of_the_service_in_order(systemd: Systemd, serve: Serve) -> None:
+    service = serve(NOTIFY_SOCKET=systemd.address)
+    systemd.wait_for("READY=1")
+    assert service.get("/healthz") == 200
+    systemd.wait_for("STATUS=2 cameras, 0 viewers")
+    with urllib.request.urlopen(f"{service.url}/stream", timeout=20) as stream:  # noqa: S310
+        assert stream.read(1000)
+        systemd.wait_for("STATUS=2 cameras, 1 viewer")
+    systemd.wait_for("STATUS=2 cameras, 0 viewers")
+    assert service.get("/cameras/camera/snapshot.jpg") == 200
+    assert systemd.hear_for(1.5) == [], "a camera came and went, which changes none of the numbers"
+    assert service.stop() == 0
+    systemd.wait_for("STOPPING=1")
+    assert systemd.heard[0] == "READY=1"
+    assert systemd.heard[-1] == "STOPPING=1"
+    assert systemd.heard.count("READY=1") == systemd.heard.count("STOPPING=1") == 1
+    assert len(systemd.heard) == 5, "no watchdog is fed where there is none"
+
+
+def test_the_watchdog_is_fed_by_a_loop_that_turns_and_not_by_one_that_hangs(systemd: Systemd, serve: Serve) -> None:
+    hang = """
+        import os, signal, socket, time
+
+        def tell(message):
+            address = os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.sendto(message, address)
+
+        def hang(*_):
+            tell(b"hangs")
+            time.sleep(1)
+            tell(b"turns")
+
+        signal.signal(signal.SIGUSR1, hang)
+    """
+    service = serve(hang, **watched(systemd))
+    for _ in range(3):
+        systemd.wait_for("WATCHDOG=1")
+    service.process.send_signal(signal.SIGUSR1)
+    systemd.wait_for("turns")
+    hung = systemd.heard.index("hangs")
+    assert systemd.heard[hung + 1] == "turns"
+    systemd.wait_for("WATCHDOG=1")
+
+
+@pytest.mark.parametrize(("period", "process"), [("0", None), ("soon", None), ("200000", "1")])
+def test_a_watchdog_for_somebody_else_is_not_fed(
+    period: str, process: str | None, systemd: Systemd, serve: Serve
+) -> None:
+    named = {} if process is None else {"WATCHDOG_PID": process}
+    serve(NOTIFY_SOCKET=systemd.address, WATCHDOG_USEC=period, **named)
+    systemd.wait_for("READY=1")
+    assert "WATCHDOG=1" not in systemd.hear_for(5 * FEEDING)
+
+
+def test_a_stuck_camera_starves_the_watchdog_while_the_others_go_on(
+    systemd: Systemd, serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "blocking_camera.py").write_text(
+        "import threading\n"
+        "from pi_mjpeg_server.sources import SourceInfo\n"
+        "class Blocking:\n"
+        "    def __init__(self, settings): pass\n"
+        "    @staticmethod\n"
+        "    def devices(): return []\n"
+        "    def open(self): return SourceInfo(model='Blocking')\n"
+        "    def frames(self):\n"
+        "        threading.Event().wait()\n"
+        "        yield None\n"
+        "    def close(self): pass\n"
+    )
+    (information := tmp_path / "blocking_camera-1.0.dist-info").mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: blocking-camera\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[pi_mjpeg.sources]\nblocking = blocking_camera:Blocking\n")
+    hurry = """
+        from pi_mjpeg_server.camera import supervisor
+
+        supervisor.START_TIMEOUT, supervisor.STOP_TIMEOUT, supervisor.RETRY_AFTER = 1.0, 0.5, (0.1,)
+    """
+    service = serve(hurry, "blocking", **watched(systemd), PYTHONPATH=str(tmp_path))
+    systemd.wait_for("WATCHDOG=1")
+    systemd.wait_for("STATUS=2 cameras (1 without a picture), 0 viewers")
+    service.wait_for_log("the watchdog is no longer fed")
+    # What was said before the log line was written may still wait to be heard.
+    systemd.hear_for(2 * FEEDING)
+    assert "WATCHDOG=1" not in systemd.hear_for(10 * FEEDING)
+    assert service.log.read_text().count("the watchdog is no longer fed") == 1
+    assert service.get("/cameras/camera_2/snapshot.jpg") == 200
+    # What systemd does now: the log tells where the driver hangs.
+    service.process.send_signal(signal.SIGABRT)
+    service.wait_for_log("blocking_camera.py")
+
+
+def test_without_systemd_nothing_is_told_and_nothing_is_said_of_it(serve: Serve) -> None:
+    service = serve(WATCHDOG_USEC="200000")
+    service.wait_for_log("serves http://")
+    assert service.get("/cameras/camera/snapshot.jpg") == 200
+    assert service.stop() == 0
+    assert "systemd" not in service.log.read_text()
+
+
+def test_a_systemd_that_cannot_be_reached_costs_a_line_in_the_log_and_no_picture(serve: Serve, tmp_path: Path) -> None:
+    service = serve(NOTIFY_SOCKET=str(tmp_path / "nobody"))
+    service.wait_for_log("systemd could not be told READY=1")
+    assert service.get("/cameras/camera/snapshot.jpg") == 200

@@ -1,0 +1,196 @@
+"""The JSON routes as they describe themselves, and the metrics, over real sockets."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pi_mjpeg_server.web.routes import request
+from pi_mjpeg_server.web.security.auth import COOKIE
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server.support.raw_http import error_of, said
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    cameras = [camera(Script()), camera(Script(fail_open="unplugged"), "shed")]
+    async with serving(tmp_path, cameras, locked=True) as running:
+        await until(lambda: cameras[0].broadcast.latest is not None and not cameras[1].available)
+        yield running
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token(served)}"}) as session:
+        yield session
+
+
+def token(served: Served) -> str:
+    assert served.server.token is not None
+    return served.server.token.value
+
+
+async def test_the_json_routes_do_what_their_description_says(tmp_path: Path) -> None:
+    async with serving(tmp_path, [camera(Script())], locked=True) as served:
+        await until(lambda: bool(served.server.cameras[0].controls))
+        done = await asyncio.to_thread(schemathesis, served, description(), tmp_path)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+async def test_a_description_that_is_wrong_is_noticed_on_every_route(tmp_path: Path) -> None:
+    wrong = description()
+    operations = {
+        f"{method.upper()} {path}": each for path, methods in wrong["paths"].items() for method, each in methods.items()
+    }
+    for operation in operations.values():
+        (good,) = [status for status in operation["responses"] if status.startswith("2")]
+        content = operation["responses"][good].get("content")
+        if content is None:
+            del operation["responses"][good]
+        else:
+            content["application/json"]["schema"] = {"type": "object", "required": ["what no answer has"]}
+    async with serving(tmp_path, [camera(Script())], locked=True) as served:
+        await until(lambda: bool(served.server.cameras[0].controls))
+        done = await asyncio.to_thread(schemathesis, served, wrong, tmp_path)
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert {name for name in operations if re.search(f"_ {re.escape(name)} _", done.stdout)} == set(operations)
+
+
+def description() -> dict[str, Any]:
+    """Return the published description, with the controls of the camera here: those each camera knows for itself."""
+    published: dict[str, Any] = json.loads((files("pi_mjpeg_server.web") / "static/openapi.json").read_text())
+    patch = published["paths"]["/api/cameras/{camera}/controls"]["patch"]
+    patch["requestBody"]["content"]["application/json"] = {
+        "schema": {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {"brightness": {"type": "integer", "minimum": -64, "maximum": 64, "multipleOf": 2}},
+            "additionalProperties": False,
+        }
+    }
+    for path, methods in published["paths"].items():
+        if "{camera}" in path:
+            for operation in methods.values():
+                operation["parameters"][0]["schema"] = {"type": "string", "enum": ["front"]}
+    return published
+
+
+def schemathesis(served: Served, described: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(described))
+    # A camera that was just restarted takes no controls for a moment, and says so.
+    (folder / "schemathesis.toml").write_text(
+        '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "503"]\n'
+    )
+    command = [
+        *(str(Path(sys.prefix) / "bin/schemathesis"), "run", str(file), "--url", served.url),
+        *("--header", f"Authorization: Bearer {token(served)}", "--seed", "1", "--max-examples", "40"),
+        *("--checks", "all", "--generation-database", "none", "--suppress-health-check", "all"),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder)  # noqa: S603
+
+
+async def test_every_json_route_is_described(served: Served, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{served.url}/api/openapi.json") as response:
+        described = {path.replace("{camera}", "front") for path in (await response.json())["paths"]}
+    assert described == {
+        "/healthz",
+        "/api/state",
+        "/api/openapi.json",
+        "/api/cameras/front/snapshots",
+        "/api/cameras/front/controls",
+        "/api/cameras/front/restart",
+    }
+
+
+_PATCH = "PATCH", "/api/cameras/{camera}/controls"
+_KEEP = "POST", "/api/cameras/{camera}/snapshots"
+_RESTART = "POST", "/api/cameras/{camera}/restart"
+_STATE = "GET", "/api/state"
+_OPEN = "GET", "/healthz"
+_BEARER = "Authorization: Bearer {token}"
+_COOKIE = f"Cookie: {COOKIE}={{session}}"
+_EVIL = "Origin: http://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("operations", "camera_id", "headers", "body", "status"),
+    [
+        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART), "front", [_BEARER, "Host: a b"], b"", 400),
+        ((_PATCH,), "front", [_BEARER], b"{", 400),
+        ((_STATE, _KEEP, _PATCH, _RESTART), "front", [], b"", 401),
+        ((_KEEP, _PATCH, _RESTART), "front", [_COOKIE, _EVIL], b"", 403),
+        ((_KEEP, _PATCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
+        ((_PATCH,), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
+        ((_PATCH,), "front", [_BEARER], b" " * 20_000, 413),
+        ((_PATCH,), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
+        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART), "front", [_BEARER, "Expect: a miracle"], b"", 417),
+        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART), "front", [_BEARER, "Host: evil.example"], b"", 421),
+        ((_PATCH,), "front", [_BEARER], b'{"brightness": 1000}', 422),
+        ((_STATE, _KEEP, _PATCH, _RESTART), "front", ["Authorization: Bearer wrong"], b"", 429),
+        ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_KEEP,), "front", [_BEARER], b"", 507),
+    ],
+)
+async def test_every_refusal_there_is_is_described(
+    served: Served,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    operations: tuple[tuple[str, str], ...],
+    camera_id: str,
+    headers: list[str],
+    body: bytes,
+    status: int,
+) -> None:
+    assert served.server.token is not None
+    session = served.server.token.key("pi_mjpeg session").hex()
+    monkeypatch.setattr(request, "BODY_TIMEOUT", 0.2)
+    (tmp_path / "snapshots").write_text("a file where the folder should be")
+    published = description()["paths"]
+    for method, path in operations:
+        lines = [f"{method} {path.format(camera=camera_id)} HTTP/1.1"]
+        lines += [each.format(token=token(served), session=session) for each in headers]
+        if not any(each.startswith("Host") for each in headers):
+            lines.append("Host: localhost")
+        if not any(each.startswith("Content-Length") for each in headers):
+            lines.append(f"Content-Length: {len(body)}")
+        for _ in range(7 if status == 429 else 1):
+            seen, _, answer = await said(served.url, "\r\n".join([*lines, "", ""]).encode() + body)
+        assert seen == status, (method, path)
+        assert set(error_of(answer)) == {"code", "message"}
+        assert str(status) in published[path][method.lower()]["responses"], (method, path)
+
+
+async def test_the_metrics_count_what_happened(served: Served, client: aiohttp.ClientSession) -> None:
+    async def samples() -> dict[tuple[str, str], float]:
+        async with client.get(f"{served.url}/metrics") as response:
+            assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            families = text_string_to_metric_families(await response.text())
+        return {
+            (each.name, each.labels.get("camera", "")): each.value for family in families for each in family.samples
+        }
+
+    async with client.get(f"{served.url}/cameras/front/stream") as response:
+        await response.content.readuntil(b"--frame\r\nContent-Type")
+        await until(lambda: next(iter(served.server.cameras[0].viewers)).sent.count > 5)
+        during = await samples()
+    await until(lambda: not served.server.viewers)
+    after = await samples()
+    assert during["pi_mjpeg_viewers", "front"] == 1
+    assert after["pi_mjpeg_viewers", "front"] == 0
+    assert (after["pi_mjpeg_camera_up", "front"], after["pi_mjpeg_camera_up", "shed"]) == (1, 0)
+    # A counter never goes back, whoever leaves.
+    assert after["pi_mjpeg_frames_sent_total", "front"] >= during["pi_mjpeg_frames_sent_total", "front"] > 5
+    assert after["pi_mjpeg_frames_total", "front"] > 5
+    assert after["pi_mjpeg_restarts_total", "shed"] > 0
+    assert ("pi_mjpeg_frames_dropped_total", "front") in after
+    assert ("pi_mjpeg_missed_frames_total", "front") in after

@@ -1,0 +1,224 @@
+"""Whatever is sent or configured: no 500, no traceback, no growth. Seeded and bounded."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import re
+import resource
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from pi_mjpeg_server.camera.camera import State
+from pi_mjpeg_server.config import ConfigurationError, load
+from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.snapshots import UrlSigner
+
+from tests.server.support.raw_http import connected
+from tests.server.support.request_strategies import KEPT, SESSION, SIGNATURE, TOKEN, requests
+from tests.server.support.scripted_camera import Script, camera, grey, serving, until
+
+EXAMPLES = int(os.environ.get("PI_MJPEG_FUZZ_EXAMPLES", "400"))
+"""How many requests and how many configurations; benchmarks/README.md says how to run more, and what was seen."""
+
+
+async def _statuses(url: str, data: bytes) -> list[int]:
+    """Send bytes, and return the status of every answer that comes before the server has nothing more to say."""
+    async with connected(url) as (reader, writer):
+        writer.write(data)
+        received = b""
+        try:
+            async with asyncio.timeout(0.15):
+                while piece := await reader.read(65536):
+                    received += piece
+                    if b"multipart/x-mixed-replace" in received or received.endswith(b"}"):
+                        break
+        except (TimeoutError, ConnectionError):
+            pass
+        writer.transport.abort()
+    # What is no HTTP is answered in that of 1.0.
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", received)]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a server holds: descriptors, threads, tasks, objects of its own and of aiohttp's by kind, and bytes."""
+
+    descriptors: int
+    threads: int
+    tasks: int
+    objects: Counter[str]
+    resident: int
+
+    @classmethod
+    def now(cls) -> "Holdings":
+        """Count them."""
+        gc.collect()
+        kinds = (type(each) for each in gc.get_objects())
+        named = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+        return cls(
+            len(list(Path("/proc/self/fd").iterdir())),
+            threading.active_count(),
+            len(asyncio.all_tasks()),
+            Counter(name for name in named if name.startswith(_WATCHED) and name not in _BOUNDED),
+            int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
+        )
+
+    def grown(self, before: "Holdings") -> dict[str, int]:
+        """Return what there is more of than before, apart from bytes, and how much."""
+        more = dict(self.objects - before.objects)
+        for name in ("descriptors", "threads", "tasks"):
+            more[name] = getattr(self, name) - getattr(before, name)
+        return {name: count for name, count in more.items() if count > _NOISE}
+
+
+_WATCHED = ("pi_mjpeg_server.", "aiohttp.", "asyncio.", "_asyncio.", "concurrent.futures.")
+_BOUNDED = frozenset({"pi_mjpeg_server.web.security.throttle._Record"})
+_NOISE = 3
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Collect what the log says that it should not, each record written out as the server would."""
+    wrong: list[str] = []
+
+    class Reader(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = self.format(record)
+            if record.levelno >= logging.ERROR or "Traceback" in text:
+                wrong.append(text)
+
+    reader, root = Reader(), logging.getLogger()
+    usual, others = root.level, root.handlers[:]
+    # Pytest's own handlers keep every line, which would count as growth.
+    root.handlers[:] = [reader]
+    root.setLevel(logging.INFO)
+    try:
+        yield wrong
+    finally:
+        root.handlers[:] = others
+        root.setLevel(usual)
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["open", "locked"])
+async def test_no_request_makes_an_internal_error_or_leaves_anything_behind(
+    tmp_path: Path,
+    locked: bool,  # noqa: FBT001  (a parameter of pytest's)
+) -> None:
+    drawn: list[bytes] = []
+
+    @seed(20261122)
+    @settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(requests())
+    def draw(request: bytes) -> None:
+        drawn.append(request)
+
+    await asyncio.to_thread(draw)
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / f"{KEPT}.jpg").write_bytes(grey(1))
+    seen: Counter[int] = Counter()
+    settings_ = {"trusted_proxies": ("127.0.0.1",), "cors_origins": ("https://dash.example",)}
+    with overheard() as said:
+        async with serving(tmp_path, [camera(Script(fps=10))], locked=locked, **settings_) as served:
+            await until(lambda: served.server.cameras[0].broadcast.latest is not None)
+            token = AccessToken(tmp_path / "token")
+            signer = UrlSigner(lambda: token.key("snapshots"))
+            known = {
+                SESSION.encode(): token.key("pi_mjpeg session").hex().encode(),
+                SIGNATURE.encode(): signer.sign(f"/snapshots/{KEPT}.jpg").encode(),
+            }
+
+            async def send(some: list[bytes]) -> Holdings:
+                for start in range(0, len(some), 20):
+                    batch = some[start : start + 20]
+                    answers = await asyncio.gather(*(_statuses(served.url, _filled(each, known)) for each in batch))
+                    for request, statuses in zip(batch, answers, strict=True):
+                        assert not {500, 501, 502, 504} & set(statuses), request
+                        seen.update(statuses)
+                await until(lambda: not served.server.viewers)
+                await until(lambda: served.server.cameras[0].state is State.IDLE)
+                await asyncio.sleep(0.5)
+                return Holdings.now()
+
+            # What the first half leaves is what a server has that is in use: threads, the copies of pictures, records.
+            before = await send(drawn[: len(drawn) // 2])
+            after = await send(drawn[len(drawn) // 2 :])
+    print(  # noqa: T201  (for whoever runs it by hand, with -s)
+        f"\n{len(drawn)} requests: {sorted(seen.items())}; {(after.resident - before.resident) / 1e6:.1f} MB more"
+    )
+    assert said == []
+    assert after.grown(before) == {}
+    assert after.resident - before.resident < 24_000_000
+    # It reached further than the first check, and past the lock: 201 is a snapshot that was taken and kept.
+    assert {200, 201, 400, 404, 405, *({401} if locked else {422})} <= set(seen)
+
+
+def _filled(request: bytes, known: Mapping[bytes, bytes]) -> bytes:
+    for word, value in known.items():
+        request = request.replace(word, value)
+    return request
+
+
+_SECTIONS = st.sampled_from(["server", "auth", "mqtt", "camera", "servers", ""])
+_SETTINGS = st.sampled_from(
+    [
+        *("name", "host", "port", "public_url", "state_dir", "tls_certificate", "hosts", "trusted_proxies", "mode"),
+        *("cors_origins", "tls", "ca_file", "device", "zeroconf"),
+        *("max_viewers", "username", "discovery", "discovery_prefix", "id", "source", "size", "fps", "quality"),
+        *("rotation", "hflip", "linger", "controls", "prot", "é"),
+    ]
+)
+_TOML = st.one_of(
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats().map(lambda value: str(value).replace("e+", "e")),
+    st.sampled_from(
+        [
+            "true",
+            "[]",
+            "[1280, 720]",
+            "[[]]",
+            "['*']",
+            "['https://a.example', 1]",
+            "{}",
+            "{ a = { b = 1 } }",
+            "1979-05-27T07:32:00Z",
+            "''",
+            "'x'",
+        ]
+    ),
+    st.text(max_size=20).map(lambda text: '"' + text.replace("\\", "").replace('"', "") + '"'),
+    st.text(max_size=10),
+)
+
+
+@seed(20261122)
+@settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(_SECTIONS, st.booleans(), st.lists(st.tuples(_SETTINGS, _TOML), max_size=3)), max_size=3),
+    st.binary(max_size=20),
+)
+def test_no_configuration_ends_in_anything_but_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory,
+    tables: list[tuple[str, bool, list[tuple[str, str]]]],
+    junk: bytes,
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "fuzzed.toml"
+    text = ""
+    for section, double, pairs in tables:
+        text += f"[[{section}]]\n" if double else f"[{section}]\n"
+        text += "".join(f"{key} = {value}\n" for key, value in pairs)
+    file.write_bytes(text.encode("utf-8", "replace") + (junk if len(junk) > 15 else b""))
+    said = None
+    try:
+        load(file, {}, {})
+    except ConfigurationError as error:
+        said = str(error)
+    assert said is None or (str(file) in said and "\n" not in said.strip())

@@ -1,0 +1,318 @@
+"""One connection that means no good: it ends in a clean refusal, and a viewer beside it notices nothing."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import logging
+import socket
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+from pi_mjpeg_server.web.routes import metrics, request, stream
+from pi_mjpeg_server.web.transport import acceptor, connection
+
+from tests.server.support.concurrent_viewer import undisturbed
+from tests.server.support.raw_http import answer, closed_within, connected, error_of, established, said
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+from tests.server.web.transport.test_tls import trusting, write
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script(fps=20)
+
+
+@pytest.fixture
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    async with serving(tmp_path, [camera(script)]) as running:
+        await until(lambda: script.frames > 0)
+        yield running
+
+
+def deafen(writer: asyncio.StreamWriter) -> None:
+    """Take nothing more of what comes."""
+    assert isinstance(writer.transport, asyncio.Transport)
+    writer.transport.pause_reading()
+
+
+async def _nothing(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3600)
+
+
+async def _half_a_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: local")
+    await asyncio.sleep(3600)
+
+
+async def _dripped(writer: asyncio.StreamWriter) -> None:
+    for byte in itertools.cycle(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3000):
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("talk", [_nothing, _half_a_head, _dripped])
+async def test_who_does_not_finish_a_request_is_hung_up_on(
+    served: Served,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    talk: Callable[[asyncio.StreamWriter], Awaitable[None]],
+) -> None:
+    monkeypatch.setattr(connection, "IDLE", 1.0)
+    async with undisturbed(served, script), connected(served.url) as (reader, writer):
+        talking = asyncio.ensure_future(talk(writer))
+        try:
+            assert 0.8 < await closed_within(reader, 10) < 5
+        finally:
+            talking.cancel()
+
+
+async def test_an_answered_connection_is_not_kept_for_long(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "IDLE", 1.0)
+    async with connected(served.url) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await answer(reader))[0] == 200
+        assert await closed_within(reader, 10) < 5
+
+
+async def test_a_body_that_does_not_come_is_a_time_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "BODY_TIMEOUT", 0.5)
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    status, _, body = await said(served.url, head + b"Content-Length: 100\r\n\r\ntoken=")
+    assert status == 408
+    assert error_of(body)["code"] == "timeout"
+
+
+FORM = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+HUGE = b"x" * 200_000
+
+
+HOSTILE = [
+    (b"GET /" + HUGE + b" HTTP/1.1\r\n\r\n", 400),
+    (b"GET /healthz?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nX: " + HUGE + b"\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nCookie: " + b"a=b; " * 5000 + b"\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+    (b"GET http://xn--/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200 + b"\r\n\r\n", 400),
+    (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nExpect: \xfe\r\n\r\n", 400),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: \xfe\r\n\r\n", 417),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: a miracle\r\n\r\n", 417),
+    (b"POST /login HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    (b"POST /login HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (FORM + b"Content-Length: 200000\r\n\r\n" + HUGE, 413),
+    (FORM + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n", 400),
+    (FORM + b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n" + HUGE + b"\r\n0\r\n\r\n", 411),
+    (FORM + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100, 411),
+    (FORM + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx", 415),
+    (FORM.replace(b"x-www-form-urlencoded", b"json") + b"Content-Length: 2\r\n\r\n{}", 415),
+    (FORM.replace(b"application", b"(" * 4000) + b"Content-Length: 0\r\n\r\n", 415),
+]
+
+
+async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
+    served: Served, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with undisturbed(served, script):
+            caplog.clear()
+            for data, expected in HOSTILE:
+                status, headers, body = await said(served.url, data)
+                assert status == expected, data[:80]
+                assert headers["content-type"].startswith("application/json")
+                error_of(body)
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_a_body_that_nobody_wants_is_not_taken(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        assert (await answer(reader))[0] == 405
+        assert await closed_within(reader, 5) < 1
+
+
+NOT_WANTED = [
+    (b"\0" * 400_000, 1_000_000),
+    (
+        b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000,
+        4_000_000,
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "most"), NOT_WANTED, ids=["no HTTP", "crumbs"])
+async def test_what_was_refused_is_forgotten_at_once(served: Served, data: bytes, most: int) -> None:
+    parts = urlsplit(served.url)
+
+    def throw() -> None:
+        with socket.create_connection((parts.hostname, parts.port)) as sock, contextlib.suppress(OSError):
+            sock.sendall(data)
+
+    await asyncio.to_thread(throw)
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            await asyncio.to_thread(throw)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert held < most
+
+
+async def test_a_client_that_waits_with_its_body_is_told_to_go_on(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(FORM + b"Expect: 100-continue\r\nContent-Length: 7\r\n\r\n")
+        assert (await answer(reader))[0] == 100
+        writer.write(b"token=x")
+        # Without auth every token is right.
+        assert (await answer(reader))[0] == 303
+
+
+async def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served, script: Script) -> None:
+    async with undisturbed(served, script), connected(served.url) as (reader, writer):
+        writer.write(
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
+        )
+        for _ in range(500):
+            assert (await answer(reader))[0] == 200
+            assert (await answer(reader))[0] == 404
+
+
+COSTLY = [
+    b"GET " + b"/" * 1900 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /" + b"/.." * 600 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    FORM.replace(b"encoded", b"encoded;NUMBER" + b'"' * 4000) + b"Content-Length: 7\r\n\r\ntoken=x",
+]
+
+
+@pytest.mark.parametrize("request_", COSTLY, ids=["slashes", "dots", "quotes"])
+async def test_what_costs_the_server_most_holds_up_no_frame(served: Served, script: Script, request_: bytes) -> None:
+    numbers = itertools.count()
+
+    async def ask() -> None:
+        async with connected(served.url) as (reader, writer):
+            for _ in range(6):
+                # Each is another one: what was parsed once may be remembered.
+                writer.write(request_.replace(b"NUMBER", b"%d" % next(numbers)))
+                await answer(reader)
+
+    async with undisturbed(served, script):
+        await asyncio.gather(*(ask() for _ in range(50)))
+
+
+async def test_one_request_begins_in_a_turn_of_the_loop(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    turn, begun = 0, []
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_soon(count)
+
+    def costly(_: object) -> bytes:
+        begun.append(turn)
+        return b""
+
+    monkeypatch.setattr(metrics, "generate_latest", costly)
+    parts = urlsplit(served.url)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(40)]
+        await until(lambda: established(served.url) == 40)
+        await asyncio.sleep(0.1)
+        loop.call_soon(count)
+        # All at once: the loop has no turn meanwhile.
+        for sock in crowd:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: len(begun) == 40)
+    assert len(set(begun)) == 40
+
+
+async def test_requests_behind_one_who_takes_nothing_hold_little_memory(served: Served) -> None:
+    head = b"".join(b"X%02d: " % number + b"y" * 4000 + b"\r\n" for number in range(60))
+    large = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n"
+    everything = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n" + large * 60
+    parts = urlsplit(served.url)
+    with socket.create_connection((parts.hostname, parts.port)) as sock:
+        sock.settimeout(2)
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.to_thread(sock.sendall, everything)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held < 3_000_000
+
+
+async def test_requests_behind_a_stream_take_no_memory(served: Served) -> None:
+    async with connected(served.url) as (reader, writer):
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"--frame\r\n")
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while sent < 100_000_000:
+                    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+                    sent += 44_000
+                    await writer.drain()
+        # The server stopped reading: what was taken lies in the buffers of the kernel.
+        assert sent < 50_000_000
+        writer.transport.abort()
+    await until(lambda: not served.server.viewers)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+async def test_who_takes_nothing_of_an_answer_is_hung_up_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tls: bool,  # noqa: FBT001  (a parameter of pytest's)
+) -> None:
+    monkeypatch.setattr(acceptor, "UNREAD_TIMEOUT", 1.0)
+    authority = trustme.CA()
+    settings: dict[str, Any] = write(authority, tmp_path) if tls else {}
+    script = Script(fps=20, padding=1_000_000)
+    async with serving(tmp_path, [camera(script, linger=5)], **settings) as served:
+        for path in ("/snapshot.jpg?max_age=60000", "/stream"):
+            async with connected(served.url, trusting(authority) if tls else None) as (_, writer):
+                # As a phone in a pocket: it is there, acknowledges, and takes nothing.
+                deafen(writer)
+                for _ in range(40):
+                    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                await until(lambda: established(served.url) == 1)
+                assert await until(lambda: established(served.url) == 0, 10) > 0.5
+            await until(lambda: not served.server.viewers)
+
+
+async def test_a_viewer_that_takes_no_frame_for_long_is_dropped(
+    served: Served, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stream, "DRAIN_TIMEOUT", 1.0)
+    caplog.set_level(logging.INFO)
+    script.padding = 1_000_000
+    async with connected(served.url) as (_, writer):
+        deafen(writer)
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: served.server.viewers == 1)
+        await until(lambda: served.server.viewers == 0)
+        assert "took no frame for 1 s" in caplog.text
+        await until(lambda: established(served.url) == 0, 1)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_no_answer_tells_versions(served: Served) -> None:
+    _, headers, _ = await said(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert headers["server"] == "pi-mjpeg"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
