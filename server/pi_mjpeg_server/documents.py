@@ -1,13 +1,15 @@
 """The JSON documents that the web and MQTT share: pure functions of the facts, as the contract writes them."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.server import Server
-from pi_mjpeg_server.storage.snapshots import Snapshot
+from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotError
 from pi_mjpeg_server.system.health import Health
 
 SCHEMA = 1
@@ -15,6 +17,14 @@ SCHEMA = 1
 
 Document = dict[str, Any]
 """A JSON object; what is in it is the contract's matter and shown by its recorded examples."""
+
+
+ERROR_CODES: Mapping[type[Exception], str] = {
+    ControlError: "bad_control",
+    CameraUnavailableError: "camera_unavailable",
+    SnapshotError: "insufficient_storage",
+}
+"""The code of each failure, the same over HTTP and MQTT."""
 
 
 def iso(seconds: float) -> str:

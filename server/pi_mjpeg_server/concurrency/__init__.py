@@ -1,0 +1,1 @@
+"""Waiting, retrying and threads, as the event loop needs them everywhere. Knows nothing of cameras or networks."""

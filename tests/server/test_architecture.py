@@ -1,0 +1,43 @@
+"""Each room of the server imports only rooms below it."""
+
+from tests.rooms import Table, rooms, violations
+
+# Who may import whom, from the ground up. A room is a package or a module at the root of its half; `web` and `mqtt`
+# have rooms of their own. A room may always import itself.
+_GROUND = frozenset({"logs", "concurrency"})
+_CAMERAS = _GROUND | {"media", "sources", "camera"}
+_KEPT = _CAMERAS | {"storage", "config", "system"}
+_TOLD = _KEPT | {"server", "documents"}
+
+SERVER: Table = {
+    "logs": frozenset(),
+    "concurrency": frozenset(),
+    "media": _GROUND,
+    "sources": _GROUND | {"media"},
+    "camera": _GROUND | {"media", "sources"},
+    "storage": _CAMERAS,
+    "config": _CAMERAS,
+    "system": _CAMERAS | {"storage", "config"},
+    "server": _KEPT,
+    "documents": _KEPT | {"server"},
+    "discovery": _TOLD,
+    "mqtt": _TOLD,
+    "web.errors": _TOLD,
+    "web.security": _TOLD | {"web.errors"},
+    "web.transport": _TOLD | {"web.errors", "web.security"},
+    "web.routes": _TOLD | {"web.errors", "web.security"},
+    "web.application": _TOLD | {"web.errors", "web.security", "web.routes"},
+    "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
+    "systemd": _TOLD,
+    "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},
+    "cli": _TOLD | {"mqtt", "app", "web.http_server"},
+    "__main__": frozenset({"cli"}),
+}
+
+
+def test_rooms_import_only_rooms_below_them() -> None:
+    assert violations("pi_mjpeg_server", SERVER) == []
+
+
+def test_the_table_names_every_room_and_no_other() -> None:
+    assert rooms("pi_mjpeg_server", SERVER) == set(SERVER)
