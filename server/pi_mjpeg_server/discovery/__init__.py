@@ -1,1 +1,1 @@
-"""How the server is found without an MQTT broker."""
+"""Discovery of the server without an MQTT broker."""

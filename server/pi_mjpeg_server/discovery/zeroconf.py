@@ -1,6 +1,6 @@
 """Announces the server on the local network by multicast DNS, for houses without a broker.
 
-The service type and what its record holds are a contract with the Home Assistant component: `tests/contract`.
+The service type and the TXT record are a contract with the Home Assistant component: `tests/contract`.
 """
 
 import asyncio
@@ -16,48 +16,53 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.system.identity import Identity
 
-SERVICE = "_pi-mjpeg._tcp.local."
+SERVICE_TYPE = "_pi-mjpeg._tcp.local."
 
 _LOGGER = logging.getLogger(__name__)
-_LOOK_AGAIN = 30.0  # seconds; a Pi often boots before its network is there, and routers lend addresses for hours
-_MAX_VALUE = 200  # bytes; a string of a TXT record has 255, key included (RFC 6763, section 6.1)
+_CHECK_INTERVAL = 30.0
+"""Seconds. A Pi often boots before its network is up, and DHCP may later assign another address."""
+_MAX_VALUE_BYTES = 200
+"""A string of a TXT record has at most 255 bytes, key included (RFC 6763, section 6.1)."""
 
-_NAMELESS: dict[type[Exception], str] = {NonUniqueNameException: "another server of this machine is announced already"}
+_ERROR_TEXTS: dict[type[Exception], str] = {
+    # Zeroconf raises it without a text.
+    NonUniqueNameException: "another server on this machine is already announced",
+}
 
 
 def properties(identity: Identity, auth: str, scheme: str) -> dict[str, str]:
-    """Return the TXT record: who the server is, whether it wants a token, and whether it speaks http or https."""
-    name = identity.name.encode()[:_MAX_VALUE].decode(errors="ignore")
+    """Return the TXT record: identity, `auth` (token or none) and `scheme` (http or https) of the server."""
+    name = identity.name.encode()[:_MAX_VALUE_BYTES].decode(errors="ignore")
     return {"id": identity.node, "name": name, "auth": auth, "scheme": scheme, "version": identity.version}
 
 
 def local_addresses() -> list[str]:
-    """Return the IPv4 addresses under which other machines may reach this one."""
+    """Return this machine's IPv4 addresses, sorted, without loopback."""
     ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
     return sorted({str(ip.ip) for ip in ips if not ipaddress.ip_address(str(ip.ip)).is_loopback})
 
 
 class ZeroconfAnnouncer:
-    """The announcement, renewed when the machine's addresses change."""
+    """Announces the server, and again each time that the machine's addresses change."""
 
     def __init__(
         self,
         identity: Identity,
         settings: ServerSettings,
         auth: str,
-        addresses: Callable[[], Sequence[str]] = local_addresses,
-        look_again: float = _LOOK_AGAIN,
+        local_addresses: Callable[[], Sequence[str]] = local_addresses,
+        check_interval: float = _CHECK_INTERVAL,
     ) -> None:
-        """Announce the port that `settings` name; `addresses` tells those of this machine."""
+        """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed."""
         self._identity = identity
         self._settings = settings
         self._auth = auth
-        self._addresses = addresses
-        self._look_again = look_again
+        self._local_addresses = local_addresses
+        self._check_interval = check_interval
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Announce the server until stopped; does not wait for the network."""
+        """Announce the server in the background, as soon as there is a network."""
         self._task = asyncio.create_task(self._run(), name="zeroconf")
 
     async def stop(self) -> None:
@@ -68,49 +73,50 @@ class ZeroconfAnnouncer:
                 await self._task
 
     async def _run(self) -> None:
-        complained = False
+        failure_logged = False
         while True:
-            addresses = await asyncio.to_thread(self._reachable)
+            addresses = await asyncio.to_thread(self._announced_addresses)
             try:
                 if addresses:
                     await self._announce(addresses)
-                    complained = False
+                    failure_logged = False
                 else:
-                    await asyncio.sleep(self._look_again)
+                    await asyncio.sleep(self._check_interval)
             except (OSError, Error) as error:
-                if not complained:
-                    reason = _NAMELESS.get(type(error)) or str(error) or type(error).__name__
-                    _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying on", reason)
-                    complained = True
-                await asyncio.sleep(self._look_again)
+                if not failure_logged:
+                    reason = _ERROR_TEXTS.get(type(error)) or str(error) or type(error).__name__
+                    _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying again", reason)
+                    failure_logged = True
+                await asyncio.sleep(self._check_interval)
 
     async def _announce(self, addresses: list[str]) -> None:
         """Announce these addresses until they change."""
         node = self._identity.node
         service = AsyncServiceInfo(
-            SERVICE,
-            f"{node}.{SERVICE}",
+            SERVICE_TYPE,
+            f"{node}.{SERVICE_TYPE}",
             port=self._settings.port,
             parsed_addresses=addresses,
             properties=properties(self._identity, self._auth, self._settings.scheme),
-            # Not the machine's own name, which is avahi's to announce.
+            # Not the machine's host name, which avahi announces.
             server=f"pi-mjpeg-{node}.local.",
         )
-        announcer = AsyncZeroconf(interfaces=addresses)
+        zeroconf = AsyncZeroconf(interfaces=addresses)
         try:
-            await announcer.async_register_service(service)
+            await zeroconf.async_register_service(service)
             _LOGGER.info("announced by multicast DNS at %s", ", ".join(addresses))
-            while addresses == await asyncio.to_thread(self._reachable):  # noqa: ASYNC110 - the kernel sets no event
-                await asyncio.sleep(self._look_again)
+            while addresses == await asyncio.to_thread(self._announced_addresses):  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(self._check_interval)
         finally:
-            # Says goodbye, so that nobody goes on believing in it.
-            await announcer.async_close()
+            # Sends a goodbye packet (RFC 6762, section 10.1), so that others drop the announcement at once.
+            await zeroconf.async_close()
 
-    def _reachable(self) -> list[str]:
-        """Return the addresses under which others reach this server, in order."""
+    def _announced_addresses(self) -> list[str]:
+        """Return the addresses at which other machines reach this server, sorted; empty if they are unknown."""
         host = self._settings.host
         try:
-            everywhere = host is None or ipaddress.ip_address(host).is_unspecified
+            listens_on_all = host is None or ipaddress.ip_address(host).is_unspecified
         except ValueError:
-            return []  # Listens on a name: the one who chose it tells it to others.
-        return list(self._addresses()) if host is None or everywhere else [host]
+            # A host name: the person who configured it gives it to others, too.
+            return []
+        return list(self._local_addresses()) if host is None or listens_on_all else [host]
