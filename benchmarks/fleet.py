@@ -158,7 +158,9 @@ async def measure(folder: Path, count: int, broker: Program, port: int, servers:
 
             await timed("and Home Assistant, which comes back by itself, has claimed all again", all_claimed)
             await timed("and all cameras are available", all_available)
-            documents = [topic for topic, said in listener.said if said and topic.startswith("homeassistant/device")]
+            documents = [
+                topic for topic, text in listener.messages if text and topic.startswith("homeassistant/device")
+            ]
             print(f"{len(documents):6d}    core documents were said meanwhile (each would be a second device card)")
             hass.stop()
             began = time.monotonic()

@@ -45,13 +45,14 @@ async def run(configuration: Configuration) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     server = await asyncio.to_thread(_make_server, configuration)
-    bridge = Bridge(server, configuration.mqtt, configuration.server)
+    bridge = _mqtt_bridge(server, configuration)
     announcer = _zeroconf_announcer(server, configuration.server)
     try:
         async with listening(server, configuration.server):
             for camera in server.cameras:
                 camera.start()
-            bridge.start()
+            if bridge is not None:
+                bridge.start()
             if announcer is not None:
                 announcer.start()
             try:
@@ -61,7 +62,8 @@ async def run(configuration: Configuration) -> None:
             finally:
                 if announcer is not None:
                     await announcer.stop()
-                await bridge.stop()
+                if bridge is not None:
+                    await bridge.stop()
     finally:
         await asyncio.gather(*(camera.stop() for camera in server.cameras))
 
@@ -80,6 +82,11 @@ def access_token(configuration: Configuration) -> AccessToken:
         raise ConfigurationError(str(error)) from error
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
+
+
+def _mqtt_bridge(server: Server, configuration: Configuration) -> Bridge | None:
+    mqtt = configuration.mqtt
+    return None if mqtt.host is None else Bridge(server, mqtt, mqtt.host, configuration.server)
 
 
 def _zeroconf_announcer(server: Server, settings: ServerSettings) -> "ZeroconfAnnouncer | None":

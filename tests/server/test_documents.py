@@ -14,7 +14,7 @@ from pi_mjpeg_server.documents import camera_state_document, server_state_docume
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.command_handler import result_document
-from pi_mjpeg_server.mqtt.core_discovery import core_discovery, with_tombstones
+from pi_mjpeg_server.mqtt.core_discovery_document import core_discovery_document, with_tombstones
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import BrokerStatus, Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
@@ -150,7 +150,7 @@ def test_what_is_no_command_is_refused(hostile: bytes) -> None:
 
 
 async def test_core_discovery(server: Server) -> None:
-    document = core_discovery(server, Topics(NODE), BASE)
+    document = core_discovery_document(server, Topics(NODE), BASE)
     assert document == recorded("core_discovery.json")
     # Two cameras; the smallest brokers take messages of 10 kB.
     assert len(json.dumps(document)) < 10_000
@@ -158,12 +158,12 @@ async def test_core_discovery(server: Server) -> None:
 
 async def test_core_discovery_of_one_camera_does_not_repeat_its_name(server: Server) -> None:
     server.cameras = server.cameras[:1]
-    document = core_discovery(server, Topics(NODE), BASE)
+    document = core_discovery_document(server, Topics(NODE), BASE)
     assert document["components"]["front_take_snapshot"]["name"] == "Take snapshot"
 
 
 async def test_a_component_that_is_gone_leaves_only_its_platform(server: Server) -> None:
-    document = core_discovery(server, Topics(NODE), BASE)
+    document = core_discovery_document(server, Topics(NODE), BASE)
     earlier = {"attic_snapshot": "image", "front_snapshot": "image"}
     with_gone = with_tombstones(document, earlier)["components"]
     assert with_gone == {**document["components"], "attic_snapshot": {"platform": "image"}}
@@ -171,6 +171,6 @@ async def test_a_component_that_is_gone_leaves_only_its_platform(server: Server)
 
 def test_only_a_command_topic_names_a_camera() -> None:
     topics = Topics(NODE)
-    assert topics.commanded(f"pi_mjpeg/{NODE}/front/command") == "front"
-    assert topics.commanded(f"pi_mjpeg/{NODE}/front/state") is None
-    assert topics.commanded("pi_mjpeg/other/front/command") is None
+    assert topics.commanded_camera(f"pi_mjpeg/{NODE}/front/command") == "front"
+    assert topics.commanded_camera(f"pi_mjpeg/{NODE}/front/state") is None
+    assert topics.commanded_camera("pi_mjpeg/other/front/command") is None

@@ -1,1 +1,1 @@
-"""How the house learns of this server: topics, documents, the client and the bridge between them and the cameras."""
+"""The MQTT side of the server: topics, payloads, the client, and the bridge between the cameras and the broker."""

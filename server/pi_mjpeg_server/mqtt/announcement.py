@@ -1,14 +1,12 @@
-"""What the component finds this server by: a pure function of what the server is."""
+"""The announcement, by which the component discovers this server: a pure function."""
 
 from pi_mjpeg_server.documents import SCHEMA, Document, camera_facts, snapshot_url, stream_url
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
-ONLINE, OFFLINE = "online", "offline"
 
-
-def announcement(server: Server, topics: Topics, base: str) -> Document:
-    """Return what tells the component of this server; `base` is the address that others reach it under."""
+def announcement(server: Server, topics: Topics, base_url: str) -> Document:
+    """Return the announcement; `base_url` is the URL at which other machines reach the server."""
     identity = server.identity
     return {
         "schema": SCHEMA,
@@ -17,17 +15,17 @@ def announcement(server: Server, topics: Topics, base: str) -> Document:
         "model": identity.model,
         "sw_version": identity.version,
         "mac": identity.mac,
-        "base_url": base,
+        "base_url": base_url,
         "auth": server.auth,
         "availability_topic": topics.availability,
         "cameras": [
             {
                 **camera_facts(camera),
-                "stream_url": stream_url(camera.settings.id, base),
-                "snapshot_url": snapshot_url(camera.settings.id, base),
+                "stream_url": stream_url(camera.settings.id, base_url),
+                "snapshot_url": snapshot_url(camera.settings.id, base_url),
                 **{
-                    f"{what}_topic": topics.camera(camera.settings.id, what)
-                    for what in ("availability", "state", "snapshot", "command")
+                    f"{kind}_topic": topics.camera(camera.settings.id, kind)
+                    for kind in ("availability", "state", "snapshot", "command")
                 },
             }
             for camera in server.cameras

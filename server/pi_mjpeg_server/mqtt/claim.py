@@ -1,4 +1,4 @@
-"""Whether Home Assistant's component cares for this server, which it says by a retained message."""
+"""The claim: a retained message by which Home Assistant's component says that it manages this server."""
 
 import json
 
@@ -11,11 +11,11 @@ _CLAIM = vol.Schema({vol.Required("schema"): SCHEMA, vol.Required("by"): str}, e
 
 
 class ClaimError(ValueError):
-    """A message that neither makes nor ends a claim; the text says why."""
+    """The payload is neither a claim nor empty; the text says why."""
 
 
 def parse(payload: bytes) -> bool:
-    """Return whether a message claims this server; an empty one ends the claim. Raises `ClaimError`."""
+    """Return whether the payload claims this server: an empty one ends the claim. Raises `ClaimError`."""
     if not payload:
         return False
     if len(payload) > _MAX_BYTES:

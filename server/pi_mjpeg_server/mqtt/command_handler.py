@@ -1,26 +1,25 @@
-"""Does what is asked of the cameras by MQTT, and says how it ended."""
+"""Executes the commands that arrive over MQTT and publishes their results."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
 
-from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
-from pi_mjpeg_server.documents import SCHEMA, Document, iso
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands
+from pi_mjpeg_server.mqtt.background_tasks import log_failure
 from pi_mjpeg_server.mqtt.client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
-from pi_mjpeg_server.sources.controls import ControlError
-from pi_mjpeg_server.storage.snapshots import SnapshotError
 
 MAX_CONCURRENT_COMMANDS = 4
-"""Commands that one camera works on at once; more are answered with `busy`."""
+"""Commands that run at once for one camera; further ones are answered with the code `busy`."""
 
 
 def result_document(command: commands.Command, error: tuple[str, str] | None, now: float) -> Document:
-    """Return how a command ended; an error is its code, as over HTTP, and its message."""
+    """Return the result of a command; `error` is its code, the same as over HTTP, and its message."""
     return {
         "schema": SCHEMA,
         "command": command.name,
@@ -31,67 +30,65 @@ def result_document(command: commands.Command, error: tuple[str, str] | None, no
 
 
 class CommandHandler:
-    """The cameras' command topics."""
+    """Handles the messages on the cameras' command topics."""
 
-    def __init__(self, server: Server, topics: Topics, say: Callable[[str, Document], None]) -> None:
-        """Obey for these cameras; `say` publishes a result on a topic."""
+    def __init__(self, server: Server, topics: Topics, publish: Callable[[str, Document], None]) -> None:
+        """Execute commands on the cameras of `server`; `publish` publishes a result on a topic."""
         self._server = server
         self._topics = topics
-        self._say = say
+        self._publish = publish
         self._rate_limited_log = RateLimitedLog()
-        self._under_way: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def received(self, message: Message) -> None:
-        """Obey a command. A retained one is not obeyed: it was meant for another time."""
-        camera = self._server.camera(self._topics.commanded(message.topic) or "")
+        """Execute the command in a message. A retained one is ignored: it was meant for an earlier time."""
+        camera = self._server.camera(self._topics.commanded_camera(message.topic) or "")
         if camera is None:
             return
-        where = f"MQTT: a message on {message.topic} is ignored"
+        ignored = f"MQTT: a message on {message.topic} is ignored"
         if message.retained:
-            self._rate_limited_log.warn(f"{message.topic} retained", f"{where}: commands must not be retained")
+            self._rate_limited_log.warn(f"{message.topic} retained", f"{ignored}: commands must not be retained")
             return
         try:
             command = commands.parse(message.payload)
         except commands.CommandError as error:
-            self._rate_limited_log.warn(message.topic, f"{where}: {error}")
+            self._rate_limited_log.warn(message.topic, f"{ignored}: {error}")
             return
-        task = asyncio.create_task(self._obey(camera, command))
-        self._tasks.add(task)
+        task = asyncio.create_task(self._handle(camera, command), name=f"mqtt-command-{camera.settings.id}")
+        task.add_done_callback(log_failure)
         task.add_done_callback(self._tasks.discard)
+        self._tasks.add(task)
 
     async def stop(self) -> None:
-        """Leave undone what is not done."""
+        """Cancel the running commands and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _obey(self, camera: Camera, command: commands.Command) -> None:
-        error: tuple[str, str] | None = None
+    async def _handle(self, camera: Camera, command: commands.Command) -> None:
         camera_id = camera.settings.id
-        if self._under_way[camera_id] >= MAX_CONCURRENT_COMMANDS:
-            error = (
-                "busy",
-                f"{camera.settings.name} works on {MAX_CONCURRENT_COMMANDS} commands already; send fewer at once",
-            )
+        if self._running[camera_id] >= MAX_CONCURRENT_COMMANDS:
+            message = f"{camera.settings.name} already runs {MAX_CONCURRENT_COMMANDS} commands; send fewer at once"
+            error: tuple[str, str] | None = ("busy", message)
         else:
-            self._under_way[camera_id] += 1
+            self._running[camera_id] += 1
             try:
-                await self._do(camera, command)
-            except ControlError as wrong:
-                error = "bad_control", str(wrong)
-            except CameraUnavailableError as unavailable:
-                error = "camera_unavailable", str(unavailable)
-            except SnapshotError as failed:
-                error = "insufficient_storage", str(failed)
+                error = await self._execute(camera, command)
             finally:
-                self._under_way[camera_id] -= 1
-        self._say(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))
+                self._running[camera_id] -= 1
+        self._publish(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))
 
-    async def _do(self, camera: Camera, command: commands.Command) -> None:
-        if command.name == "restart":
-            camera.restart()
-        elif command.name == "set":
-            await self._server.adjust(camera, command.controls)
-        else:
-            await self._server.take_snapshot(camera, "mqtt")
+    async def _execute(self, camera: Camera, command: commands.Command) -> tuple[str, str] | None:
+        try:
+            if command.name == "restart":
+                camera.restart()
+            elif command.name == "set":
+                await self._server.adjust(camera, command.controls)
+            else:
+                await self._server.take_snapshot(camera, "mqtt")
+        except tuple(ERROR_CODES) as error:
+            code = next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
+            return code, str(error)
+        return None

@@ -1,4 +1,4 @@
-"""What may be asked of a camera by MQTT; everything else is refused with a reason."""
+"""The commands that a camera accepts over MQTT: parsing and validation."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import voluptuous as vol
 
-LARGEST = 4096
+MAX_BYTES = 4096
 _MAX_CONTROLS = 64
-_MAX_REASON = 200
+_MAX_REASON_LENGTH = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
-_PLAIN = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart")), **_ID})
+_SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart")), **_ID})
 _SET = vol.Schema(
     {
         vol.Required("command"): "set",
@@ -22,12 +22,12 @@ _SET = vol.Schema(
 
 
 class CommandError(ValueError):
-    """A message that is no command; the text says why."""
+    """The payload is not a valid command; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`name` is `snapshot`, `restart` or `set`; `id` is whatever the sender knows the answer by."""
+    """`name` is `snapshot`, `restart` or `set`; `id`, if the sender gave one, is repeated in the result."""
 
     name: str
     id: str | None = None
@@ -35,16 +35,16 @@ class Command:
 
 
 def parse(payload: bytes) -> Command:
-    """Return the command in a message. Raises `CommandError`."""
-    if len(payload) > LARGEST:
-        raise CommandError(f"it is longer than {LARGEST} bytes")
+    """Return the command in a payload. Raises `CommandError`."""
+    if len(payload) > MAX_BYTES:
+        raise CommandError(f"it is longer than {MAX_BYTES} bytes")
     try:
-        read = json.loads(payload)
-        wants_set = isinstance(read, dict) and read.get("command") == "set"
-        checked = (_SET if wants_set else _PLAIN)(read)
+        document = json.loads(payload)
+        is_set = isinstance(document, dict) and document.get("command") == "set"
+        command = (_SET if is_set else _SIMPLE)(document)
     except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
         raise CommandError("it is not JSON") from error
     except vol.Invalid as error:
-        # It may quote the message, which may hold anything.
-        raise CommandError(ascii(str(error))[1 : _MAX_REASON + 1]) from error
-    return Command(checked["command"], checked.get("id"), checked.get("controls", {}))
+        # The error may quote the payload, which may contain control characters.
+        raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
+    return Command(command["command"], command.get("id"), command.get("controls", {}))

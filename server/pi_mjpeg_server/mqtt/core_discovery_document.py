@@ -1,6 +1,7 @@
-"""Home Assistant's own device discovery: what a house without the component gets of this server, and it is not little.
+"""The document for Home Assistant's own MQTT discovery: a pure function.
 
-The form is that of Home Assistant's `mqtt` integration, "Device discovery payload". It knows no live picture.
+The format is "Device discovery payload" of Home Assistant's `mqtt` integration. It has no live picture: a house without
+the component gets the last snapshot, buttons and sensors.
 """
 
 import json
@@ -11,20 +12,23 @@ from pi_mjpeg_server.documents import Document
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
-_PROJECT = "https://github.com/pi-mjpeg/pi_mjpeg"
-_MAX_STATE = 255
-"""Characters that Home Assistant takes as a state."""
+_SUPPORT_URL = "https://github.com/pi-mjpeg/pi_mjpeg"
+_MAX_STATE_LENGTH = 255
+"""Characters; Home Assistant refuses longer states."""
 
 
-def core_discovery(server: Server, topics: Topics, base: str) -> Document:
-    """Return the document: the server's health; for each camera its last kept snapshot, its state and two buttons."""
+def core_discovery_document(server: Server, topics: Topics, base_url: str) -> Document:
+    """Return the document: the server's health; for each camera its last kept snapshot, its state and two buttons.
+
+    `base_url` is the URL at which other machines reach the server.
+    """
     identity = server.identity
     device: Document = {
         "identifiers": [f"pi_mjpeg_{identity.node}"],
         "name": identity.name,
         "manufacturer": "pi_mjpeg",
         "sw_version": identity.version,
-        "configuration_url": base,
+        "configuration_url": base_url,
     }
     if identity.model is not None:
         device["model"] = identity.model
@@ -38,19 +42,19 @@ def core_discovery(server: Server, topics: Topics, base: str) -> Document:
         component["unique_id"] = f"{identity.node}_{key}"
     return {
         "device": device,
-        "origin": {"name": "pi-mjpeg", "sw_version": identity.version, "support_url": _PROJECT},
+        "origin": {"name": "pi-mjpeg", "sw_version": identity.version, "support_url": _SUPPORT_URL},
         "components": components,
         "qos": 1,
     }
 
 
 def with_tombstones(document: Document, earlier: Mapping[str, str]) -> Document:
-    """Return a core document that also ends those of the `earlier` components that it no longer has.
+    """Return `document` with a tombstone for each of the `earlier` components (platform by key) that it lacks.
 
-    Home Assistant keeps what a document merely leaves out; a component of which only the platform is left, it removes.
+    Home Assistant keeps an entity whose component is merely left out, and removes it if only the platform is given.
     """
-    gone = {key: {"platform": name} for key, name in earlier.items() if key not in document["components"]}
-    return {**document, "components": document["components"] | gone}
+    tombstones = {key: {"platform": platform} for key, platform in earlier.items() if key not in document["components"]}
+    return {**document, "components": document["components"] | tombstones}
 
 
 def _server_components(topics: Topics) -> dict[str, Document]:
@@ -101,7 +105,7 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
         "availability": [{"topic": topics.availability}, {"topic": topics.camera(camera_id, "availability")}],
         "availability_mode": "all",
     }
-    # A camera that fails is just when these are looked at.
+    # Not the camera's availability: a camera that fails is just when people look at these.
     telemetry: Document = {
         "platform": "sensor",
         "state_topic": topics.camera(camera_id, "state"),
@@ -115,48 +119,48 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
     components: dict[str, Document] = {
         "snapshot": {
             "platform": "image",
-            "name": _named(prefix, "snapshot"),
+            "name": _entity_name(prefix, "snapshot"),
             "url_topic": topics.camera(camera_id, "snapshot"),
             "url_template": "{{ value_json.url }}",
             **shared,
         },
         "state": {
-            "name": _named(prefix, "state"),
+            "name": _entity_name(prefix, "state"),
             "device_class": "enum",
             "options": [state.value for state in State],
             "value_template": "{{ value_json.state }}",
             **telemetry,
         },
         "fps": {
-            "name": _named(prefix, "frame rate"),
+            "name": _entity_name(prefix, "frame rate"),
             "unit_of_measurement": "fps",
             "state_class": "measurement",
             "value_template": "{{ value_json.fps }}",
             **telemetry,
         },
         "drops": {
-            "name": _named(prefix, "dropped frames"),
+            "name": _entity_name(prefix, "dropped frames"),
             "state_class": "total_increasing",
             "value_template": "{{ value_json.drops }}",
             **telemetry,
         },
         "last_error": {
-            "name": _named(prefix, "last error"),
-            "value_template": f"{{{{ (value_json.last_error or 'none')[:{_MAX_STATE}] }}}}",
+            "name": _entity_name(prefix, "last error"),
+            "value_template": f"{{{{ (value_json.last_error or 'none')[:{_MAX_STATE_LENGTH}] }}}}",
             **telemetry,
         },
     }
-    for key, (name, looks, command) in buttons.items():
+    for key, (name, attributes, command) in buttons.items():
         components[key] = {
             "platform": "button",
-            "name": _named(prefix, name),
+            "name": _entity_name(prefix, name),
             "command_topic": topics.camera(camera_id, "command"),
             "payload_press": json.dumps({"command": command}),
-            **looks,
+            **attributes,
             **shared,
         }
     return {f"{camera_id}_{key}": component for key, component in components.items()}
 
 
-def _named(prefix: str, name: str) -> str:
+def _entity_name(prefix: str, name: str) -> str:
     return f"{prefix}{name}" if prefix else name.capitalize()

@@ -1,4 +1,4 @@
-"""Why there is no connection to the broker, in words that say what to do, and whether trying again soon can help."""
+"""Why there is no connection to the broker: a text that says what to do, and whether to retry soon."""
 
 import socket
 import ssl
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from paho.mqtt.reasoncodes import ReasonCode
 
-_PASSING = frozenset(
+_TEMPORARY_REFUSALS = frozenset(
     {"Server unavailable", "Server busy", "Server shutting down", "Quota exceeded", "Connection rate exceeded"}
 )
-"""Refusals (MQTT 5, table 2-6) that the broker takes back by itself; for all others somebody has to act."""
+"""CONNACK reasons (MQTT 5, table 2-6) that pass by themselves; for all others somebody has to act."""
 
 
 _UNREACHABLE: dict[type[OSError], str] = {
-    socket.gaierror: "its name is not known here",
+    socket.gaierror: "its host name cannot be resolved",
     TimeoutError: "it does not answer",
     ConnectionRefusedError: "nothing listens there",
 }
@@ -21,51 +21,56 @@ _UNREACHABLE: dict[type[OSError], str] = {
 
 @dataclass(frozen=True, slots=True)
 class DisconnectReason:
-    """Why a connection ended or did not come about; a `refused` one will be refused again until somebody acts."""
+    """Why a connection ended or could not be made."""
 
-    reason: str
+    text: str
     refused: bool = False
-    other_version: bool = False
+    """Whether the next attempt fails, too, until somebody acts."""
+    try_other_version: bool = False
     """Whether the broker may speak the other version of MQTT."""
 
 
-SILENT = DisconnectReason("it accepts the connection and says nothing", other_version=True)
-HUNG_UP = DisconnectReason(
-    "it hung up instead of an answer; perhaps it wants TLS (or none), or a client certificate",
+NO_CONNACK = DisconnectReason("it accepts the connection but does not answer", try_other_version=True)
+CLOSED_BEFORE_CONNACK = DisconnectReason(
+    "it closed the connection without an answer; it may require TLS (or no TLS), or a client certificate",
     refused=True,
-    other_version=True,
+    try_other_version=True,
 )
-GARBAGE = DisconnectReason("what it sends is not MQTT; check host and port", refused=True, other_version=True)
-TOO_LARGE = DisconnectReason("it sent a message that is too large to be for us", refused=True)
+NOT_MQTT = DisconnectReason(
+    "its answer is not MQTT; check host and port",
+    refused=True,
+    try_other_version=True,
+)
+PACKET_TOO_LARGE = DisconnectReason("it sent a packet that is too large for this server", refused=True)
 
 
-def refused(reason: ReasonCode) -> DisconnectReason:
-    """Return what a CONNACK says that is no welcome."""
-    words = reason.getName()
-    if words == "Unsupported protocol version":
-        return DisconnectReason("it speaks another version of MQTT", other_version=True)
-    advice = "; check username and password_file" if words in {"Bad user name or password", "Not authorized"} else ""
-    return DisconnectReason(f"it refuses us: {words}{advice}", refused=words not in _PASSING)
+def from_connack(code: ReasonCode) -> DisconnectReason:
+    """Return the reason for a CONNACK that refuses the connection."""
+    name = code.getName()
+    if name == "Unsupported protocol version":
+        return DisconnectReason("it speaks another version of MQTT", try_other_version=True)
+    advice = "; check username and password_file" if name in {"Bad user name or password", "Not authorized"} else ""
+    return DisconnectReason(f"it refuses the connection: {name}{advice}", refused=name not in _TEMPORARY_REFUSALS)
 
 
-def lost(reason: ReasonCode) -> DisconnectReason:
-    """Return what became of a connection that was there."""
-    return DisconnectReason(f"the connection ended: {reason.getName()}")
+def from_disconnect(code: ReasonCode) -> DisconnectReason:
+    """Return the reason for the end of a connection that the broker had accepted."""
+    return DisconnectReason(f"the connection ended: {code.getName()}")
 
 
-def failed(error: OSError | ValueError) -> DisconnectReason:
-    """Return what an error in getting ready or connecting means."""
+def from_error(error: OSError | ValueError) -> DisconnectReason:
+    """Return the reason for an error while the credentials were read or the connection was opened."""
     match error:
         case ssl.SSLCertVerificationError():
             why = error.verify_message.rstrip(".")
-            reason = f"its certificate is not accepted: {why}; check ca_file, host and this machine's clock"
-            return DisconnectReason(reason, refused=True)
+            text = f"its certificate is not accepted: {why}; check ca_file, host and this machine's clock"
+            return DisconnectReason(text, refused=True)
         case ssl.SSLError():
             why = (error.reason or str(error)).replace("_", " ").lower()
-            reason = f"TLS fails: {why}; check port, ca_file, client_certificate and client_key"
-            return DisconnectReason(reason, refused=True)
+            text = f"TLS fails: {why}; check port, ca_file, client_certificate and client_key"
+            return DisconnectReason(text, refused=True)
         case ConnectionResetError() | BrokenPipeError():
-            return HUNG_UP
+            return CLOSED_BEFORE_CONNACK
         case OSError(filename=file) if file:
             return DisconnectReason(f"{file}: {error.strerror}", refused=True)
         case OSError():

@@ -1,61 +1,64 @@
-"""What still has to be said to the broker: the latest on each topic, and never a queue of what is over."""
+"""Messages that wait to be sent to the broker: only the latest on each retained topic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-_WINDOW = 16
-"""Messages on their way at once; what is above 20, paho would queue by itself."""
-_MAX_PASSING = 64
-"""Messages that nobody keeps, such as answers, that may wait; the oldest go first."""
+MAX_INFLIGHT = 16
+"""Messages sent but not yet acknowledged. Paho queues by itself what goes beyond 20."""
+_MAX_UNRETAINED = 64
+"""Messages that are not retained, such as command results, that may wait; the oldest are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _QueuedMessage:
     topic: str
     payload: str
     retain: bool
 
 
 class Outbox:
-    """Messages that wait for their turn.
+    """A bounded queue in front of the connection.
 
-    Of those that the broker keeps, at most one for each topic: what comes later replaces what still waits. Topics keep
-    the order in which they first came, so that what is put last is said last.
+    At most one retained message per topic waits: a later one replaces it. Topics keep the order in which they were
+    first put, so what is put last is sent last.
     """
 
-    def __init__(self, send: Callable[[str, str, bool], int], most_under_way: int = _WINDOW) -> None:
-        """Begin empty; `send` takes topic, payload and whether to retain it, and returns the message's number."""
+    def __init__(self, send: Callable[[str, str, bool], int], receive_maximum: int = MAX_INFLIGHT) -> None:
+        """Send by `send`, which takes topic, payload and the retain flag and returns the packet id.
+
+        `receive_maximum` is how many unacknowledged messages the broker allows (MQTT 5, 3.2.2.3.3).
+        """
         self._send = send
-        self._window = min(most_under_way, _WINDOW)
-        self._waiting: dict[str | int, _Letter] = {}
-        self._under_way: dict[int, str] = {}
-        self._numbers = count()
+        self._max_inflight = min(receive_maximum, MAX_INFLIGHT)
+        self._waiting: dict[str | int, _QueuedMessage] = {}
+        self._inflight: dict[int, str] = {}
+        self._unretained_keys = count()
 
     @property
     def empty(self) -> bool:
-        """Whether the broker has taken everything."""
-        return not self._waiting and not self._under_way
+        """Whether the broker has acknowledged every message."""
+        return not self._waiting and not self._inflight
 
     def put(self, topic: str, payload: str, *, retain: bool) -> None:
-        """Say this as soon as it can be said."""
-        self._waiting[topic if retain else next(self._numbers)] = _Letter(topic, payload, retain)
-        passing = [key for key, letter in self._waiting.items() if not letter.retain]
-        if len(passing) > _MAX_PASSING:
-            del self._waiting[passing[0]]
-        self._post()
+        """Send a message as soon as the broker allows it."""
+        self._waiting[topic if retain else next(self._unretained_keys)] = _QueuedMessage(topic, payload, retain)
+        unretained = [key for key, message in self._waiting.items() if not message.retain]
+        if len(unretained) > _MAX_UNRETAINED:
+            del self._waiting[unretained[0]]
+        self._send_waiting()
 
-    def taken(self, number: int) -> str:
-        """Take note that the broker has a message, and return its topic."""
-        topic = self._under_way.pop(number, "")
-        self._post()
+    def acknowledged(self, packet_id: int) -> str:
+        """Send the next message in place of one that the broker has acknowledged, and return that one's topic."""
+        topic = self._inflight.pop(packet_id, "")
+        self._send_waiting()
         return topic
 
-    def drop(self) -> None:
-        """Leave unsaid what still waits."""
+    def clear(self) -> None:
+        """Drop every message that is not yet sent."""
         self._waiting.clear()
 
-    def _post(self) -> None:
-        while self._waiting and len(self._under_way) < self._window:
-            letter = self._waiting.pop(next(iter(self._waiting)))
-            self._under_way[self._send(letter.topic, letter.payload, letter.retain)] = letter.topic
+    def _send_waiting(self) -> None:
+        while self._waiting and len(self._inflight) < self._max_inflight:
+            message = self._waiting.pop(next(iter(self._waiting)))
+            self._inflight[self._send(message.topic, message.payload, message.retain)] = message.topic

@@ -1,78 +1,77 @@
-"""Takes back everything that a server ever left at its broker, for a server that goes for good."""
+"""Clears everything that this server ever retained at its broker, for a server that is taken out of use."""
 
 import asyncio
 from collections.abc import Collection
 
+from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.config import Configuration, ConfigurationError, MqttSettings
-from pi_mjpeg_server.mqtt.announcement import ONLINE
 from pi_mjpeg_server.mqtt.client import Message, MqttClient
-from pi_mjpeg_server.mqtt.retained_topics import FILE, load
-from pi_mjpeg_server.mqtt.topics import Topics
+from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, load
+from pi_mjpeg_server.mqtt.topics import ONLINE, Topics
 from pi_mjpeg_server.system.identity import identify
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach the broker in."""
-_ANSWERS_WITHIN = 1.0
-_ACKNOWLEDGE_TIMEOUT = 10.0
+"""Seconds to connect to the broker."""
+AVAILABILITY_TIMEOUT = 1.0
+"""Seconds for the broker to send the retained availability of a running server."""
+ACKNOWLEDGE_TIMEOUT = 10.0
+"""Seconds for the broker to acknowledge that all topics are cleared."""
 
 
 class PurgeError(Exception):
-    """Not everything was taken back; the message says why."""
+    """Not everything was cleared; the message says why."""
 
 
 async def purge(configuration: Configuration) -> int:
-    """Take back what the cameras say, what the server remembers, and the claim; return how many topics.
+    """Clear the topics of the configured cameras, the recorded topics and the claim, and return how many they are.
 
-    Raises `PurgeError` when the broker cannot be reached, and when the server runs: it would say everything anew; and
-    `ConfigurationError` when there is no broker.
+    Raises `PurgeError` if the broker cannot be reached, and if the server is running, as it would publish everything
+    again; raises `ConfigurationError` if no broker is configured.
     """
     server, mqtt = configuration.server, configuration.mqtt
     if mqtt.host is None:
-        raise ConfigurationError("[mqtt] host is not given, so there is no broker to take anything back from")
+        raise ConfigurationError("[mqtt] host is not given, so there is no broker to clear")
     topics = Topics(identify(server.name, server.state_dir).node, mqtt.discovery_prefix)
-    file = server.state_dir / FILE
-    old = load(file).topics | topics.kept([camera.id for camera in configuration.cameras], "both")
-    old |= {topics.core_discovery, topics.claimed}
-    purging = _Purging(mqtt, mqtt.host, topics.availability)
+    file = server.state_dir / FILE_NAME
+    retained = load(file).topics | topics.retained([camera.id for camera in configuration.cameras], "both")
+    retained |= {topics.core_discovery, topics.claimed}
+    session = _PurgeSession(mqtt, mqtt.host, topics.availability)
     try:
-        await purging.clear(old)
+        await session.clear(retained)
     finally:
-        await purging.client.stop()
+        await session.client.stop()
     file.unlink(missing_ok=True)
-    return len(old)
+    return len(retained)
 
 
-class _Purging:
-    """A connection for one purpose."""
+class _PurgeSession:
+    """The client's listener during a purge."""
 
-    def __init__(self, settings: MqttSettings, host: str, availability: str) -> None:
+    def __init__(self, settings: MqttSettings, host: str, availability_topic: str) -> None:
         self.client = MqttClient(settings, host, None, self)
-        self._availability = availability
-        self._reason = "it does not answer"
-        self._is_connected = asyncio.Event()
-        self._runs = False
+        self._availability_topic = availability_topic
+        self._error = "it does not answer"
+        self._connected = asyncio.Event()
+        self._server_is_online = False
 
     async def clear(self, topics: Collection[str]) -> None:
         self.client.start()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._is_connected.wait()
-        except TimeoutError:
-            raise PurgeError(f"nothing is taken back, there is no connection to the broker: {self._reason}") from None
-        self.client.subscribe(self._availability)
-        await asyncio.sleep(_ANSWERS_WITHIN)
-        if self._runs:
-            raise PurgeError("nothing is taken back: the server is online and would say it again; stop it first")
+        if not await wait_for_event(self._connected, CONNECT_TIMEOUT):
+            raise PurgeError(f"nothing is cleared, there is no connection to the broker: {self._error}")
+        self.client.subscribe(self._availability_topic)
+        await asyncio.sleep(AVAILABILITY_TIMEOUT)
+        if self._server_is_online:
+            raise PurgeError("nothing is cleared: the server is online and would publish it again; stop it first")
         for topic in topics:
             self.client.publish(topic, "")
-        if not await self.client.all_taken(_ACKNOWLEDGE_TIMEOUT):
-            raise PurgeError("the broker did not take all of it; try again")
+        if not await self.client.flush(ACKNOWLEDGE_TIMEOUT):
+            raise PurgeError("the broker did not acknowledge everything; try again")
 
     def connected(self) -> None:
-        self._is_connected.set()
+        self._connected.set()
 
     def disconnected(self, reason: str) -> None:
-        self._reason = reason
+        self._error = reason
 
     def received(self, message: Message) -> None:
-        self._runs = message.payload == ONLINE.encode()
+        self._server_is_online = message.payload == ONLINE.encode()

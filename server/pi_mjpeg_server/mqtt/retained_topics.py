@@ -1,4 +1,4 @@
-"""What this server has left at the broker, kept on disk, so that it can be taken back when it is no longer wanted."""
+"""What this server has retained at the broker, kept on disk, so that it can be cleared when it is no longer wanted."""
 
 import asyncio
 import json
@@ -8,13 +8,15 @@ from pathlib import Path
 
 import voluptuous as vol
 
-FILE = "mqtt.json"
-"""Its name in the state folder."""
+from pi_mjpeg_server.storage.atomic_file import write_atomically
+
+FILE_NAME = "mqtt.json"
+"""The name of the file in the state folder."""
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_BYTES = 1_000_000
 
-_FORM = vol.Schema(
+_SCHEMA = vol.Schema(
     {
         vol.Required("topics"): [vol.All(str, vol.Length(min=1, max=1024))],
         vol.Required("components"): {str: str},
@@ -25,58 +27,60 @@ _FORM = vol.Schema(
 
 @dataclass(slots=True)
 class RetainedTopics:
-    """The topics that may hold something of us, the core document's components with their platforms, and the claim."""
+    """What may stand at the broker, from this process or an earlier one."""
 
     topics: set[str] = field(default_factory=set)
+    """The topics that may have a retained message of this server."""
     components: dict[str, str] = field(default_factory=dict)
+    """The components in the core discovery document: the platform by the component's key."""
     claimed: bool = False
+    """Whether Home Assistant's component claims this server."""
 
 
-class RetainedTopicsFile:
-    """A memory and the file that it is kept in. A disk that fails is no reason to stop: it is logged."""
+class RetainedTopicsStore:
+    """The retained topics and their file. Errors of the disk are logged, not raised: MQTT works without the file."""
 
     def __init__(self, file: Path) -> None:
-        """Begin with nothing; `recall` reads the file."""
-        self.memory = RetainedTopics()
+        """Start with no topics; `load` reads `file`."""
+        self.retained = RetainedTopics()
         self._file = file
-        self._kept: RetainedTopics | None = None
+        self._saved: RetainedTopics | None = None
 
-    async def recall(self) -> None:
-        """Remember what is in the file, the first time."""
-        if self._kept is None:
-            self._kept = await asyncio.to_thread(load, self._file)
-            self.memory.topics |= self._kept.topics
-            self.memory.components = dict(self._kept.components)
-            self.memory.claimed |= self._kept.claimed
+    async def load(self) -> None:
+        """Read the file and add what is in it, the first time that this is called."""
+        if self._saved is None:
+            self._saved = await asyncio.to_thread(load, self._file)
+            self.retained.topics |= self._saved.topics
+            self.retained.components = dict(self._saved.components)
+            self.retained.claimed |= self._saved.claimed
 
-    async def keep(self) -> None:
-        """Write down what has changed since the last time."""
-        now = replace(self.memory, topics=set(self.memory.topics), components=dict(self.memory.components))
-        if now != self._kept:
-            self._kept = now
+    async def save(self) -> None:
+        """Write the file if anything has changed since the last time."""
+        retained = self.retained
+        now = replace(retained, topics=set(retained.topics), components=dict(retained.components))
+        if now != self._saved:
+            self._saved = now
             await asyncio.to_thread(save, self._file, now)
 
 
 def load(file: Path) -> RetainedTopics:
-    """Return what is in a file: nothing when there is none, and nothing with a warning when it is damaged."""
+    """Return what is in `file`: nothing if there is no file, and nothing, with a warning, if it cannot be read."""
     try:
         if file.stat().st_size > _MAX_BYTES:
-            raise ValueError("it is too large")  # noqa: TRY301  (one way to say that it is damaged)
-        read = _FORM(json.loads(file.read_bytes()))
+            raise ValueError("it is too large")  # noqa: TRY301  (logged like the other reasons)
+        document = _SCHEMA(json.loads(file.read_bytes()))
     except FileNotFoundError:
         return RetainedTopics()
     except (OSError, ValueError, vol.Invalid) as error:
         _LOGGER.warning("%s cannot be read, so old MQTT topics may stay at the broker: %s", file, error)
         return RetainedTopics()
-    return RetainedTopics(set(read["topics"]), read["components"], read["claimed"])
+    return RetainedTopics(set(document["topics"]), document["components"], document["claimed"])
 
 
-def save(file: Path, memory: RetainedTopics) -> None:
-    """Write a file, whole or not at all."""
-    form = {"topics": sorted(memory.topics), "components": memory.components, "claimed": memory.claimed}
-    unfinished = file.with_suffix(".unfinished")
+def save(file: Path, retained: RetainedTopics) -> None:
+    """Write `file`, with a warning if it cannot be written."""
+    document = {"topics": sorted(retained.topics), "components": retained.components, "claimed": retained.claimed}
     try:
-        unfinished.write_text(json.dumps(form, indent=1))
-        unfinished.replace(file)
+        write_atomically(file, json.dumps(document, indent=1).encode())
     except OSError as error:
         _LOGGER.warning("%s cannot be written, so old MQTT topics may stay at the broker: %s", file, error)

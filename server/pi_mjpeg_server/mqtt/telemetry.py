@@ -1,40 +1,38 @@
-"""When the broker hears how the server and its cameras are."""
+"""When telemetry is published: soon after each change, and now and then without one."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from pi_mjpeg_server.camera.camera import Camera, State
+from pi_mjpeg_server.concurrency.events import wait_for_event
 
-EVERY = 1.0
-"""Seconds between two publications at the least."""
-LIVE_EVERY = 10.0
-"""Seconds after which a live camera's rate is looked at again: it changes by itself, each time for a message."""
-IDLE_EVERY = 60.0
-"""Seconds after which the temperature is looked at again when no camera is live."""
+MIN_INTERVAL = 1.0
+"""Seconds between two publications at least."""
+LIVE_INTERVAL = 10.0
+"""Seconds without a change, while a camera is live: its frame rate changes all the time, each time for a message."""
+IDLE_INTERVAL = 60.0
+"""Seconds without a change, while no camera is live: the temperature changes slowly."""
 
 
 class Telemetry:
-    """Has telemetry said soon after each change, and now and then without one."""
+    """The loop that publishes telemetry."""
 
-    def __init__(self, cameras: Sequence[Camera], say: Callable[[], Awaitable[None]]) -> None:
-        """Watch these cameras; `say` says what is different from the last time."""
+    def __init__(self, cameras: Sequence[Camera], publish: Callable[[], Awaitable[None]]) -> None:
+        """Publish the state of `cameras` by `publish`."""
         self._cameras = cameras
-        self._say = say
-        self._change = asyncio.Event()
+        self._publish = publish
+        self._changed = asyncio.Event()
 
-    def changed(self) -> None:
-        """Take note that a camera's state, reason or viewers changed."""
-        self._change.set()
+    def camera_changed(self) -> None:
+        """Publish soon: the state, the reason or the viewers of a camera changed."""
+        self._changed.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Publish until cancelled."""
         while True:
             live = any(camera.state is State.LIVE for camera in self._cameras)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LIVE_EVERY if live else IDLE_EVERY):
-                    await self._change.wait()
-            # What else changes at the same time is said with it.
-            await asyncio.sleep(EVERY)
-            self._change.clear()
-            await self._say()
+            await wait_for_event(self._changed, LIVE_INTERVAL if live else IDLE_INTERVAL)
+            # Further changes within this time go into the same message.
+            await asyncio.sleep(MIN_INTERVAL)
+            self._changed.clear()
+            await self._publish()

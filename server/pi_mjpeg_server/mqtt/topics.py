@@ -1,36 +1,39 @@
-"""Where each document goes."""
+"""The MQTT topics of one server."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+
+ONLINE, OFFLINE = "online", "offline"
+"""The payloads of all availability topics, and of Home Assistant's birth message and last will."""
 
 _BASE = "pi_mjpeg"
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one server; `prefix` is Home Assistant's discovery prefix."""
+    """The topics of the server `node`; `prefix` is Home Assistant's discovery prefix."""
 
     node: str
     prefix: str = "homeassistant"
 
     @property
     def announcement(self) -> str:
-        """What the component finds this server by."""
+        """The announcement, by which the component discovers the server."""
         return f"{_BASE}/discovery/{self.node}/config"
 
     @property
     def core_discovery(self) -> str:
-        """What Home Assistant finds it by on its own."""
+        """The discovery document for Home Assistant's own MQTT integration."""
         return f"{self.prefix}/device/{_BASE}_{self.node}/config"
 
     @property
     def birth(self) -> str:
-        """Where Home Assistant says that it has started."""
+        """Home Assistant's birth message and last will."""
         return f"{self.prefix}/status"
 
     @property
     def availability(self) -> str:
-        """Whether the server is there; the last will."""
+        """`online` or `offline`: the server itself; also the topic of its last will."""
         return f"{_BASE}/{self.node}/availability"
 
     @property
@@ -40,25 +43,25 @@ class Topics:
 
     @property
     def claimed(self) -> str:
-        """Where the component says that this server is in its care."""
+        """The component's claim that it manages this server."""
         return f"{_BASE}/{self.node}/claimed"
 
-    def camera(self, camera_id: str, what: str) -> str:
-        """Return a camera's topic: `availability`, `state`, `snapshot`, `command` or `result`."""
-        return f"{_BASE}/{self.node}/{camera_id}/{what}"
+    def camera(self, camera_id: str, kind: str) -> str:
+        """Return a camera's topic; `kind` is `availability`, `state`, `snapshot`, `command` or `result`."""
+        return f"{_BASE}/{self.node}/{camera_id}/{kind}"
 
-    def kept(self, cameras: Collection[str], discovery: str) -> set[str]:
-        """Return where the broker keeps something of us, but for the core discovery, which comes and goes."""
-        kept = {self.camera(each, what) for each in cameras for what in ("availability", "state", "snapshot")}
-        return kept | {self.availability, self.state} | ({self.announcement} if discovery != "core" else set())
+    def retained(self, camera_ids: Collection[str], discovery: str) -> set[str]:
+        """Return the topics with a retained message, without core discovery: its message is cleared while claimed."""
+        topics = {self.camera(each, kind) for each in camera_ids for kind in ("availability", "state", "snapshot")}
+        return topics | {self.availability, self.state} | ({self.announcement} if discovery != "core" else set())
 
     @property
     def commands(self) -> str:
-        """The pattern of all cameras' command topics."""
+        """The topic filter that matches the command topics of all cameras."""
         return self.camera("+", "command")
 
-    def commanded(self, topic: str) -> str | None:
-        """Return the id of the camera that a command topic is of, or `None` where it is none."""
+    def commanded_camera(self, topic: str) -> str | None:
+        """Return the camera id in a command topic, or None if `topic` is not a command topic."""
         begin, end = f"{_BASE}/{self.node}/", "/command"
         if not topic.startswith(begin) or not topic.endswith(end):
             return None

@@ -1,4 +1,4 @@
-"""A real broker, somebody who listens at it, and real server processes."""
+"""A real broker, a client that listens to everything, and real server processes."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from tests.server.support.mqtt_server import MakeServer
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a broker that keeps nothing on disk."""
+    """The port of a broker without persistence, shared by all tests."""
     port = free_ports(0)[0]
     program = make_broker(tmp_path_factory.mktemp("broker"), port)
     program.start()
@@ -28,20 +28,20 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def listener(broker: int) -> Iterator[Listener]:
-    """Somebody who finds the broker empty."""
-    sweeping = Listener(broker)
+    """A listener at the shared broker, whose retained messages are cleared first."""
+    cleaner = Listener(broker)
     time.sleep(0.1)
-    for topic in list(sweeping.retained):
-        sweeping.say(topic, "", retain=True)
-    sweeping.close()
-    listening = Listener(broker)
-    yield listening
-    listening.close()
+    for topic in list(cleaner.retained):
+        cleaner.publish(topic, "", retain=True)
+    cleaner.close()
+    listener = Listener(broker)
+    yield listener
+    listener.close()
 
 
 @pytest.fixture
 def make_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeServer]:
-    """Start server processes, all with the same state folder; each call starts one."""
+    """A function that starts server processes, all with the same state folder."""
     programs: list[Program] = []
 
     def make(*arguments: str, mqtt_port: int | None = None) -> Program:

@@ -1,4 +1,4 @@
-"""A broker that restarts, and may have lost all that it held, is told everything again and nothing twice."""
+"""A broker that restarts, and may have lost its retained messages, gets every message again and none twice."""
 
 import asyncio
 import json
@@ -14,10 +14,10 @@ from workbench.network import answers, free_ports
 from workbench.processes import Program
 
 from tests.server.support.mqtt_listener import Listener
-from tests.server.support.mqtt_server import MakeServer, announced, core_document
+from tests.server.support.mqtt_server import MakeServer, wait_for_announcement, wait_for_core_discovery
 
-TIMES = 10
-ONLINE_WITHIN = 5.0
+RESTARTS = 10
+ONLINE_TIMEOUT = 5.0
 MEGABYTE = 1024 * 1024
 
 
@@ -27,47 +27,47 @@ def start(broker: Program, port: int) -> Listener:
     return Listener(port)
 
 
-def arrivals(broker: Program) -> int:
-    """Return how often the broker has welcomed a server."""
+def connects(broker: Program) -> int:
+    """Return how often a server has connected to the broker."""
     return broker.log.read_text().count(" as pi_mjpeg_")
 
 
-def has_more_arrivals(broker: Program, before: int, _listener: Listener) -> bool:
-    return arrivals(broker) > before
+def has_more_connects(broker: Program, before: int, _listener: Listener) -> bool:
+    return connects(broker) > before
 
 
 @pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "forgetful"])
-def test_ten_restarts_at_any_moment_leave_everything_complete_and_said_once(
+def test_ten_restarts_at_any_moment_leave_all_topics_complete_and_published_once(
     make_server: MakeServer, tmp_path: Path, *, persistent: bool
 ) -> None:
     port = free_ports(0)[0]
-    kept = ["persistence true", f"persistence_location {tmp_path}/"] if persistent else []
-    broker = make_broker(tmp_path / "broker", port, ["allow_anonymous true", *kept])
+    persistence = ["persistence true", f"persistence_location {tmp_path}/"] if persistent else []
+    broker = make_broker(tmp_path / "broker", port, ["allow_anonymous true", *persistence])
     listener = start(broker, port)
     server = make_server(mqtt_port=port)
-    announcement = announced(listener)
+    announcement = wait_for_announcement(listener)
     camera = announcement["cameras"][0]
-    core_document(listener, announcement["id"])
-    listener.say(camera["command_topic"], '{"command": "snapshot"}')
+    wait_for_core_discovery(listener, announcement["id"])
+    listener.publish(camera["command_topic"], '{"command": "snapshot"}')
     listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
-    passing = {camera["command_topic"], camera["command_topic"].replace("/command", "/result")}
-    complete = set(listener.retained) - passing
+    unretained = {camera["command_topic"], camera["command_topic"].replace("/command", "/result")}
+    complete = set(listener.retained) - unretained
     assert len(complete) == 7
     dice = random.Random(persistent)  # noqa: S311  (the same moments each time)
     memory = 0
-    for number in range(TIMES):
+    for number in range(RESTARTS):
         time.sleep(dice.uniform(0, 0.7))
         listener.close()
-        # Only an orderly end writes down what is kept.
+        # Mosquitto saves its retained messages only when it is stopped in order.
         broker.stop() if persistent or dice.random() < 0.5 else broker.kill()
         time.sleep(dice.uniform(0, 1.2))
-        came = arrivals(broker)
+        before = connects(broker)
         listener = start(broker, port)
-        # A persistent broker still holds the `online` of before.
-        took = listener.wait(partial(has_more_arrivals, broker, came), ONLINE_WITHIN)
-        listener.wait_for(announcement["availability_topic"], "online", ONLINE_WITHIN - took)
+        # A persistent broker still has the `online` from before.
+        waited = listener.wait(partial(has_more_connects, broker, before), ONLINE_TIMEOUT)
+        listener.wait_for_retained(announcement["availability_topic"], "online", ONLINE_TIMEOUT - waited)
         listener.wait(lambda heard: set(heard.retained) == complete)
-        twice = [topic for (topic, _), count in Counter(listener.live).items() if count > 1]
+        twice = [topic for (topic, _), count in Counter(listener.live_messages).items() if count > 1]
         assert twice == []
         if number == 2:
             memory = server.memory

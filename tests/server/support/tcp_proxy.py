@@ -1,4 +1,4 @@
-"""A cable between a server and its broker that can be cut: what goes in stays in, and nobody is told."""
+"""A TCP proxy that can be paused: both ends stay connected, and no bytes pass, as if the cable were unplugged."""
 
 import contextlib
 import select
@@ -10,70 +10,67 @@ from typing import Self
 _CHUNK = 65536
 
 
-class Cable:
-    """Carries connections to a port of this machine. While it is cut, new ones are taken and nothing is carried."""
+class TcpProxy:
+    """Forwards connections to a port of this machine. While paused, it accepts connections and holds back all bytes."""
 
-    def __init__(self, port: int) -> None:
-        """Lead to this port."""
-        self._far = port
-        self._whole = threading.Event()
-        self._whole.set()
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._ends: list[socket.socket] = []
-        self.carried = 0
-        """How many connections it was asked to carry."""
-        threading.Thread(target=self._take, daemon=True).start()
+    def __init__(self, upstream_port: int) -> None:
+        """Listen on a free port, `port`."""
+        self._upstream_port = upstream_port
+        self._resumed = threading.Event()
+        self._resumed.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
 
-    def cut(self) -> None:
-        """Carry nothing any more."""
-        self._whole.clear()
+    def pause(self) -> None:
+        """Forward no more bytes."""
+        self._resumed.clear()
 
-    def mend(self) -> None:
-        """Carry again, what was held back too."""
-        self._whole.set()
+    def resume(self) -> None:
+        """Forward again, first what was held back."""
+        self._resumed.set()
 
     def __enter__(self) -> Self:
-        """Use it."""
+        """Return the proxy."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Pull it out."""
-        self._listening.close()
-        for end in self._ends:
-            end.close()
+        """Close all sockets."""
+        self._server.close()
+        for each in self._sockets:
+            each.close()
 
-    def greet(self, near: socket.socket) -> socket.socket | None:
-        """Return the far end of a new connection, or `None` to hang up."""
-        del near
-        return socket.create_connection(("127.0.0.1", self._far))
+    def accept(self, client: socket.socket) -> socket.socket | None:
+        """Return the upstream socket for a new connection, or None to close it."""
+        del client
+        return socket.create_connection(("127.0.0.1", self._upstream_port))
 
-    def _take(self) -> None:
+    def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near, _ = self._listening.accept()
-                self.carried += 1
-                threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+                client, _ = self._server.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
-    def _connect(self, near: socket.socket) -> None:
-        self._ends.append(near)
-        with contextlib.suppress(OSError), near:
-            self._whole.wait()
-            far = self.greet(near)
-            if far is None:
+    def _connect(self, client: socket.socket) -> None:
+        self._sockets.append(client)
+        with contextlib.suppress(OSError), client:
+            self._resumed.wait()
+            upstream = self.accept(client)
+            if upstream is None:
                 return
-            self._ends.append(far)
-            with far:
-                self._carry(near, far)
+            self._sockets.append(upstream)
+            with upstream:
+                self._forward(client, upstream)
 
-    def _carry(self, near: socket.socket, far: socket.socket) -> None:
-        other = {near: far, far: near}
+    def _forward(self, client: socket.socket, upstream: socket.socket) -> None:
+        other = {client: upstream, upstream: client}
         while True:
-            for ready in select.select([near, far], [], [])[0]:
-                data = ready.recv(_CHUNK)
-                self._whole.wait()
+            for readable in select.select([client, upstream], [], [])[0]:
+                data = readable.recv(_CHUNK)
+                self._resumed.wait()
                 if not data:
                     return
-                other[ready].sendall(data)
+                other[readable].sendall(data)
