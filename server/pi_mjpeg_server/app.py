@@ -14,7 +14,8 @@ from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.auto import source_maker
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.control_store import ControlStore
-from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
+from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import identify
 from pi_mjpeg_server.systemd import notifying
 from pi_mjpeg_server.web.transport.listen import listening
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer
 
 _LOGGER = logging.getLogger(__name__)
-_SIGNING = "pi_mjpeg snapshots"
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
@@ -98,6 +98,6 @@ def _make_server(configuration: Configuration) -> Server:
         identity = identify(configuration.server.name, folder)
     except OSError as error:
         raise ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}") from error
-    store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(_SIGNING)))
+    store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
     token_or_none = token if configuration.auth.mode == "token" else None
     return Server(identity, make_cameras(configuration), store, _control_store(configuration), token=token_or_none)

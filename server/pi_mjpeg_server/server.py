@@ -59,7 +59,7 @@ class Server:
         Raises `CameraUnavailableError` when there is none to take and `SnapshotError` when it cannot be kept.
         """
         frame = await camera.still(time.monotonic())
-        kept = await self.snapshots.keep(camera.settings.id, frame)
+        kept = await self.snapshots.save(camera.settings.id, frame)
         for listener in self.on_snapshot:
             listener(kept, trigger)
         return kept

@@ -162,7 +162,7 @@ class MqttClient:
             self._all_taken.set()
             if steady:
                 tries = 0
-                self._rate_limited_log.forget()
+                self._rate_limited_log.reset()
             if self._rate_limited_log.warn(ending.reason, f"MQTT: {self._broker}: {ending.reason}; trying again"):
                 self._troubled = True
             self._listener.disconnected(ending.reason)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pi_mjpeg_server.camera.camera import State
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.storage.access_token import AccessToken
-from pi_mjpeg_server.storage.snapshots import UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 from tests.server.support.raw_http import connected
 from tests.server.support.request_strategies import KEPT, SESSION, SIGNATURE, TOKEN, requests
