@@ -1,4 +1,4 @@
-"""The server says exactly what the contract records, from the same facts."""
+"""The server's documents are exactly those that the contract has recorded, for the same state."""
 
 import json
 import time
