@@ -20,6 +20,7 @@ SERVER: Table = {
     "system": _CAMERAS | {"storage", "config"},
     "server": _KEPT,
     "documents": _KEPT | {"server"},
+    "factory": _KEPT | {"server"},
     "discovery": _TOLD,
     "mqtt": _TOLD,
     "web.errors": _TOLD,
@@ -29,8 +30,8 @@ SERVER: Table = {
     "web.application": _TOLD | {"web.errors", "web.security", "web.routes"},
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
-    "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},
-    "cli": _TOLD | {"mqtt", "app", "web.http_server"},
+    "app": _TOLD | {"factory", "discovery", "mqtt", "systemd", "web.http_server"},
+    "cli": _TOLD | {"factory", "mqtt", "app", "web.http_server"},
     "__main__": frozenset({"cli"}),
 }
 
