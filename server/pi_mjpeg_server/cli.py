@@ -1,8 +1,12 @@
-"""The command `pi-mjpeg`."""
+"""The command `pi-mjpeg`.
+
+A command imports what it needs when it runs, so that `pi-mjpeg --help` and `pi-mjpeg token` answer at once: aiohttp,
+paho-mqtt, voluptuous and zeroconf together take a Pi several seconds to import. At the top stands what every command
+needs.
+"""
 
 import argparse
 import asyncio
-import faulthandler
 import logging
 import os
 import sys
@@ -10,41 +14,38 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from pi_mjpeg_server import VERSION, app
+from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
-from pi_mjpeg_server.mqtt import credentials
-from pi_mjpeg_server.mqtt.purge import PurgeError, purge
-from pi_mjpeg_server.sources import SourceError, kinds
-from pi_mjpeg_server.storage.access_token import new_token
-from pi_mjpeg_server.system import service
-from pi_mjpeg_server.system.unit import unit
-from pi_mjpeg_server.web.transport.listen import ListenError, certificate_of
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CONFIGURATION = 78
-"""EX_CONFIG of sysexits.h: restarting will not help, so systemd is told not to."""
+"""EX_CONFIG of sysexits.h. The systemd unit does not restart the service after it, because that would not help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 fine, 1 failed, 2 usage, 78 bad configuration."""
+    """Run the command and return its exit code: 0 for success, 1 failed, 2 wrong usage, 78 bad configuration."""
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=parsed.log_level.upper(), format=_log_format(), stream=sys.stderr)
     logging.captureWarnings(capture=True)
     if parsed.log_level == "info":
-        # It reports each of its steps; ours say the same in the camera's name.
+        # Picamera2 logs each of its steps at this level, and this server logs the same with the camera's name.
         logging.getLogger("picamera2").setLevel(logging.WARNING)
     try:
         code: int = parsed.command(parsed)
     except ConfigurationError as error:
-        print(f"pi-mjpeg: {error}", file=sys.stderr)
-        return EXIT_CONFIGURATION
-    except (ListenError, CameraUnavailableError, service.ServiceError, PurgeError, OSError) as error:
-        print(f"pi-mjpeg: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return _report(error, EXIT_CONFIGURATION)
+    except (CameraUnavailableError, OSError) as error:
+        return _report(error, EXIT_FAILED)
     except KeyboardInterrupt:
         return 0
+    return code
+
+
+def _report(error: Exception, code: int) -> int:
+    """Print an error whose message is for the user, and return the exit code."""
+    print(f"pi-mjpeg: {error}", file=sys.stderr)
     return code
 
 
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("cameras", _cameras, "list the cameras that are attached"),
         ("check", _check, "check the configuration and take one picture with each camera"),
         ("snapshot", _snapshot, "take one picture and write it to a file"),
-        ("purge", _purge, "take back from the broker all that this server ever left there"),
+        ("purge", _purge, "clear every retained message that this server has left at the broker"),
         ("install-service", _install_service, "have systemd run the server, with the options given here"),
         ("token", _token, "print the access token"),
     ):
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
             "--log-level",
             choices=("debug", "info", "warning", "error"),
             default="info",
-            help="how much to say (info)",
+            help="the least severe messages to log (info)",
         )
         if name == "cameras":
             continue
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--rotate",
                 action="store_true",
-                help="make a new one first: the old one, all logins and all signed URLs end",
+                help="make a new one first; the old one, all logins and all signed URLs become void",
             )
         sub.add_argument(
             "--config",
@@ -96,9 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         for option in OPTIONS:
             if name == "install-service" and option.key == "state_dir":
-                continue  # systemd keeps it
-            explained = f"{option.help}; {option.variable}"
-            sub.add_argument(option.flag, dest=option.flag, metavar=option.form, help=explained)
+                continue  # the unit's StateDirectory is the state folder
+            help_text = f"{option.help}; {option.variable}"
+            sub.add_argument(option.flag, dest=option.flag, metavar=option.metavar, help=help_text)
         sub.add_argument(
             "--no-auth",
             dest="--auth-mode",
@@ -123,13 +124,23 @@ def _flags(parsed: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    # A crash in a driver, and systemd's watchdog by its SIGABRT, leave in the log where each thread was.
+    import faulthandler
+
+    from pi_mjpeg_server.app import run
+    from pi_mjpeg_server.web.transport.listen import ListenError
+
+    # A crash in a driver, or systemd's watchdog by SIGABRT, then leaves the stack of each thread in the log.
     faulthandler.enable()
-    asyncio.run(app.run(_configuration(parsed)))
+    try:
+        asyncio.run(run(_configuration(parsed)))
+    except ListenError as error:
+        return _report(error, EXIT_FAILED)
     return 0
 
 
 def _cameras(_: argparse.Namespace) -> int:
+    from pi_mjpeg_server.sources import SourceError, kinds
+
     for name, load_kind in kinds().items():
         try:
             devices = load_kind().devices()
@@ -145,21 +156,31 @@ def _cameras(_: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    from pi_mjpeg_server.mqtt import credentials
+    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
+    from pi_mjpeg_server.web.transport.listen import certificate_of
+
     configuration = _configuration(parsed)
     certificate_of(configuration.server)
     if configuration.mqtt.host is not None:
         credentials.check(configuration.mqtt)
     print("The configuration is right.")
-    return asyncio.run(_with_cameras(app.make_cameras(configuration), _picture_of_each))
+    code = asyncio.run(_with_cameras(make_cameras(configuration), _picture_of_each))
+    if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
+        print(advice)
+    return code
 
 
 def _snapshot(parsed: argparse.Namespace) -> int:
-    cameras = app.make_cameras(_configuration(parsed))
-    wanted = parsed.camera or cameras[0].settings.id
-    chosen = [camera for camera in cameras if camera.settings.id == wanted]
+    from pi_mjpeg_server.server import make_cameras
+
+    cameras = make_cameras(_configuration(parsed))
+    requested = parsed.camera or cameras[0].settings.id
+    chosen = [camera for camera in cameras if camera.settings.id == requested]
     if not chosen:
         known = ", ".join(camera.settings.id for camera in cameras)
-        print(f"pi-mjpeg: there is no camera {wanted!r}; there is: {known}", file=sys.stderr)
+        print(f"pi-mjpeg: there is no camera {requested!r}; there is: {known}", file=sys.stderr)
         return EXIT_USAGE
 
     async def write(cameras: Sequence[Camera]) -> int:
@@ -174,29 +195,46 @@ def _snapshot(parsed: argparse.Namespace) -> int:
 
 
 def _purge(parsed: argparse.Namespace) -> int:
-    print(f"{asyncio.run(purge(_configuration(parsed)))} topics are empty now.")
+    from pi_mjpeg_server.mqtt.purge import PurgeError, purge
+
+    try:
+        print(f"{asyncio.run(purge(_configuration(parsed)))} topics are empty now.")
+    except PurgeError as error:
+        return _report(error, EXIT_FAILED)
     return 0
 
 
 def _install_service(parsed: argparse.Namespace) -> int:
-    if parsed.remove:
-        print(service.remove())
-        return 0
-    # Not the environment: the service will have one of its own.
-    configuration = load(parsed.config, {}, _flags(parsed))
-    facts = service.facts(configuration, parsed.config, _flags(parsed))
-    if parsed.print:
-        print(unit(facts), end="")
-    else:
-        print(service.install(facts))
+    from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
+    from pi_mjpeg_server.system import service
+    from pi_mjpeg_server.system.unit import unit_text
+
+    try:
+        if parsed.remove:
+            print(service.remove())
+            return 0
+        # Not the environment: the service will have one of its own.
+        configuration = load(parsed.config, {}, _flags(parsed))
+        settings = service.unit_settings(configuration, parsed.config, _flags(parsed))
+        if parsed.print:
+            print(unit_text(settings), end="")
+            return 0
+        print(service.install(settings))
+    except service.ServiceError as error:
+        return _report(error, EXIT_FAILED)
+    if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
+        print(advice)
     return 0
 
 
 def _token(parsed: argparse.Namespace) -> int:
+    from pi_mjpeg_server.server import make_access_token, token_file
+    from pi_mjpeg_server.storage.access_token import new_token
+
     configuration = _configuration(parsed)
     if parsed.rotate:
-        new_token(app.token_file(configuration))
-    print(app.access_token(configuration).value)
+        new_token(token_file(configuration))
+    print(make_access_token(configuration).value)
     return 0
 
 
@@ -225,5 +263,5 @@ async def _with_cameras(cameras: Sequence[Camera], do: Callable[[Sequence[Camera
 
 
 def _log_format() -> str:
-    """Leave the time out where the journal writes its own."""
+    """Return the format of log lines: without the time where they go to the journal, which adds its own."""
     return "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)s %(message)s"

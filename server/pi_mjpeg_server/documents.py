@@ -1,4 +1,4 @@
-"""The JSON documents that the web and MQTT share: pure functions of the facts, as the contract writes them."""
+"""The JSON documents that HTTP and MQTT share, as pure functions of the server's state."""
 
 import time
 from collections.abc import Mapping
@@ -13,38 +13,37 @@ from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotError
 from pi_mjpeg_server.system.health import Health
 
 SCHEMA = 1
-"""The number in every document; it goes up when an older reader could misread one."""
+"""The schema number in every document. It is raised when an older client could misread a document."""
 
 Document = dict[str, Any]
-"""A JSON object; what is in it is the contract's matter and shown by its recorded examples."""
-
+"""A JSON object. `tests/contract/` has an example of each."""
 
 ERROR_CODES: Mapping[type[Exception], str] = {
     ControlError: "bad_control",
     CameraUnavailableError: "camera_unavailable",
     SnapshotError: "insufficient_storage",
 }
-"""The code of each failure, the same over HTTP and MQTT."""
+"""The error code of each failure, over HTTP as over MQTT."""
 
 
 def iso(seconds: float) -> str:
-    """Return a moment, given in seconds since 1970, as ISO 8601 in UTC with milliseconds."""
+    """Return a time, in seconds since 1970, as ISO 8601 in UTC with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def stream_url(camera_id: str, base: str) -> str:
-    """Return where a camera's live picture is."""
+    """Return the URL of a camera's stream; `base` is the server's base URL."""
     return f"{base}/cameras/{camera_id}/stream"
 
 
 def snapshot_url(camera_id: str, base: str) -> str:
-    """Return where a camera's picture of now is."""
+    """Return the URL of a camera's present picture; `base` is the server's base URL."""
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
 def state_document(server: Server, base: str, health: Health) -> Document:
-    """Return `GET /api/state`: everything there is to know, with URLs below `base`."""
+    """Return the answer to `GET /api/state`: the whole state, with URLs below `base`."""
     identity = server.identity
     broker = server.broker
     return {
@@ -66,7 +65,7 @@ def state_document(server: Server, base: str, health: Health) -> Document:
 
 
 def server_state_document(server: Server, health: Health) -> Document:
-    """Return the server's telemetry for MQTT."""
+    """Return the state of the server for MQTT."""
     return {
         "schema": SCHEMA,
         "started_at": iso(server.started_at),
@@ -76,7 +75,7 @@ def server_state_document(server: Server, health: Health) -> Document:
 
 
 def camera_state_document(camera: Camera) -> Document:
-    """Return one camera's telemetry for MQTT."""
+    """Return the state of one camera for MQTT."""
     return {
         "schema": SCHEMA,
         "state": camera.state.value,
@@ -90,20 +89,20 @@ def camera_state_document(camera: Camera) -> Document:
     }
 
 
-def snapshot_document(kept: Snapshot, base: str) -> Document:
-    """Return a kept snapshot; `base` is the address under which this server is reached."""
+def snapshot_document(snapshot: Snapshot, base: str) -> Document:
+    """Return a kept snapshot with its signed URL below `base`."""
     return {
-        "id": kept.id,
-        "url": base + kept.path,
-        "time": iso(kept.time),
-        "width": kept.width,
-        "height": kept.height,
-        "bytes": kept.bytes,
+        "id": snapshot.id,
+        "url": base + snapshot.path,
+        "time": iso(snapshot.time),
+        "width": snapshot.width,
+        "height": snapshot.height,
+        "bytes": snapshot.bytes,
     }
 
 
 def controls_document(camera: Camera) -> list[Document]:
-    """Return what can be adjusted on a camera, with ranges and present values."""
+    """Return a camera's controls with their ranges and present values."""
     return [
         {
             "name": control.name,
@@ -120,7 +119,7 @@ def controls_document(camera: Camera) -> list[Document]:
 
 
 def camera_facts(camera: Camera) -> Document:
-    """Return what a camera is, apart from how it is."""
+    """Return the part of a camera's documents that does not change while it runs: names, model, size and rate."""
     settings, mode = camera.settings, camera.mode
     width, height = mode.size or (None, None)
     return {

@@ -1,32 +1,35 @@
-"""Complains once an hour: what anybody on the network can repeat must not fill the log."""
+"""A log that repeats itself at most once an hour: whatever a client can cause must not fill the disk."""
 
 import logging
 import time
 
 _LOGGER = logging.getLogger(__name__)
-_AGAIN = 3600.0
-_MOST = 64
+_REPEAT_INTERVAL = 3600.0
+_MAX_SUBJECTS = 64
 
 
 class RateLimitedLog:
-    """Logs a warning the first time that something is wrong, and then no more than once an hour."""
+    """Logs a warning the first time that something is wrong, and after that at most once an hour."""
 
     def __init__(self) -> None:
-        """Begin with nothing said."""
-        self._said: dict[str, float] = {}
+        """Start with nothing logged."""
+        self._logged: dict[str, float] = {}
 
-    def warn(self, about: str, message: str) -> bool:
-        """Warn of something unless that was done within the hour, and tell whether it was said now.
+    def warn(self, subject: str, message: str) -> bool:
+        """Log `message`, unless a warning about `subject` was logged within the hour. Return whether it was logged.
 
-        What it is about tells one thing from another; beyond 64 of them nothing more is said.
+        After 64 different subjects, no warning about another one is logged.
         """
         now = time.monotonic()
-        if now - self._said.get(about, -_AGAIN) < _AGAIN or (about not in self._said and len(self._said) >= _MOST):
+        last = self._logged.get(subject)
+        if last is None and len(self._logged) >= _MAX_SUBJECTS:
             return False
-        self._said[about] = now
+        if last is not None and now - last < _REPEAT_INTERVAL:
+            return False
+        self._logged[subject] = now
         _LOGGER.warning("%s", message)
         return True
 
-    def forget(self) -> None:
-        """Begin anew."""
-        self._said.clear()
+    def reset(self) -> None:
+        """Log the next warning about each subject at once."""
+        self._logged.clear()

@@ -1,8 +1,8 @@
-"""What systemd is told of this service: that it is ready, how it is, that it lives, and that it stops.
+"""Notifies systemd that the service is ready, what its status is, that it is alive, and that it stops.
 
-The protocol is that of sd_notify(3), which is stable and made to be spoken without a library: one datagram for each
-message. Of the small libraries for it, one has had no release since 2017 and hides every error, and the one that is
-kept up cannot say STOPPING.
+The protocol is that of sd_notify(3): one datagram for each message. It is stable and made to be used without a library.
+Of the small Python libraries for it, one has had no release since 2017 and hides every error, and the one that is
+maintained has no STOPPING.
 """
 
 import asyncio
@@ -18,38 +18,38 @@ from pi_mjpeg_server.server import Server
 
 _LOGGER = logging.getLogger(__name__)
 
-STATUS_EVERY = 1.0
-"""Seconds between two messages about how the service is, at the least."""
+STATUS_INTERVAL = 1.0
+"""The shortest time between two STATUS messages, in seconds."""
 
 
 @contextlib.asynccontextmanager
-async def notifying(server: Server, environment: Mapping[str, str]) -> AsyncIterator[None]:
-    """Say READY on the way in and STOPPING on the way out; between them, keep systemd told and its watchdog fed.
+async def systemd_notifications(server: Server, environment: Mapping[str, str]) -> AsyncIterator[None]:
+    """Send READY on entry and STOPPING on exit; in between, send each change of STATUS and feed the watchdog.
 
-    Where no NOTIFY_SOCKET is given, nothing at all happens.
+    Does nothing when the environment has no NOTIFY_SOCKET.
     """
     address = environment.get("NOTIFY_SOCKET")
     if not address:
         yield
         return
-    with _Systemd(address) as systemd:
-        systemd.tell("READY=1")
-        tasks = [asyncio.create_task(_keep_told(systemd, server))]
+    with _NotifySocket(address) as notify_socket:
+        notify_socket.notify("READY=1")
+        tasks = [asyncio.create_task(_send_status(notify_socket, server))]
         if (period := _watchdog_period(environment)) is not None:
-            tasks.append(asyncio.create_task(_keep_feeding(systemd, server, period)))
+            tasks.append(asyncio.create_task(_feed_watchdog(notify_socket, server, period)))
         try:
             yield
         finally:
-            systemd.tell("STOPPING=1")
+            notify_socket.notify("STOPPING=1")
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def status(server: Server) -> str:
-    """Return how the service is, in words such as `2 cameras (1 without a picture), 3 viewers`."""
-    dark = sum(not camera.available for camera in server.cameras)
-    without = f" ({dark} without a picture)" if dark else ""
+    """Return the status line for `systemctl status`, such as `2 cameras (1 without a picture), 3 viewers`."""
+    unavailable = sum(not camera.available for camera in server.cameras)
+    without = f" ({unavailable} without a picture)" if unavailable else ""
     return f"{_counted(len(server.cameras), 'camera')}{without}, {_counted(server.viewers, 'viewer')}"
 
 
@@ -58,52 +58,56 @@ def _counted(number: int, thing: str) -> str:
 
 
 def _watchdog_period(environment: Mapping[str, str]) -> float | None:
-    """Return the seconds within which systemd wants to hear of us; nothing when it does not watch this process."""
+    """Return the watchdog's time-out in seconds, or None if there is no watchdog for this process.
+
+    See sd_watchdog_enabled(3): WATCHDOG_PID names the process that systemd expects messages from.
+    """
     period = environment.get("WATCHDOG_USEC", "")
     process = environment.get("WATCHDOG_PID", str(os.getpid()))
     return int(period) / 1_000_000 if period.isdecimal() and process == str(os.getpid()) and int(period) else None
 
 
-async def _keep_told(systemd: "_Systemd", server: Server) -> None:
+async def _send_status(notify_socket: "_NotifySocket", server: Server) -> None:
     changed = asyncio.Event()
     for camera in server.cameras:
         camera.on_change.append(changed.set)
-    said = None
+    sent = None
     while True:
-        if (now := status(server)) != said:
-            said = now
-            systemd.tell(f"STATUS={said}")
-        await asyncio.sleep(STATUS_EVERY)
+        if (now := status(server)) != sent:
+            sent = now
+            notify_socket.notify(f"STATUS={sent}")
+        await asyncio.sleep(STATUS_INTERVAL)
         await changed.wait()
         changed.clear()
 
 
-async def _keep_feeding(systemd: "_Systemd", server: Server, period: float) -> None:
-    """Feed the watchdog from the event loop, so that a loop that hangs starves it; and not for a camera that is stuck.
+async def _feed_watchdog(notify_socket: "_NotifySocket", server: Server, period: float) -> None:
+    """Send WATCHDOG=1 twice in each period, but not while a camera is stuck.
 
-    A stuck camera's driver holds threads that only the end of the process can free.
+    It is sent from the event loop, so a loop that hangs sends none. A stuck camera's driver holds threads that only
+    the end of the process can free, so systemd has to restart the service.
     """
-    starving = False
+    was_stuck = False
     while True:
         stuck = [camera.settings.name for camera in server.cameras if camera.state is State.STUCK]
         if not stuck:
-            systemd.tell("WATCHDOG=1")
-        elif not starving:
+            notify_socket.notify("WATCHDOG=1")
+        elif not was_stuck:
             names = ", ".join(stuck)
             _LOGGER.error(
                 "%s: the watchdog is no longer fed; systemd restarts the service within %.3g s", names, period
             )
-        starving = bool(stuck)
+        was_stuck = bool(stuck)
         await asyncio.sleep(period / 2)
 
 
-class _Systemd:
-    """The socket on which systemd listens: a path, or, with a leading @, a name of Linux's abstract namespace."""
+class _NotifySocket:
+    """The socket that systemd receives messages on: a path, or @ and a name in Linux's abstract namespace."""
 
     def __init__(self, address: str) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        # A systemd that is too busy to read must not stop the pictures.
+        # When systemd is too busy to read, the message is lost: the event loop must not wait for it.
         self._socket.setblocking(False)  # noqa: FBT003  (the library's signature)
 
     def __enter__(self) -> Self:
@@ -112,9 +116,9 @@ class _Systemd:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def tell(self, message: str) -> None:
-        """Send one assignment, such as READY=1."""
+    def notify(self, message: str) -> None:
+        """Send one assignment, such as READY=1. A failure is only logged."""
         try:
             self._socket.sendto(message.encode(), self._address)
         except OSError as error:
-            _LOGGER.warning("systemd could not be told %s: %s", message, error)
+            _LOGGER.warning("systemd could not be notified of %s: %s", message, error)

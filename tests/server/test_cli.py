@@ -13,24 +13,24 @@ EMULATED = ("--source", "emulated", "--size", "320x240")
 
 
 def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command to its end."""
+    """Run the command and return how it ended."""
     command = [sys.executable, "-m", "pi_mjpeg_server", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment or None)  # noqa: S603
 
 
 @pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("purge",)])
-def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+def test_every_command_has_a_help(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")
     assert done.returncode == 0
     assert b"usage: pi-mjpeg" in done.stdout
 
 
 @pytest.mark.parametrize("wrong", [(), ("fly",), ("run", "--speed", "9"), ("snapshot",)])
-def test_wrong_usage_is_2(wrong: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_2(wrong: tuple[str, ...]) -> None:
     assert pi_mjpeg(*wrong).returncode == 2
 
 
-def test_a_bad_configuration_is_78_and_one_line(tmp_path: Path) -> None:
+def test_a_bad_configuration_exits_with_78_and_one_line(tmp_path: Path) -> None:
     (file := tmp_path / "config.toml").write_text("[server]\nprot = 1\n")
     for command in (("run",), ("check",), ("snapshot", tmp_path / "x.jpg")):
         done = pi_mjpeg(*command, "--config", file)
@@ -45,7 +45,7 @@ def test_snapshot_writes_a_picture_to_a_file_and_to_a_pipe(tmp_path: Path) -> No
     level_of(pi_mjpeg("snapshot", *EMULATED, "-").stdout)
 
 
-def test_snapshot_says_why_there_is_none(tmp_path: Path) -> None:
+def test_snapshot_says_why_it_has_no_picture(tmp_path: Path) -> None:
     done = pi_mjpeg("snapshot", "--source", "files", "--device", tmp_path / "none", tmp_path / "x.jpg")
     assert done.returncode == 1
     assert b"is not a folder" in done.stderr
@@ -54,7 +54,7 @@ def test_snapshot_says_why_there_is_none(tmp_path: Path) -> None:
     assert b"there is no camera 'shed'; there is: camera" in done.stderr
 
 
-def test_cameras_lists_what_there_is_and_why_the_rest_is_not() -> None:
+def test_cameras_lists_the_devices_and_says_why_a_kind_has_none() -> None:
     done = pi_mjpeg("cameras")
     assert done.returncode == 0
     assert b"source = 'emulated'" in done.stdout
@@ -80,7 +80,7 @@ def test_check_takes_a_picture_with_each_camera(tmp_path: Path) -> None:
         ("[mqtt]\nhost = 'broker'\nusername = 'me'\npassword_file = '/nope/password'\n", b"/nope/password"),
     ],
 )
-def test_check_opens_the_files_that_run_will_need(tmp_path: Path, text: str, key: bytes) -> None:
+def test_check_reads_the_files_that_run_needs(tmp_path: Path, text: str, key: bytes) -> None:
     (file := tmp_path / "config.toml").write_text(text + "[[camera]]\nsource = 'emulated'\n")
     done = pi_mjpeg("check", "--config", file)
     assert done.returncode == 78
@@ -95,14 +95,14 @@ def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_run_says_when_it_cannot_keep_state(tmp_path: Path) -> None:
+def test_run_says_when_it_cannot_write_its_state(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = pi_mjpeg("run", *EMULATED, "--state-dir", tmp_path / "file")
     assert done.returncode == 78
     assert b"state_dir: cannot keep state in" in done.stderr
 
 
-def test_it_serves_where_numpy_picamera2_and_libcamera_are_missing(tmp_path: Path) -> None:
+def test_it_works_without_numpy_picamera2_and_libcamera(tmp_path: Path) -> None:
     script = """
         import importlib.abc
         import sys
@@ -128,7 +128,7 @@ def test_it_serves_where_numpy_picamera2_and_libcamera_are_missing(tmp_path: Pat
     level_of(file.read_bytes())
 
 
-def test_token_prints_the_token_and_makes_a_new_one_when_asked(tmp_path: Path) -> None:
+def test_token_prints_the_token_and_rotates_it(tmp_path: Path) -> None:
     def token(*more: str) -> str:
         done = pi_mjpeg("token", "--state-dir", tmp_path, *more)
         assert done.returncode == 0
@@ -143,3 +143,25 @@ def test_token_prints_the_token_and_makes_a_new_one_when_asked(tmp_path: Path) -
     assert done.returncode == 78
     assert b"pi-mjpeg token --rotate" in done.stderr
     assert len(token("--rotate")) >= 32
+
+
+@pytest.mark.parametrize("command", [("--help",), ("run", "--help"), ("--version",), ("token",), ("token", "--rotate")])
+def test_quick_commands_import_nothing_that_is_slow_to_import(tmp_path: Path, command: tuple[str, ...]) -> None:
+    script = """
+        import sys
+        from pi_mjpeg_server.cli import main
+
+        slow = {"aiohttp", "linuxpy", "numpy", "paho", "PIL", "prometheus_client", "voluptuous", "zeroconf"}
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code
+        print("imported:", sorted(slow & set(sys.modules)), file=sys.stderr)
+        sys.exit(code)
+    """
+    words = [*command, "--state-dir", str(tmp_path)] if command[0] == "token" else command
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", textwrap.dedent(script), *words], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr.decode()) == (0, "imported: []\n")
+    assert done.stdout

@@ -1,4 +1,4 @@
-"""The server says exactly what the contract records, from the same facts."""
+"""The server's documents are exactly those that the contract has recorded, for the same state."""
 
 import json
 import time
@@ -21,7 +21,8 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
-from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore, UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
+from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.health import Health
 from pi_mjpeg_server.system.identity import Identity
 

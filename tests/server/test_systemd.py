@@ -1,4 +1,4 @@
-"""What systemd hears of a real server process, at a socket such as systemd's."""
+"""What a real server process sends to systemd, received at a socket such as systemd's (sd_notify(3))."""
 
 import os
 import signal
@@ -15,47 +15,47 @@ from pathlib import Path
 import pytest
 from workbench.network import free_ports
 
-FEEDING = 0.1
-"""Seconds between two feedings, which are half the watchdog's period apart."""
+WATCHDOG_INTERVAL = 0.1
+"""Seconds between two WATCHDOG messages: half the period that the service is given."""
 
 
 class Systemd:
-    """Listens as systemd does."""
+    """Receives the messages as systemd does."""
 
     def __init__(self, address: str) -> None:
-        """Listen at an address as NOTIFY_SOCKET has it."""
+        """Listen at `address`, in the form of NOTIFY_SOCKET."""
         self.address = address
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(address.replace("@", "\0", 1))
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._socket.close()
 
     def wait_for(self, message: str, seconds: float = 20.0) -> None:
-        """Wait until this is said from now on; fails when it is not said in time."""
+        """Wait until `message` arrives; fail when it does not arrive in time."""
         deadline = time.monotonic() + seconds
         while True:
-            assert time.monotonic() < deadline, f"{message} was not said in time, but {self.heard}"
+            assert time.monotonic() < deadline, f"{message} did not arrive in time, but {self.received}"
             if self._next(deadline - time.monotonic()) == message:
                 return
 
-    def hear_for(self, seconds: float) -> list[str]:
-        """Return what is said in the next seconds."""
+    def receive_for(self, seconds: float) -> list[str]:
+        """Return the messages that arrive in the next seconds."""
         deadline = time.monotonic() + seconds
-        before = len(self.heard)
+        before = len(self.received)
         while (left := deadline - time.monotonic()) > 0:
             self._next(left)
-        return self.heard[before:]
+        return self.received[before:]
 
     def _next(self, seconds: float) -> str | None:
         self._socket.settimeout(max(seconds, 0.001))
         try:
-            self.heard.append(self._socket.recv(4096).decode())
+            self.received.append(self._socket.recv(4096).decode())
         except TimeoutError:
             return None
-        return self.heard[-1]
+        return self.received[-1]
 
 
 @dataclass
@@ -67,12 +67,12 @@ class Service:
     log: Path
 
     def get(self, path: str) -> int:
-        """Return the status that a path answers with."""
+        """Return the HTTP status of a GET request."""
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:  # noqa: S310  (our own http)
             return int(answer.status)
 
     def wait_for_log(self, words: str, seconds: float = 20.0) -> None:
-        """Wait until the log has these words; fails when it does not get them in time."""
+        """Wait until the log contains `words`; fail when that takes too long."""
         deadline = time.monotonic() + seconds
         while words not in (log := self.log.read_text()):
             assert time.monotonic() < deadline, f"{words!r} is not in the log:\n{log}"
@@ -89,7 +89,7 @@ Serve = Callable[..., Service]
 
 @pytest.fixture
 def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
-    """Listen at a path, or at an address of that name which is in no file system."""
+    """Listen at a path, or with a parameter at that name in the abstract namespace."""
     abstract = getattr(request, "param", None)
     listening = Systemd(f"@{abstract}-{os.getpid()}" if abstract else str(tmp_path / "notify"))
     yield listening
@@ -124,9 +124,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         service.stop()
 
 
-def watched(systemd: Systemd) -> dict[str, str]:
-    """Return the environment of a service whose watchdog systemd waits for."""
-    return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * FEEDING * 1_000_000))}
+def with_watchdog(systemd: Systemd) -> dict[str, str]:
+    """Return the environment of a service with a watchdog."""
+    return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * WATCHDOG_INTERVAL * 1_000_000))}
 
 
 @pytest.mark.parametrize("systemd", ["pi-mjpeg"], indirect=True)
@@ -135,7 +135,7 @@ def test_systemd_may_listen_in_the_abstract_namespace(systemd: Systemd, serve: S
     systemd.wait_for("READY=1")
 
 
-def test_systemd_hears_the_whole_life_of_the_service_in_order(systemd: Systemd, serve: Serve) -> None:
+def test_systemd_receives_every_state_of_the_service_in_order(systemd: Systemd, serve: Serve) -> None:
     service = serve(NOTIFY_SOCKET=systemd.address)
     systemd.wait_for("READY=1")
     assert service.get("/healthz") == 200
@@ -145,16 +145,16 @@ def test_systemd_hears_the_whole_life_of_the_service_in_order(systemd: Systemd, 
         systemd.wait_for("STATUS=2 cameras, 1 viewer")
     systemd.wait_for("STATUS=2 cameras, 0 viewers")
     assert service.get("/cameras/camera/snapshot.jpg") == 200
-    assert systemd.hear_for(1.5) == [], "a camera came and went, which changes none of the numbers"
+    assert systemd.receive_for(1.5) == [], "a camera came and went, which changes none of the numbers"
     assert service.stop() == 0
     systemd.wait_for("STOPPING=1")
-    assert systemd.heard[0] == "READY=1"
-    assert systemd.heard[-1] == "STOPPING=1"
-    assert systemd.heard.count("READY=1") == systemd.heard.count("STOPPING=1") == 1
-    assert len(systemd.heard) == 5, "no watchdog is fed where there is none"
+    assert systemd.received[0] == "READY=1"
+    assert systemd.received[-1] == "STOPPING=1"
+    assert systemd.received.count("READY=1") == systemd.received.count("STOPPING=1") == 1
+    assert len(systemd.received) == 5, "no watchdog is fed where there is none"
 
 
-def test_the_watchdog_is_fed_by_a_loop_that_turns_and_not_by_one_that_hangs(systemd: Systemd, serve: Serve) -> None:
+def test_the_watchdog_is_not_fed_while_the_event_loop_hangs(systemd: Systemd, serve: Serve) -> None:
     hang = """
         import os, signal, socket, time
 
@@ -170,27 +170,27 @@ def test_the_watchdog_is_fed_by_a_loop_that_turns_and_not_by_one_that_hangs(syst
 
         signal.signal(signal.SIGUSR1, hang)
     """
-    service = serve(hang, **watched(systemd))
+    service = serve(hang, **with_watchdog(systemd))
     for _ in range(3):
         systemd.wait_for("WATCHDOG=1")
     service.process.send_signal(signal.SIGUSR1)
     systemd.wait_for("turns")
-    hung = systemd.heard.index("hangs")
-    assert systemd.heard[hung + 1] == "turns"
+    hung = systemd.received.index("hangs")
+    assert systemd.received[hung + 1] == "turns"
     systemd.wait_for("WATCHDOG=1")
 
 
 @pytest.mark.parametrize(("period", "process"), [("0", None), ("soon", None), ("200000", "1")])
-def test_a_watchdog_for_somebody_else_is_not_fed(
+def test_a_watchdog_for_another_process_is_not_fed(
     period: str, process: str | None, systemd: Systemd, serve: Serve
 ) -> None:
     named = {} if process is None else {"WATCHDOG_PID": process}
     serve(NOTIFY_SOCKET=systemd.address, WATCHDOG_USEC=period, **named)
     systemd.wait_for("READY=1")
-    assert "WATCHDOG=1" not in systemd.hear_for(5 * FEEDING)
+    assert "WATCHDOG=1" not in systemd.receive_for(5 * WATCHDOG_INTERVAL)
 
 
-def test_a_stuck_camera_starves_the_watchdog_while_the_others_go_on(
+def test_a_stuck_camera_stops_the_watchdog_messages_while_the_others_go_on(
     systemd: Systemd, serve: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "blocking_camera.py").write_text(
@@ -214,21 +214,21 @@ def test_a_stuck_camera_starves_the_watchdog_while_the_others_go_on(
 
         supervisor.START_TIMEOUT, supervisor.STOP_TIMEOUT, supervisor.RETRY_AFTER = 1.0, 0.5, (0.1,)
     """
-    service = serve(hurry, "blocking", **watched(systemd), PYTHONPATH=str(tmp_path))
+    service = serve(hurry, "blocking", **with_watchdog(systemd), PYTHONPATH=str(tmp_path))
     systemd.wait_for("WATCHDOG=1")
     systemd.wait_for("STATUS=2 cameras (1 without a picture), 0 viewers")
     service.wait_for_log("the watchdog is no longer fed")
-    # What was said before the log line was written may still wait to be heard.
-    systemd.hear_for(2 * FEEDING)
-    assert "WATCHDOG=1" not in systemd.hear_for(10 * FEEDING)
+    # Messages that were sent before the log line was written may still have to be received.
+    systemd.receive_for(2 * WATCHDOG_INTERVAL)
+    assert "WATCHDOG=1" not in systemd.receive_for(10 * WATCHDOG_INTERVAL)
     assert service.log.read_text().count("the watchdog is no longer fed") == 1
     assert service.get("/cameras/camera_2/snapshot.jpg") == 200
-    # What systemd does now: the log tells where the driver hangs.
+    # This is what systemd does now: the log then shows where the driver hangs.
     service.process.send_signal(signal.SIGABRT)
     service.wait_for_log("blocking_camera.py")
 
 
-def test_without_systemd_nothing_is_told_and_nothing_is_said_of_it(serve: Serve) -> None:
+def test_without_systemd_nothing_is_sent_and_nothing_is_logged_about_it(serve: Serve) -> None:
     service = serve(WATCHDOG_USEC="200000")
     service.wait_for_log("serves http://")
     assert service.get("/cameras/camera/snapshot.jpg") == 200
@@ -236,7 +236,7 @@ def test_without_systemd_nothing_is_told_and_nothing_is_said_of_it(serve: Serve)
     assert "systemd" not in service.log.read_text()
 
 
-def test_a_systemd_that_cannot_be_reached_costs_a_line_in_the_log_and_no_picture(serve: Serve, tmp_path: Path) -> None:
+def test_a_systemd_that_cannot_be_reached_is_logged_and_the_server_works(serve: Serve, tmp_path: Path) -> None:
     service = serve(NOTIFY_SOCKET=str(tmp_path / "nobody"))
-    service.wait_for_log("systemd could not be told READY=1")
+    service.wait_for_log("systemd could not be notified of READY=1")
     assert service.get("/cameras/camera/snapshot.jpg") == 200

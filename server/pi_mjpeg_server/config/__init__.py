@@ -1,4 +1,4 @@
-"""What the server is told: TOML, environment and flags, checked by one schema."""
+"""The configuration: TOML file, environment and flags, all validated by the same functions."""
 
 from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.load import load

@@ -1,4 +1,4 @@
-"""A mistake in the configuration, told so that it can be mended: where it is, what is wrong, what was meant."""
+"""Error messages about the configuration: where the mistake is, what is wrong, and what was probably meant."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ class ConfigurationError(Exception):
 
 
 def unknown_key(section: str, key: str, known: Iterable[str]) -> str:
-    """Return a sentence about a key that there is not, with the nearest one that there is."""
+    """Return a message about an unknown key that suggests the most similar known one."""
     known = sorted(known)
     near = difflib.get_close_matches(key, known, n=1)
     meant = f"did you mean {near[0]!r}?" if near else "known are: " + ", ".join(known)
@@ -18,9 +18,10 @@ def unknown_key(section: str, key: str, known: Iterable[str]) -> str:
 
 
 def line_of(text: str, section: str, key: str, number: int = 0) -> int | None:
-    """Return the line (from 1) on which `key` of the `number`th table `section` stands, found by its looks.
+    """Return the number (from 1) of the line that sets `key` in table `section`, or None if it is not found.
 
-    `tomllib` tells no lines of what it has read.
+    `number` (from 0) tells which table, where there are several of that name. The line is searched for in the text,
+    because `tomllib` does not report line numbers of keys.
     """
     header = re.compile(rf"\s*\[+\s*{re.escape(section)}\s*\]+")
     assignment = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")

@@ -1,4 +1,4 @@
-"""The configuration as the rest of the server sees it."""
+"""The settings that a configuration holds, with their defaults."""
 
 import os
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from pi_mjpeg_server.camera.camera import CameraSettings
 
 
 def default_state_folder() -> Path:
-    """Return where state is kept: systemd's StateDirectory, else the XDG state folder."""
+    """Return systemd's StateDirectory of this service (systemd.exec(5)), or else the XDG state folder."""
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
@@ -17,7 +17,7 @@ def default_state_folder() -> Path:
 
 
 def default_password_file() -> Path | None:
-    """Return the file of systemd's credential `mqtt-password`, if the service was given one (systemd.exec(5))."""
+    """Return the file of systemd's credential `mqtt-password` (systemd.exec(5)), or None if there is none."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     file = Path(folder) / "mqtt-password" if folder else None
     return file if file is not None and file.is_file() else None
@@ -25,10 +25,10 @@ def default_password_file() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Section [server]. `public_url` is how others reach this server, when its own address is not that.
+    """Section [server]. `public_url` is the server's address for others, where that is not its own address.
 
-    Without a `host` it listens on all addresses of the machine. `hosts` are names it may be called by beside those
-    it knows itself; `trusted_proxies` are networks; `cors_origins` are those of pages whose scripts may ask here.
+    Without a `host`, it listens on all addresses of the machine. `hosts` are further host names that requests may be
+    for, `trusted_proxies` are IP networks, and `cors_origins` are the origins whose scripts may send requests.
     """
 
     name: str | None = None
@@ -48,7 +48,7 @@ class ServerSettings:
 
     @property
     def scheme(self) -> str:
-        """Return what its own URLs begin with."""
+        """Return the scheme of the server's own URLs: `http` or `https`."""
         return "http" if self.tls_certificate is None else "https"
 
 
@@ -61,9 +61,10 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """Section [mqtt]; without a host there is no MQTT. `discovery` is auto, core, integration or both.
+    """Section [mqtt]. Without a `host`, MQTT is off. `discovery` is auto, core, integration or both.
 
-    `ca_file` stands in for the system's certificate authorities; `client_key` may stand in `client_certificate` too.
+    `ca_file` replaces the system's certificate authorities. `client_certificate` may hold the key too; then there is
+    no `client_key`.
     """
 
     host: str | None = None
@@ -80,7 +81,7 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All of it."""
+    """The whole configuration."""
 
     server: ServerSettings
     auth: AuthSettings

@@ -168,7 +168,7 @@ class MqttClient:
             self._all_acknowledged.set()
             if stable:
                 attempt = 0
-                self._rate_limited_log.forget()
+                self._rate_limited_log.reset()
             if self._rate_limited_log.warn(reason.text, f"MQTT: {self._broker}: {reason.text}; trying again"):
                 self._log_connection = True
             self._listener.disconnected(reason.text)

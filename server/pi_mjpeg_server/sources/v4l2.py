@@ -12,6 +12,7 @@ from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, yuyv
 from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, choose
+from pi_mjpeg_server.sources.webcam_extra import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,7 +139,7 @@ def _require_linuxpy() -> None:
     except ImportError as error:
         missing = error.name or "linuxpy"
         raise SourceError(
-            f"the Python module {missing!r} is missing: install it with: pip install 'linuxpy>=0.25,<0.26'"
+            f"the Python module {missing!r} of the extra [v4l2] is missing; install it with: {install_command()}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The access token: who knows it may watch and command, and every other secret of the server is derived from it."""
+"""The access token: whoever has it may watch and command. The server derives its other secrets from it."""
 
 import hashlib
 import hmac
@@ -7,74 +7,78 @@ import re
 import secrets
 from pathlib import Path
 
+from pi_mjpeg_server.storage.atomic_file import write_atomically
+
 _TOKEN_BYTES = 24
-_FORM = re.compile(r"[!-~]{16,128}")
+_FORMAT = re.compile(r"[!-~]{16,128}")
 
 
 class TokenError(Exception):
-    """The token cannot be used; the message says what to do about it."""
+    """The token file cannot be used; the message says what to do about it."""
 
 
 class AccessToken:
-    """The token in a file that only its owner can read (0600), made when there is none.
+    """The token in a file that only its owner can read (0600).
 
-    A token that another process changes or rotates is taken over at the next look, so nobody has to restart anything.
+    When another process changes or rotates the token, the next access reads the new one: no restart is needed.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the token, or make one. Raises `TokenError` for a file that holds none, `OSError` when it is refused."""
+        """Read the token from `path`; make one if there is no file.
+
+        Raises `TokenError` when the file holds no token, and `OSError` when it cannot be read or written.
+        """
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._version: tuple[int, int] | None = None
         self._value = ""
         if not path.exists():
             new_token(path)
         path.chmod(0o600)
-        self._take(path.read_text(errors="replace"))
+        self._value = self._read()
 
     @property
     def value(self) -> str:
-        """Return the token as it is now."""
+        """Return the present token."""
         try:
-            facts = self._path.stat()
-            if (facts.st_mtime_ns, facts.st_ino) != self._seen:
-                self._seen = (facts.st_mtime_ns, facts.st_ino)
-                self._take(self._path.read_text(errors="replace"))
+            status = self._path.stat()
+            version = status.st_mtime_ns, status.st_ino
+            if version != self._version:
+                self._version = version
+                self._value = self._read()
         except (OSError, TokenError):
-            # Half-written or gone: what was known goes on being good, and nothing else becomes so.
+            # The file is gone or half-written: the token that was read last stays valid, and no other becomes so.
             return self._value
         return self._value
 
     def matches(self, given: str) -> bool:
-        """Tell whether `given` is the token, in a time that says nothing about where they differ."""
+        """Return whether `given` is the token. The time it takes does not tell where they differ."""
         return hmac.compare_digest(self.value.encode(), given.encode(errors="replace"))
 
     def key(self, purpose: str) -> bytes:
-        """Return 32 bytes for one purpose that tell nothing of the token, and change when it is rotated."""
+        """Return a key of 32 bytes for one purpose. It does not reveal the token, and changes when that is rotated."""
         return hmac.new(self.value.encode(), purpose.encode(), hashlib.sha256).digest()
 
     def rotate(self) -> str:
-        """Make a new token: the old one, all logins and all signed URLs end with it."""
+        """Replace the token by a new one and return it. The old token, all logins and all signed URLs are void."""
         self._value = new_token(self._path)
         return self._value
 
-    def _take(self, text: str) -> None:
-        if not _FORM.fullmatch(text.strip()):
+    def _read(self) -> str:
+        text = self._path.read_text(errors="replace").strip()
+        if not _FORMAT.fullmatch(text):
             raise TokenError(
                 f"{self._path} holds no token of 16 to 128 printable characters: `pi-mjpeg token --rotate` makes one"
             )
-        self._value = text.strip()
+        return text
 
 
 def new_token(path: Path) -> str:
-    """Write a new token to `path`, whatever was there, and return it. Raises `OSError` when it is refused."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write a new token to `path`, in place of whatever was there, and return it. Raises `OSError`."""
     value = secrets.token_urlsafe(_TOKEN_BYTES)
-    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{value}\n")
-        if os.geteuid() == 0:
-            # Root rotates the token of a service, whose own user has to read it.
-            folder = path.parent.stat()
-            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-    unfinished.rename(path)
+    owner = None
+    if os.geteuid() == 0 and path.parent.is_dir():
+        # Root rotates the token of a service that runs as another user, and that user has to read it.
+        folder = path.parent.stat()
+        owner = folder.st_uid, folder.st_gid
+    write_atomically(path, f"{value}\n".encode(), owner=owner)
     return value

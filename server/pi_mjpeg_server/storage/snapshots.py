@@ -1,15 +1,10 @@
-"""Kept snapshots: the last few of each camera on disk, each under a URL that is signed and good for it alone."""
+"""Kept snapshots: the newest few of each camera on disk, each under a signed URL that is valid for it alone."""
 
 import asyncio
-import base64
-import contextlib
-import hashlib
-import hmac
 import logging
 import re
 import secrets
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,23 +13,26 @@ from typing import BinaryIO
 from pi_mjpeg_server.camera.camera import CameraUnavailableError
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Frame
+from pi_mjpeg_server.storage.atomic_file import remove_unfinished, write_atomically
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 _LOGGER = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z0-9_]+-\d{8}T\d{9}Z-[0-9a-f]{8}")
 
-_CLOCK_IS_RIGHT_WITHIN = 60
+_CLOCK_TOLERANCE = 60
+"""Seconds by which the clock may be corrected backwards before older snapshots count as from the future."""
 
-KEPT = 20
-"""How many snapshots of each camera are kept; the oldest go first."""
+MAX_PER_CAMERA = 20
+"""How many snapshots of each camera are kept; the oldest are deleted first."""
 
 
 class SnapshotError(Exception):
-    """A snapshot could not be kept, or not be read; the message says why."""
+    """A snapshot cannot be written or read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A kept picture: `path` is its signed path on this server, `time` in seconds since 1970, size in pixels."""
+    """A kept picture. `path` is its signed URL path, `time` in seconds since 1970, `width` and `height` in pixels."""
 
     id: str
     camera: str
@@ -45,38 +43,21 @@ class Snapshot:
     bytes: int
 
 
-class UrlSigner:
-    """Signs paths; a signature is good for one path and until the key changes."""
-
-    def __init__(self, key: Callable[[], bytes]) -> None:
-        """Use the key that `key` returns now: 32 bytes, made of the access token and rotated with it."""
-        self._key = key
-
-    def sign(self, path: str) -> str:
-        """Return the signature of `path`: HMAC-SHA256 in URL-safe base64."""
-        digest = hmac.new(self._key(), path.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-    def is_signed(self, path: str, signature: str) -> bool:
-        """Tell whether `signature` belongs to `path`, in a time that says nothing about where they differ."""
-        return hmac.compare_digest(self.sign(path).encode(), signature.encode(errors="replace"))
-
-
 class SnapshotStore:
     """The folder of kept snapshots."""
 
     def __init__(self, folder: Path, signer: UrlSigner) -> None:
-        """Keep them in `folder`, which is made when the first one comes."""
+        """Keep snapshots in `folder`, which is made with the first one. No other process may write there."""
         self._folder = folder
         self._signer = signer
-        self._writing = threading.Lock()
+        self._lock = threading.Lock()
 
-    async def keep(self, camera: str, frame: Frame) -> Snapshot:
-        """Write a frame to disk, off the loop, and forget the oldest of that camera beyond `KEPT`.
+    async def save(self, camera: str, frame: Frame) -> Snapshot:
+        """Write a frame to disk, off the event loop, and delete the oldest of that camera beyond `MAX_PER_CAMERA`.
 
-        Raises `SnapshotError` when the disk does not take it, and `CameraUnavailableError` when the frame is damaged.
+        Raises `SnapshotError` when it cannot be written, and `CameraUnavailableError` when the frame is damaged.
         """
-        identity = f"{camera}-{_stamp(frame.timestamp)}-{secrets.token_hex(4)}"
+        identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
             width, height = jpeg.size(frame.jpeg)
             await asyncio.to_thread(self._write, camera, identity, frame)
@@ -89,11 +70,11 @@ class SnapshotStore:
         return Snapshot(identity, camera, signed, frame.timestamp, width, height, len(frame.jpeg))
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
-        """Return the file of a snapshot, or `None` when there is none or the signature is not its own.
+        """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
 
-        Raises `SnapshotError` when it is there and cannot be read.
+        Raises `SnapshotError` when the file exists and cannot be read.
         """
-        if not _ID.fullmatch(identity) or not self._signer.is_signed(f"/snapshots/{identity}.jpg", signature):
+        if not _ID.fullmatch(identity) or not self._signer.verify(f"/snapshots/{identity}.jpg", signature):
             return None
         try:
             return await asyncio.to_thread((self._folder / f"{identity}.jpg").open, "rb")
@@ -103,35 +84,28 @@ class SnapshotStore:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
     def _write(self, camera: str, identity: str, frame: Frame) -> None:
-        with self._writing:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Nobody else writes now, so what is unfinished is of a server that was cut off.
-            for path in self._folder.glob(".*"):
-                if _ID.fullmatch(path.name[1:]):
-                    path.unlink()
-            unfinished = self._folder / f".{identity}"
-            try:
-                unfinished.write_bytes(frame.jpeg)
-                unfinished.rename(self._folder / f"{identity}.jpg")
-            except OSError:
-                with contextlib.suppress(OSError):
-                    unfinished.unlink()
-                raise
-            self._forget_oldest(camera, identity, frame.timestamp)
+        with self._lock:
+            remove_unfinished(self._folder)
+            # No fsync: on an SD card it can take longer than everything else that a snapshot needs, and it also waits
+            # for what other programs have written. A power cut loses at most the pictures of the last half minute.
+            write_atomically(self._folder / f"{identity}.jpg", frame.jpeg, sync=False)
+            self._delete_oldest(camera, identity, frame.timestamp)
 
-    def _forget_oldest(self, camera: str, newest: str, now: float) -> None:
+    def _delete_oldest(self, camera: str, newest: str, now: float) -> None:
         paths = self._folder.glob(f"{camera}-*.jpg")
         others = [path for path in paths if _ID.fullmatch(path.stem) and path.stem != newest]
-        # A Pi has no clock of its own: what is of the future was taken before the time was set back.
-        future = f"{camera}-{_stamp(now + _CLOCK_IS_RIGHT_WITHIN)}"
+        # A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it
+        # is older than the rest.
+        future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
         others.sort(key=lambda path: (path.stem < future, path.stem))
         try:
-            for path in others[: max(0, len(others) + 1 - KEPT)]:
+            for path in others[: max(0, len(others) + 1 - MAX_PER_CAMERA)]:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            _LOGGER.warning("old snapshots of %s stay: %s", camera, error)
+            _LOGGER.warning("old snapshots of %s cannot be deleted: %s", camera, error)
 
 
-def _stamp(timestamp: float) -> str:
+def _time_in_id(timestamp: float) -> str:
+    """Return seconds since 1970 as ids hold them: UTC with milliseconds, sorted as text as in time."""
     taken = datetime.fromtimestamp(timestamp, UTC)
     return f"{taken:%Y%m%dT%H%M%S}{taken.microsecond // 1000:03}Z"

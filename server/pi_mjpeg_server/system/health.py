@@ -1,4 +1,4 @@
-"""How the machine is: its temperature, and whether it is held back by too little power or too much heat."""
+"""The health of the machine: its temperature, and whether low voltage or heat slows it down."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 _THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 _THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _BITS = {0: "under_voltage", 1: "frequency_capped", 2: "throttled", 3: "soft_temperature_limit"}
-"""What the Raspberry Pi's firmware says of now, by bit (`vcgencmd get_throttled`); bits 16 to 19 say it of the past."""
+"""The bits of `vcgencmd get_throttled` that describe the present; bits 16 to 19 say the same of the past."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Degrees Celsius, and what holds the processor back now; each `None` on a machine that does not tell."""
+    """`temperature` in degrees Celsius, and the reasons in `throttled`; None for what the machine does not report."""
 
     temperature: float | None = None
     throttled: tuple[str, ...] | None = None
 
 
 def measure(thermal: Path = _THERMAL, throttled: Path = _THROTTLED) -> Health:
-    """Ask the kernel, which asks the firmware: a few milliseconds that the event loop should not spend."""
+    """Return the present health. Call it in a thread: the kernel asks the firmware, which takes some milliseconds."""
     return Health(_temperature(thermal), _throttled(throttled))
 
 

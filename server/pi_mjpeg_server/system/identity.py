@@ -1,4 +1,4 @@
-"""Who this server is: an id that outlives names and addresses, and what machine it runs on."""
+"""The identity of this server: an id that does not change with its name or address, and the machine it runs on."""
 
 import hashlib
 import hmac
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_mjpeg_server import VERSION
+from pi_mjpeg_server.storage.atomic_file import write_atomically
 
 _MACHINE_ID = Path("/etc/machine-id")
 _MODEL = Path("/proc/device-tree/model")
@@ -18,7 +19,7 @@ _PURPOSE = b"pi_mjpeg node id"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`node` is the id in topics and in Home Assistant, `mac` that of the first real network interface."""
+    """`node` is the id in MQTT topics and in Home Assistant. `mac` is that of the first hardware network interface."""
 
     node: str
     name: str
@@ -28,29 +29,29 @@ class Identity:
 
 
 def identify(name: str | None, state_folder: Path) -> Identity:
-    """Find out who this machine is; `name` stands in for its host name.
+    """Return the identity of this server; the default of `name` is the host name.
 
-    The node id is derived from the machine id by HMAC, because the machine id itself is not to be shown to a network
-    (machine-id(5)). A machine without one gets an id of its own in the state folder.
+    The node id is an HMAC of the machine id, because the machine id itself must not be exposed to a network
+    (machine-id(5)). For a machine that has none, a random id is kept in the state folder. Raises `OSError` when that
+    cannot be written.
     """
-    secret = _read(_MACHINE_ID) or _own_id(state_folder / "machine-id")
+    secret = _read(_MACHINE_ID) or _stored_id(state_folder / "machine-id")
     node = hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).hexdigest()[:12]
-    # Only a board has a device tree; the contract wants some text of every machine.
+    # A PC has no device tree, but the MQTT contract requires a model.
     model = _read(_MODEL) or f"{platform.system()} {platform.machine()}"
     return Identity(node, name or socket.gethostname(), model, _mac())
 
 
-def _own_id(path: Path) -> str:
+def _stored_id(path: Path) -> str:
     known = _read(path)
     if known is None:
         known = secrets.token_hex(16)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(known)
+        write_atomically(path, known.encode())
     return known
 
 
 def _mac() -> str | None:
-    """Return the address of the first interface that is a piece of hardware, cable before radio."""
+    """Return the MAC address of the first hardware interface, Ethernet before Wi-Fi (names that begin with w)."""
     if not _INTERFACES.is_dir():
         return None
     for interface in sorted(_INTERFACES.iterdir(), key=lambda path: (path.name.startswith("w"), path.name)):

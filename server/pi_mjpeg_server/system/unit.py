@@ -1,4 +1,4 @@
-"""The text of the systemd unit: a pure function of where things are on this machine."""
+"""The text of the systemd unit: a pure function of its settings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 
 NAME = "pi-mjpeg.service"
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108  (named, not used)
-_FIRST_FREE_PORT = 1024
+_FIRST_UNPRIVILEGED_PORT = 1024
 
 _UNIT = """\
 # Written by `pi-mjpeg install-service`, which overwrites it. What you add with `systemctl edit pi-mjpeg` stays.
@@ -18,7 +18,7 @@ Description=Raspberry Pi cameras for Home Assistant (pi-mjpeg)
 Documentation=https://github.com/pi-mjpeg/pi_mjpeg
 Wants=network-online.target
 After=network-online.target
-# A camera may be away for a week: try for ever.
+# A camera may be unplugged for a week: never stop restarting.
 StartLimitIntervalSec=0
 
 [Service]
@@ -29,30 +29,30 @@ WatchdogSec=60
 TimeoutStopSec=20
 Restart=always
 RestartSec=5
-# Bad configuration: trying again would not help.
+# Bad configuration: a restart would not help.
 RestartPreventExitStatus=78
 
-# A user of its own that exists while the service runs. systemd reads the files below as root and hands it copies.
+# The service runs as a user that exists only meanwhile. systemd reads the credentials as root and passes copies.
 DynamicUser=yes
 SupplementaryGroups=video
 StateDirectory=pi-mjpeg
 StateDirectoryMode=0700
 Environment=PI_MJPEG_STATE_DIR=%S/pi-mjpeg
-{files}UMask=0077
+{credentials}UMask=0077
 
-# The machine's other work goes first.
+# Other programs of this machine take precedence.
 Nice=5
 CPUWeight=50
-# It does nothing where the kernel's command line says cgroup_disable=memory, as a Pi's firmware has it by default.
+# Without effect where the kernel's command line has cgroup_disable=memory, as a Pi's firmware sets by default.
 MemoryMax=75%
 
-# Cameras and the memory they share, and no other device.
+# Only cameras and the memory that they share with other devices.
 DevicePolicy=closed
 DeviceAllow=char-video4linux rw
 DeviceAllow=char-media rw
 DeviceAllow=char-dma_heap rw
 
-# The system is read-only, and homes are empty but for what the program is made of.
+# The system is read-only. Of the home folders, only what the program needs is visible.
 ProtectSystem=strict
 {homes}PrivateTmp=yes
 ProtectProc=invisible
@@ -73,7 +73,7 @@ AmbientCapabilities={capability}
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-# A camera driver that asks for more is told no, and not killed.
+# A camera driver that makes another system call gets an error, and is not killed.
 SystemCallErrorNumber=EPERM
 
 [Install]
@@ -82,40 +82,40 @@ WantedBy=multi-user.target
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a unit is written from; all paths are absolute.
+class UnitSettings:
+    """What differs from one unit to another. All paths are absolute.
 
-    `command` is the program with its arguments. `files` are those that only root need be able to read, by the
-    environment variable that names each to the server. `code` are the folders the program is made of, and others
-    that it reads. `port` is the one it listens on.
+    `command` is the program with its arguments (ExecStart). `credentials` are files that only root needs to be able to
+    read (LoadCredential), by the environment variable through which the server finds each. `read_only_paths` are the
+    folders that hold the program, and others that it reads (BindReadOnlyPaths). `port` is the port it listens on.
     """
 
     command: Sequence[str]
-    files: Mapping[str, Path] = field(default_factory=dict)
-    code: Sequence[Path] = ()
+    credentials: Mapping[str, Path] = field(default_factory=dict)
+    read_only_paths: Sequence[Path] = ()
     port: int = 8000
 
 
-def unit(facts: Facts) -> str:
-    """Return the text of the unit. What Facts hold is quoted as systemd.syntax(7) and systemd.service(5) tell."""
-    files = "".join(
-        f"LoadCredential={_credential(variable)}:{_specifiers(str(path))}\n"
+def unit_text(settings: UnitSettings) -> str:
+    """Return the text of the unit, with every value quoted as systemd.syntax(7) and systemd.service(5) require."""
+    credentials = "".join(
+        f"LoadCredential={_credential(variable)}:{_escape_specifiers(str(path))}\n"
         f"Environment={variable}=%d/{_credential(variable)}\n"
-        for variable, path in facts.files.items()
+        for variable, path in settings.credentials.items()
     )
-    shown = sorted({path for path in facts.code if is_hidden(path)})
-    binds = "".join(f"BindReadOnlyPaths={_bound(path)}\n" for path in shown)
-    program, *arguments = facts.command
+    visible = sorted({path for path in settings.read_only_paths if is_hidden(path)})
+    binds = "".join(f"BindReadOnlyPaths={_bind_path(path)}\n" for path in visible)
+    program, *arguments = settings.command
     return _UNIT.format(
-        command=" ".join([_word(program), *(_word(argument).replace("$", "$$") for argument in arguments)]),
-        files=files,
-        homes=f"ProtectHome=tmpfs\n{binds}" if shown else "ProtectHome=yes\n",
-        capability="CAP_NET_BIND_SERVICE" if facts.port < _FIRST_FREE_PORT else "",
+        command=" ".join([_quote(program), *(_quote(argument).replace("$", "$$") for argument in arguments)]),
+        credentials=credentials,
+        homes=f"ProtectHome=tmpfs\n{binds}" if visible else "ProtectHome=yes\n",
+        capability="CAP_NET_BIND_SERVICE" if settings.port < _FIRST_UNPRIVILEGED_PORT else "",
     )
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether the unit's service sees a path only when it is shown to it by name."""
+    """Return whether the service sees `path` only if the unit makes it visible (ProtectHome, PrivateTmp)."""
     return any(path.is_relative_to(hidden) for hidden in _HIDDEN)
 
 
@@ -123,18 +123,18 @@ def _credential(variable: str) -> str:
     return variable.removeprefix("PI_MJPEG_").lower().replace("_", "-")
 
 
-def _specifiers(text: str) -> str:
+def _escape_specifiers(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _word(text: str) -> str:
-    text = _specifiers(text)
-    if _PLAIN.fullmatch(text):
+def _quote(text: str) -> str:
+    text = _escape_specifiers(text)
+    if _UNQUOTED.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _bound(path: Path) -> str:
-    """Return a path for systemd to take apart twice: into words, then at colons."""
-    text = re.sub(r"""([\\"':])""", r"\\\1", _specifiers(str(path)))
+def _bind_path(path: Path) -> str:
+    """Return a path quoted for BindReadOnlyPaths, which systemd splits twice: into words, then at colons."""
+    text = re.sub(r"""([\\"':])""", r"\\\1", _escape_specifiers(str(path)))
     return f'"{text}"' if " " in text else text

@@ -1,4 +1,4 @@
-"""The configuration: three places, one schema, and a sentence for each mistake."""
+"""The configuration comes from three places and is validated in one way; each mistake has a message of its own."""
 
 import itertools
 import tomllib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
-from pi_mjpeg_server.config.schema import SECTIONS
+from pi_mjpeg_server.config.validators import SECTIONS
 
 
 def from_text(folder: Path, text: str) -> Configuration:
@@ -15,7 +15,7 @@ def from_text(folder: Path, text: str) -> Configuration:
     return load(file, {}, {})
 
 
-def test_nothing_at_all_is_a_configuration() -> None:
+def test_the_defaults_are_a_configuration() -> None:
     configuration = load(None, {}, {})
     assert configuration.server.port == 8000
     assert configuration.auth.mode == "token"
@@ -23,7 +23,7 @@ def test_nothing_at_all_is_a_configuration() -> None:
     assert [(camera.id, camera.source) for camera in configuration.cameras] == [("camera", "auto")]
 
 
-def test_a_file_of_everything(tmp_path: Path) -> None:
+def test_a_file_may_set_every_key(tmp_path: Path) -> None:
     configuration = from_text(
         tmp_path,
         """
@@ -86,13 +86,13 @@ def test_a_file_of_everything(tmp_path: Path) -> None:
     assert (second.id, second.name) == ("camera_2", "Camera 2")
 
 
-def test_the_brokers_port_follows_tls() -> None:
+def test_the_default_port_of_the_broker_depends_on_tls() -> None:
     assert load(None, {}, {}).mqtt.port == 1883
     assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {}).mqtt.port == 8883
     assert load(None, {"PI_MJPEG_MQTT_TLS": "true"}, {"--mqtt-port": "1"}).mqtt.port == 1
 
 
-def test_a_systemd_credential_is_the_brokers_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mqtt_password_may_be_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file is None
     (tmp_path / "mqtt-password").write_text("secret")
@@ -100,7 +100,7 @@ def test_a_systemd_credential_is_the_brokers_password(tmp_path: Path, monkeypatc
     assert load(None, {}, {}).mqtt.password_file is None
 
 
-def test_the_documented_configuration_names_every_key_and_is_one(tmp_path: Path) -> None:
+def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
     documented = page.partition("```toml\n")[2].partition("```")[0]
     from_text(tmp_path, documented)
@@ -110,7 +110,7 @@ def test_the_documented_configuration_names_every_key_and_is_one(tmp_path: Path)
         assert set(table) == set(keys), section
 
 
-def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) -> None:
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[server]\nport = 1\n[mqtt]\nport = 1\nhost = 'file'\n[[camera]]\nfps = 1\n")
     environment = {"PI_MJPEG_PORT": "2", "PI_MJPEG_MQTT_PORT": "2", "PI_MJPEG_FPS": "2.5"}
@@ -147,6 +147,7 @@ def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) ->
             )
         ),
         ("[server]\ntls_key = 'key.pem'\n", ["tls_certificate and tls_key belong together"]),
+        ("[server]\nstate_dir = '~nobody-of-this-name/x'\n", ["line 2", "state_dir", "no user"]),
         ("[auth]\nmode = 'password'\n", ["line 2", "one of: token, none"]),
         ("[servr]\n", ["'servr'", "did you mean 'server'?"]),
         ("[[server]]\n", ["[server]"]),
@@ -176,7 +177,7 @@ def test_a_flag_beats_the_environment_and_that_beats_the_file(tmp_path: Path) ->
         ("[server\n", ["line 1"]),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: list[str]) -> None:
+def test_the_message_about_a_mistake_names_its_place(tmp_path: Path, text: str, words: list[str]) -> None:
     with pytest.raises(ConfigurationError) as raised:
         from_text(tmp_path, text)
     for word in ["config.toml", *words]:
@@ -193,7 +194,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, words: list
         ({}, {"--mqtt-discovery": "x"}, ["--mqtt-discovery", "one of"]),
     ],
 )
-def test_a_mistake_outside_the_file_names_the_flag_or_the_variable(
+def test_the_message_about_a_mistake_names_the_flag_or_the_variable(
     environment: dict[str, str], flags: dict[str, str], words: list[str]
 ) -> None:
     with pytest.raises(ConfigurationError) as raised:

@@ -10,7 +10,8 @@ from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
-from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
+from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
 
 from tests.server.support.scripted_camera import NODE, until

@@ -12,7 +12,8 @@ from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
-from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
+from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
 
 from tests.server.support.mqtt_server import CLAIM

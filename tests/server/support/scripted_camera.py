@@ -18,7 +18,8 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
-from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
+from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
 from pi_mjpeg_server.web.transport.listen import listening
 from PIL import Image

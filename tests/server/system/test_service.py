@@ -1,4 +1,4 @@
-"""The systemd unit, and its way into a system and out of it. systemd's own programs judge it."""
+"""The systemd unit, and how it is installed and removed. systemd's own programs verify it."""
 
 import os
 import re
@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.system import service
-from pi_mjpeg_server.system.unit import Facts, unit
+from pi_mjpeg_server.system.unit import UnitSettings, unit_text
 from workbench.programs import program
 
-PLAIN = Facts(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])
+PLAIN = UnitSettings(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])
 ODD = Path('/home/pi/50% of "it\'s": a\\b $HOME')
 UNITS = "etc/systemd/system"
 WANTED = f"{UNITS}/multi-user.target.wants/pi-mjpeg.service"
 
 
 def analysed(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Let systemd-analyze read a unit.
+    """Run systemd-analyze on a unit.
 
-    As a user's unit, because only root may have it pretend to be the system's; the lines mean the same. The targets
-    that the unit names stand in for a system's, so that what is installed here says nothing about the unit.
+    It is analysed as a user's unit, because only root can analyse a system's; the settings mean the same. The targets
+    that it names are empty ones, so that the units of this machine do not influence the result.
     """
     (file := folder / "pi-mjpeg.service").write_text(text)
     (units := folder / "units").mkdir()
@@ -41,81 +41,87 @@ def lines(text: str, key: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "settings",
     [
-        Facts([sys.executable, "run"]),
-        Facts([sys.executable, "run", f"--name={ODD}", "--host=::1", ";", ""], {"PI_MJPEG_CONFIG": ODD}, [ODD], 80),
+        UnitSettings([sys.executable, "run"]),
+        UnitSettings(
+            [sys.executable, "run", f"--name={ODD}", "--host=::1", ";", ""], {"PI_MJPEG_CONFIG": ODD}, [ODD], 80
+        ),
     ],
 )
-def test_systemd_understands_every_line_of_the_unit(tmp_path: Path, facts: Facts) -> None:
-    done = analysed(tmp_path, unit(facts), "verify")
+def test_systemd_understands_every_line_of_the_unit(tmp_path: Path, settings: UnitSettings) -> None:
+    done = analysed(tmp_path, unit_text(settings), "verify")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_test_above_would_see_a_wrong_line(tmp_path: Path) -> None:
-    wrong = unit(Facts([sys.executable, "run"])).replace("ProtectSystem=strict", "ProtectSystem=very")
+    wrong = unit_text(UnitSettings([sys.executable, "run"])).replace("ProtectSystem=strict", "ProtectSystem=very")
     assert "ignoring: very" in analysed(tmp_path, wrong, "verify").stderr
 
 
 def test_the_unit_is_hardened(tmp_path: Path) -> None:
-    done = analysed(tmp_path, unit(PLAIN), "security", "--offline=true")
+    done = analysed(tmp_path, unit_text(PLAIN), "security", "--offline=true")
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert exposure is not None, done.stdout + done.stderr
     # As the system's unit it is 1.8 (systemd 252); a user's cannot have all of the same.
     assert float(exposure[1]) <= 2.0
 
 
-def test_words_reach_the_program_as_they_were_given() -> None:
-    text = unit(Facts(["/opt/a b/pi-mjpeg", "run", f"--name={ODD}", "--size=640x480"]))
+def test_arguments_reach_the_program_unchanged() -> None:
+    text = unit_text(UnitSettings(["/opt/a b/pi-mjpeg", "run", f"--name={ODD}", "--size=640x480"]))
     assert lines(text, "ExecStart") == [
         r'"/opt/a b/pi-mjpeg" run "--name=/home/pi/50%% of \"it\'s\": a\\b $$HOME" --size=640x480'.replace(r"\'", "'")
     ]
 
 
-def test_a_program_below_a_home_is_shown_and_the_rest_of_the_home_is_not() -> None:
-    text = unit(Facts(PLAIN.command, code=[Path("/home/pi/venv"), Path("/usr"), Path("/home/pi/a:b c"), Path("/opt")]))
+def test_of_a_home_folder_only_the_program_is_visible() -> None:
+    text = unit_text(
+        UnitSettings(
+            PLAIN.command, read_only_paths=[Path("/home/pi/venv"), Path("/usr"), Path("/home/pi/a:b c"), Path("/opt")]
+        )
+    )
     assert lines(text, "ProtectHome") == ["tmpfs"]
     assert lines(text, "BindReadOnlyPaths") == [r'"/home/pi/a\:b c"', "/home/pi/venv"]
-    assert lines(unit(PLAIN), "ProtectHome") == ["yes"]
-    assert "BindReadOnlyPaths" not in unit(PLAIN)
+    assert lines(unit_text(PLAIN), "ProtectHome") == ["yes"]
+    assert "BindReadOnlyPaths" not in unit_text(PLAIN)
 
 
 @pytest.mark.parametrize(("port", "capability"), [(8000, ""), (1024, ""), (1023, "CAP_NET_BIND_SERVICE")])
-def test_a_low_port_and_nothing_else_is_a_privilege(port: int, capability: str) -> None:
-    text = unit(Facts(PLAIN.command, port=port))
+def test_a_port_below_1024_is_the_only_reason_for_a_capability(port: int, capability: str) -> None:
+    text = unit_text(UnitSettings(PLAIN.command, port=port))
     assert lines(text, "CapabilityBoundingSet") == lines(text, "AmbientCapabilities") == [capability]
 
 
-def test_the_service_is_this_program_with_the_options_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_service_runs_this_program_with_the_flags_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     flags = {"--name": "Garden", "--port": "8001", "--mqtt-host": None}
     configuration = load(None, {}, flags)
     monkeypatch.setattr(sys, "argv", ["/somewhere/pi_mjpeg_server/__main__.py"])
-    facts = service.facts(configuration, None, flags)
-    assert facts.command == [sys.executable, "-m", "pi_mjpeg_server", "run", "--name=Garden", "--port=8001"]
-    assert facts.port == 8001
+    settings = service.unit_settings(configuration, None, flags)
+    assert settings.command == [sys.executable, "-m", "pi_mjpeg_server", "run", "--name=Garden", "--port=8001"]
+    assert settings.port == 8001
     (script := tmp_path / "venv" / "pi-mjpeg").parent.mkdir()
     script.touch()
     (link := tmp_path / "pi-mjpeg").symlink_to(script)
     monkeypatch.setattr(sys, "argv", [str(link)])
-    assert service.facts(configuration, None, {}).command == [str(script), "run"]
+    assert service.unit_settings(configuration, None, {}).command == [str(script), "run"]
 
 
-def test_the_service_may_read_what_it_is_made_of_and_the_pictures_it_plays(tmp_path: Path) -> None:
+def test_the_service_can_read_its_program_and_the_pictures_it_plays(tmp_path: Path) -> None:
     (pictures := tmp_path / "pictures").mkdir()
     configuration = load(None, {}, {"--source": "files", "--device": str(pictures)})
-    code = service.facts(configuration, None, {}).code
+    code = service.unit_settings(configuration, None, {}).read_only_paths
     for needed in (sys.prefix, sys.base_prefix, service.__file__, pictures):
         assert any(Path(needed).resolve().is_relative_to(shown.resolve()) for shown in code), needed
     within = load(None, {}, {"--source": "files", "--device": str(Path(sys.prefix, "lib"))})
-    assert Path(sys.prefix, "lib") not in service.facts(within, None, {}).code
+    assert Path(sys.prefix, "lib") not in service.unit_settings(within, None, {}).read_only_paths
 
 
-def test_the_service_finds_its_configuration_and_its_secrets_where_systemd_puts_them(tmp_path: Path) -> None:
+def test_the_service_gets_its_configuration_and_its_secrets_as_credentials(tmp_path: Path) -> None:
     (password := tmp_path / "password").write_text("secret")
     (file := tmp_path / "pi.toml").write_text(
         f"[server]\nstate_dir = '/nowhere'\n[mqtt]\nhost = 'broker'\nusername = 'me'\npassword_file = '{password}'\n"
     )
-    text = unit(service.facts(load(file, {}, {}), file, {}))
+    text = unit_text(service.unit_settings(load(file, {}, {}), file, {}))
     (credentials := tmp_path / "credentials").mkdir()
     for line in lines(text, "LoadCredential"):
         name, _, path = line.partition(":")
@@ -132,26 +138,26 @@ def test_the_service_finds_its_configuration_and_its_secrets_where_systemd_puts_
     assert configuration.server.state_dir == Path("/var/lib/pi-mjpeg")
 
 
-def test_a_file_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_configuration_error(tmp_path: Path) -> None:
     flags = {"--mqtt-username": "me", "--mqtt-password-file": str(tmp_path / "none")}
     with pytest.raises(ConfigurationError, match="there is no file"):
-        service.facts(load(None, {}, flags), None, flags)
+        service.unit_settings(load(None, {}, flags), None, flags)
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the root folder of a system that does not run, and have systemctl on PATH."""
+    """Return the root folder of a system that does not run, with systemctl on PATH."""
     monkeypatch.setenv("PATH", f"{program('systemctl').parent}:{os.environ['PATH']}")
     (path := tmp_path / "root").mkdir()
     return path
 
 
-def test_a_service_comes_into_a_system_that_does_not_run_and_goes_again(root: Path) -> None:
+def test_a_service_is_installed_in_a_system_that_does_not_run_and_removed(root: Path) -> None:
     for _ in range(2):
         said = service.install(PLAIN, root)
         assert "when the machine does" in said
         assert "token --state-dir /var/lib/pi-mjpeg" in said
-        assert (root / UNITS / "pi-mjpeg.service").read_text() == unit(PLAIN)
+        assert (root / UNITS / "pi-mjpeg.service").read_text() == unit_text(PLAIN)
         assert stat.S_IMODE((root / UNITS / "pi-mjpeg.service").stat().st_mode) == 0o644
         assert (root / WANTED).is_symlink()
     assert "Removed" in service.remove(root)
@@ -161,7 +167,7 @@ def test_a_service_comes_into_a_system_that_does_not_run_and_goes_again(root: Pa
 
 @pytest.fixture
 def calls(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the system look as if it runs; return a file of what its systemctl is told. The first start fails."""
+    """Make the system look booted; return the file that its systemctl writes its calls to. The first start fails."""
     (root / "run/systemd/system").mkdir(parents=True)
     (folder := root.parent / "bin").mkdir()
     said = root.parent / "calls"
@@ -174,7 +180,7 @@ def calls(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return said
 
 
-def test_in_a_system_that_runs_the_service_starts_at_once(root: Path, calls: Path) -> None:
+def test_in_a_running_system_the_service_starts_at_once(root: Path, calls: Path) -> None:
     with pytest.raises(service.ServiceError, match=r"(?s)restart pi-mjpeg.*no such luck.*journalctl"):
         service.install(PLAIN, root)
     assert "The service runs" in service.install(PLAIN, root)
@@ -184,26 +190,27 @@ def test_in_a_system_that_runs_the_service_starts_at_once(root: Path, calls: Pat
     assert calls.read_text().splitlines() == [*started, *started, *stopped]
 
 
-def test_a_system_without_systemd_is_told_so_and_left_as_it_was(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_systemd_there_is_an_error_and_nothing_is_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(root))
     with pytest.raises(service.ServiceError, match="no systemctl"):
         service.install(PLAIN, root)
     assert list(root.iterdir()) == []
 
 
-def test_a_program_that_the_service_could_not_read_is_not_installed(root: Path, tmp_path: Path) -> None:
+def test_a_program_that_the_service_cannot_read_is_not_installed(root: Path, tmp_path: Path) -> None:
     (closed := tmp_path / "venv").mkdir(mode=0o700)
     with pytest.raises(service.ServiceError, match=f"chmod o\\+rx {re.escape(str(closed))}"):
-        service.install(Facts(PLAIN.command, code=[closed]), root)
+        service.install(UnitSettings(PLAIN.command, read_only_paths=[closed]), root)
     assert list(root.iterdir()) == []
 
 
 def pi_mjpeg(*arguments: str | Path, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end; `before` is Python that it runs when all is imported.
+    """Run the command and return how it ended; `before` is Python code that runs when all is imported.
 
     It finds no systemctl, so that a broken test never installs anything on the machine it runs on.
     """
-    script = f"import os, sys\nfrom pi_mjpeg_server.cli import main\n{before}\nsys.exit(main())"
+    imports = "import os, sys\nfrom pi_mjpeg_server.cli import main\nfrom pi_mjpeg_server.system import service\n"
+    script = f"{imports}from pi_mjpeg_server.sources import webcam_extra\n{before}\nsys.exit(main())"
     command = [sys.executable, "-c", script, "install-service", *map(str, arguments)]
     return subprocess.run(  # noqa: S603
         command,
@@ -215,7 +222,7 @@ def pi_mjpeg(*arguments: str | Path, before: str = "", **environment: str) -> su
     )
 
 
-def test_print_shows_the_unit_and_nothing_else(tmp_path: Path) -> None:
+def test_print_prints_the_unit_and_nothing_else(tmp_path: Path) -> None:
     (file := tmp_path / "pi.toml").write_text("[server]\nport = 80\n")
     done = pi_mjpeg("--print", "--config", file, "--quality", "70", PI_MJPEG_PORT="not of the service")
     assert done.returncode == 0
@@ -225,7 +232,7 @@ def test_print_shows_the_unit_and_nothing_else(tmp_path: Path) -> None:
     assert lines(done.stdout, "ExecStart") == [f"{sys.executable} -m pi_mjpeg_server run --quality=70"]
 
 
-def test_a_bad_configuration_never_becomes_a_service(tmp_path: Path) -> None:
+def test_a_bad_configuration_is_not_installed(tmp_path: Path) -> None:
     (file := tmp_path / "pi.toml").write_text("[server]\nprot = 80\n")
     assert pi_mjpeg("--config", file).returncode == 78
     assert pi_mjpeg("--print", "--config", file).returncode == 78
@@ -233,7 +240,7 @@ def test_a_bad_configuration_never_becomes_a_service(tmp_path: Path) -> None:
     assert pi_mjpeg("--state-dir", tmp_path).returncode == 2
 
 
-def test_who_is_not_root_is_told_what_to_type() -> None:
+def test_without_root_the_message_has_the_sudo_command() -> None:
     nobody = "if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid(65534)\n    os.setuid(65534)\n"
     done = pi_mjpeg("--name", "a b", before=nobody)
     assert done.returncode == 1

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from pi_mjpeg_server.camera.camera import State
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.storage.access_token import AccessToken
-from pi_mjpeg_server.storage.snapshots import UrlSigner
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 from tests.server.support.raw_http import connected
 from tests.server.support.request_strategies import KEPT, SESSION, SIGNATURE, TOKEN, requests
@@ -110,16 +112,21 @@ def overheard() -> Iterator[list[str]]:
 @pytest.mark.parametrize("locked", [False, True], ids=["open", "locked"])
 async def test_no_request_makes_an_internal_error_or_leaves_anything_behind(
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     locked: bool,  # noqa: FBT001  (a parameter of pytest's)
 ) -> None:
     drawn: list[bytes] = []
 
-    @seed(20261122)
+    @seed(4)
     @settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(requests())
     def draw(request: bytes) -> None:
         drawn.append(request)
 
+    # Hypothesis also draws constants that it finds in the code under test: with the same seed, each edit of that code
+    # would make other requests, and whether every status below is seen would depend on luck. The seed is one that
+    # reaches them all.
+    monkeypatch.setattr(providers, "_get_local_constants", Constants)
     await asyncio.to_thread(draw)
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "snapshots").mkdir()
@@ -199,7 +206,7 @@ _TOML = st.one_of(
 )
 
 
-@seed(20261122)
+@seed(4)
 @settings(max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(_SECTIONS, st.booleans(), st.lists(st.tuples(_SETTINGS, _TOML), max_size=3)), max_size=3),

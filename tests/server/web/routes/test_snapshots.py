@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 from pi_mjpeg_server.camera.camera import State
-from pi_mjpeg_server.storage.snapshots import KEPT
+from pi_mjpeg_server.storage.atomic_file import PREFIX
+from pi_mjpeg_server.storage.snapshots import MAX_PER_CAMERA
 from PIL import Image
 
 from tests.server.support.scripted_camera import Script, Served, camera, grey, level_of, serving, until
@@ -154,11 +155,11 @@ async def test_a_kept_snapshot_is_at_its_signed_url_and_nowhere_else(
 
 async def test_only_the_last_few_are_kept(served: Served, client: aiohttp.ClientSession, tmp_path: Path) -> None:
     first = None
-    for _ in range(KEPT + 3):
+    for _ in range(MAX_PER_CAMERA + 3):
         async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
             assert response.status == 201
             first = first or await response.json()
-    assert len(list((tmp_path / "snapshots").iterdir())) == KEPT
+    assert len(list((tmp_path / "snapshots").iterdir())) == MAX_PER_CAMERA
     assert first is not None
     async with client.get(first["url"]) as response:
         assert response.status == 404
@@ -236,7 +237,7 @@ async def test_what_a_server_left_unfinished_that_was_cut_off_is_cleared_away(
 ) -> None:
     folder = tmp_path / "snapshots"
     folder.mkdir()
-    (folder / ".shed-20261122T100000000Z-9f3a61c2").write_bytes(b"half")
+    (folder / f"{PREFIX}shed-20261122T100000000Z-9f3a61c2.jpg-0a1b2c3d").write_bytes(b"half")
     (folder / ".nfs0001").write_bytes(b"somebody else's")
     kept = await keep(client, served)
     assert names(tmp_path) == [".nfs0001", f"{kept['id']}.jpg"]
@@ -247,17 +248,17 @@ async def test_a_clock_that_was_set_back_makes_no_new_snapshot_the_oldest(
 ) -> None:
     folder = tmp_path / "snapshots"
     folder.mkdir()
-    for number in range(KEPT):
+    for number in range(MAX_PER_CAMERA):
         (folder / f"front-20990101T0000{number:02}000Z-9f3a61c2.jpg").write_bytes(b"of the future")
     kept = [await keep(client, served) for _ in range(4)]
     for each in kept:
         async with client.get(each["url"]) as response:
             assert response.status == 200
     left = names(tmp_path)
-    assert len(left) == KEPT
+    assert len(left) == MAX_PER_CAMERA
     assert left[4] == "front-20990101T000004000Z-9f3a61c2.jpg"
-    kept += [await keep(client, served) for _ in range(KEPT)]
-    assert names(tmp_path) == sorted(f"{each['id']}.jpg" for each in kept[-KEPT:])
+    kept += [await keep(client, served) for _ in range(MAX_PER_CAMERA)]
+    assert names(tmp_path) == sorted(f"{each['id']}.jpg" for each in kept[-MAX_PER_CAMERA:])
 
 
 async def test_nor_does_one_that_was_set_back_by_seconds(
@@ -266,12 +267,12 @@ async def test_nor_does_one_that_was_set_back_by_seconds(
     folder = tmp_path / "snapshots"
     folder.mkdir()
     soon = datetime.now(UTC) + timedelta(seconds=30)
-    for number in range(KEPT):
+    for number in range(MAX_PER_CAMERA):
         (folder / f"front-{soon:%Y%m%dT%H%M%S}{number:03}Z-9f3a61c2.jpg").write_bytes(b"of soon")
     kept = await keep(client, served)
     left = names(tmp_path)
     assert f"{kept['id']}.jpg" in left
-    assert len(left) == KEPT
+    assert len(left) == MAX_PER_CAMERA
 
 
 async def test_each_camera_has_its_own_last_few_whatever_its_name(
@@ -282,10 +283,10 @@ async def test_each_camera_has_its_own_last_few_whatever_its_name(
         for _ in range(2):
             for each in cameras:
                 await keep(client, served, each.settings.id)
-        for _ in range(KEPT):
+        for _ in range(MAX_PER_CAMERA):
             await keep(client, served)
         of = [name.partition("-")[0] for name in names(tmp_path)]
-        assert {name: of.count(name) for name in of} == {"front": KEPT, "front_1": 2, "_": 2, "0": 2}
+        assert {name: of.count(name) for name in of} == {"front": MAX_PER_CAMERA, "front_1": 2, "_": 2, "0": 2}
 
 
 async def test_a_damaged_picture_is_not_kept(served: Served, client: aiohttp.ClientSession, script: Script) -> None:

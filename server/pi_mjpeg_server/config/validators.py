@@ -1,4 +1,8 @@
-"""What each key may hold; every refusal is a sentence."""
+"""What each key of the configuration may hold.
+
+A validator returns the value as the server uses it, or raises `ValueError` with the end of a sentence that begins with
+the key's name, such as "has to be true or false".
+"""
 
 import ipaddress
 import re
@@ -7,45 +11,45 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import voluptuous as vol
-
 _ID = re.compile(r"[a-z0-9_]{1,64}")
 _TOPIC_LEVEL = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
-_USUAL_PORT = re.compile(r"http:.*:80|https:.*:443")
+_DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
 _MAX_TEXT = 200
 _MAX_LIST = 32
 _MAX_VIEWERS = 1000
+
+Validator = Callable[[object], Any]
 
 
 def text(value: object) -> str:
     """Accept a line of text of a sensible length, without control characters."""
     if not isinstance(value, str) or not value or len(value) > _MAX_TEXT or not value.isprintable():
-        raise vol.Invalid(f"has to be a text of 1 to {_MAX_TEXT} printable characters in quotes")
+        raise ValueError(f"has to be a text of 1 to {_MAX_TEXT} printable characters in quotes")
     return value
 
 
 def camera_id(value: object) -> str:
-    """Accept what may stand in a URL and a topic."""
+    """Accept what may stand in a URL and in an MQTT topic."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise vol.Invalid("has to be made of a-z, 0-9 and _ (at most 64)")
+        raise ValueError("has to be made of a-z, 0-9 and _ (at most 64)")
     return value
 
 
 def topic_prefix(value: object) -> str:
-    """Accept a topic without wildcards."""
+    """Accept an MQTT topic without wildcards."""
     if not isinstance(value, str) or not _TOPIC_LEVEL.fullmatch(value):
-        raise vol.Invalid("has to be a topic made of letters, digits, _ - . and /")
+        raise ValueError("has to be a topic made of letters, digits, _ - . and /")
     return value
 
 
-def whole(lowest: int, highest: int) -> Callable[[object], int]:
-    """Return a validator of whole numbers; a bool is none, though Python says so."""
+def integer(lowest: int, highest: int) -> Callable[[object], int]:
+    """Return a validator of whole numbers. A bool is not one, although it is an `int` in Python."""
 
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise vol.Invalid(f"has to be a whole number from {lowest} to {highest}")
+            raise ValueError(f"has to be a whole number from {lowest} to {highest}")
         return value
 
     return check
@@ -56,46 +60,46 @@ def number(lowest: float, highest: float) -> Callable[[object], float]:
 
     def check(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
-            raise vol.Invalid(f"has to be a number from {lowest:g} to {highest:g}")
+            raise ValueError(f"has to be a number from {lowest:g} to {highest:g}")
         return value
 
     return check
 
 
-def one_of(*choices: object) -> Callable[[object], Any]:
+def one_of(*choices: object) -> Validator:
     """Return a validator of one of a few values."""
 
     def check(value: object) -> object:
         if isinstance(value, bool) or value not in choices:
-            raise vol.Invalid("has to be one of: " + ", ".join(str(choice) for choice in choices))
+            raise ValueError("has to be one of: " + ", ".join(str(choice) for choice in choices))
         return value
 
     return check
 
 
-def switch(value: object) -> bool:
+def boolean(value: object) -> bool:
     """Accept true or false."""
     if not isinstance(value, bool):
-        raise vol.Invalid("has to be true or false")
+        raise ValueError("has to be true or false")  # noqa: TRY004  (all validators raise ValueError)
     return value
 
 
 def size(value: object) -> tuple[int, int]:
-    """Accept [width, height] in pixels, both even, as the encoders of 4:2:0 pictures need them."""
+    """Accept [width, height] in pixels. Both have to be even, because the encoders subsample colours (4:2:0)."""
     if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004  (width and height)
         width, height = value
-        side = whole(16, 8192)
+        side = integer(16, 8192)
         try:
             pair = side(width), side(height)
-        except vol.Invalid:
+        except ValueError:
             pair = (1, 1)
         if pair[0] % 2 == 0 and pair[1] % 2 == 0:
             return pair
-    raise vol.Invalid("has to be [width, height] in pixels, both even and from 16 to 8192")
+    raise ValueError("has to be [width, height] in pixels, both even and from 16 to 8192")
 
 
 def url(value: object) -> str:
-    """Accept an http or https address, without user name, query and fragment; returned without a slash at the end."""
+    """Accept an http or https URL without user name, query and fragment. Return it without a slash at the end."""
     address = text(value)
     try:
         parts = urlsplit(address)
@@ -110,119 +114,123 @@ def url(value: object) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise vol.Invalid("has to be an address such as http://garden.local:8000")
+        raise ValueError("has to be an address such as http://garden.local:8000")
     return address.rstrip("/")
 
 
 def host_names(value: object) -> tuple[str, ...]:
-    """Accept a list of host names, without ports."""
-    names = _list(value, "host names")
+    """Accept a list of host names without ports."""
+    names = _texts(value, "host names")
     if not all(_HOST_NAME.fullmatch(name) for name in names):
-        raise vol.Invalid('has to be a list of host names such as ["camera.example.org"]')
+        raise ValueError('has to be a list of host names such as ["camera.example.org"]')
     return names
 
 
 def networks(value: object) -> tuple[str, ...]:
-    """Accept a list of addresses and networks."""
-    given = _list(value, "addresses")
+    """Accept a list of IP addresses and networks."""
+    given = _texts(value, "addresses")
     for each in given:
         try:
             ipaddress.ip_network(each, strict=False)
         except ValueError:
-            raise vol.Invalid('has to be a list of addresses such as ["192.168.1.2", "10.0.0.0/8"]') from None
+            raise ValueError('has to be a list of addresses such as ["192.168.1.2", "10.0.0.0/8"]') from None
     return given
 
 
 def origins(value: object) -> tuple[str, ...]:
-    """Accept a list of origins as browsers write them, which is how they are compared; none stands for all."""
-    given = _list(value, "origins")
+    """Accept a list of origins as browsers send them (RFC 6454, 6.2), because they are compared as text."""
+    given = _texts(value, "origins")
     if "*" in given:
-        raise vol.Invalid(
-            'has to name each origin: with "*" every page that somebody opens on this network could command an open '
-            "server, and guess the token of a locked one"
+        raise ValueError(
+            'has to name each origin: with "*" every page that somebody opens on this network could command a server '
+            "that asks for no token, and guess the token of one that does"
         )
-    if not all(_ORIGIN.fullmatch(each) and not _USUAL_PORT.fullmatch(each) for each in given):
-        raise vol.Invalid(
+    if not all(_ORIGIN.fullmatch(each) and not _DEFAULT_PORT.fullmatch(each) for each in given):
+        raise ValueError(
             'has to be a list of origins as a browser writes them, such as ["https://dash.example"]: '
             "in small letters, without a path, and without the port 80 of http or 443 of https"
         )
     return given
 
 
-def _list(value: object, what: str) -> tuple[str, ...]:
+def _texts(value: object, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MAX_LIST or not all(isinstance(each, str) for each in value):
-        raise vol.Invalid(f"has to be a list of at most {_MAX_LIST} {what}, each in quotes")
+        raise ValueError(f"has to be a list of at most {_MAX_LIST} {what}, each in quotes")
     return tuple(value)
 
 
 def path(value: object) -> Path:
-    """Accept a path; ~ stands for the home folder."""
-    return Path(text(value)).expanduser()
+    """Accept a path. A ~ at its start is the home folder, ~name that of another user."""
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError as error:
+        raise ValueError("has to be a path; there is no user of the name after ~") from error
 
 
 def host(value: object) -> str:
-    """Accept a host name or an address, without a port."""
+    """Accept a host name or an IP address without a port."""
     name = text(value)
     try:
-        # What the resolver does with it first; a name it cannot encode would fail at every try to connect.
+        # The resolver does this first; a name that cannot be encoded would fail at each attempt to connect.
         name.encode("idna")
     except UnicodeError as error:
-        raise vol.Invalid("has to be a host name or an address") from error
+        raise ValueError("has to be a host name or an address") from error
     if not re.fullmatch(r"[\w.:%-]+", name):
-        raise vol.Invalid("has to be a host name or an address, without a scheme and a port")
+        raise ValueError("has to be a host name or an address, without a scheme and a port")
     return name
 
 
 def controls(value: object) -> dict[str, Any]:
-    """Accept a table of the driver's own control names."""
+    """Accept a table of control values by the driver's own names."""
     if not isinstance(value, dict):
-        raise vol.Invalid("has to be a table such as { Brightness = 0.1 }")
+        raise ValueError("has to be a table such as { Brightness = 0.1 }")  # noqa: TRY004  (likewise)
     return value
 
 
-SERVER: dict[str, Callable[[object], Any]] = {
+SERVER: dict[str, Validator] = {
     "name": text,
     "host": text,
-    "port": whole(1, 65535),
+    "port": integer(1, 65535),
     "public_url": url,
     "state_dir": path,
-    "zeroconf": switch,
+    "zeroconf": boolean,
     "tls_certificate": path,
     "tls_key": path,
     "hosts": host_names,
     "trusted_proxies": networks,
     "cors_origins": origins,
-    "max_viewers": whole(1, _MAX_VIEWERS),
-    "max_viewers_per_camera": whole(1, _MAX_VIEWERS),
-    "max_viewers_per_address": whole(1, _MAX_VIEWERS),
+    "max_viewers": integer(1, _MAX_VIEWERS),
+    "max_viewers_per_camera": integer(1, _MAX_VIEWERS),
+    "max_viewers_per_address": integer(1, _MAX_VIEWERS),
 }
-AUTH: dict[str, Callable[[object], Any]] = {
+AUTH: dict[str, Validator] = {
     "mode": one_of("token", "none"),
 }
-MQTT: dict[str, Callable[[object], Any]] = {
+MQTT: dict[str, Validator] = {
     "host": host,
-    "port": whole(1, 65535),
+    "port": integer(1, 65535),
     "username": text,
     "password_file": path,
-    "tls": switch,
+    "tls": boolean,
     "ca_file": path,
     "client_certificate": path,
     "client_key": path,
     "discovery": one_of("auto", "core", "integration", "both"),
     "discovery_prefix": topic_prefix,
 }
-CAMERA: dict[str, Callable[[object], Any]] = {
+CAMERA: dict[str, Validator] = {
     "id": camera_id,
     "name": text,
     "source": text,
     "device": text,
     "size": size,
     "fps": number(0.1, 240),
-    "quality": whole(1, 100),
+    "quality": integer(1, 100),
     "rotation": one_of(0, 90, 180, 270),
-    "hflip": switch,
-    "vflip": switch,
+    "hflip": boolean,
+    "vflip": boolean,
     "linger": number(0, 3600),
     "controls": controls,
 }
 SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA}
+"""The validators of each section by key."""
