@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError, ServerSettings
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server
-from pi_mjpeg_server.sources.auto import source_maker
+from pi_mjpeg_server.sources.auto import source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
@@ -30,7 +30,8 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
     """Return the configured cameras, adjusted as they were left, none of them started."""
     adjusted = _control_store(configuration).load()
     return [
-        Camera(settings, source_maker(settings.source), adjusted.get(settings.id)) for settings in configuration.cameras
+        Camera(settings, source_factory(settings.source), adjusted.get(settings.id))
+        for settings in configuration.cameras
     ]
 
 

@@ -72,6 +72,6 @@ class Server:
         """
         await camera.set_controls(wishes)
         try:
-            await asyncio.to_thread(self.control_store.save, camera.settings.id, camera.adjusted)
+            await asyncio.to_thread(self.control_store.save, camera.settings.id, camera.control_overrides)
         except OSError as error:
             _LOGGER.warning("%s: the controls are set but not kept: %s", camera.settings.name, error)

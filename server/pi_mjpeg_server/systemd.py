@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
-from pi_mjpeg_server.camera.supervisor import State
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.server import Server
 
 _LOGGER = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ async def _keep_feeding(systemd: "_Systemd", server: Server, period: float) -> N
     """
     starving = False
     while True:
-        stuck = [camera.settings.name for camera in server.cameras if camera.state is State.STUCK]
+        stuck = [camera.settings.name for camera in server.cameras if camera.state is CameraState.STUCK]
         if not stuck:
             systemd.tell("WATCHDOG=1")
         elif not starving:

@@ -8,7 +8,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from pi_mjpeg_server.camera.camera import CameraSettings
+from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.config.errors import ConfigurationError, line_of, unknown_key
 from pi_mjpeg_server.config.options import OPTIONS
 from pi_mjpeg_server.config.schema import SECTIONS
@@ -138,7 +138,7 @@ def _camera(number: int, table: dict[str, Any], file: Path | None) -> CameraSett
     asked = SourceSettings(**{key: value for key, value in table.items() if key in _ASKED})
     identity = table.get("id", "camera" if number == 0 else f"camera_{number + 1}")
     name = table.get("name", "Camera" if number == 0 else f"Camera {number + 1}")
-    settings = CameraSettings(identity, name, asked=asked)
+    settings = CameraSettings(identity, name, requested=asked)
     known = ["auto", *kinds()]
     source = table.get("source", settings.source)
     if source not in known:

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.documents import SCHEMA, Document, iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands

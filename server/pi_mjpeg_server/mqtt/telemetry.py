@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from pi_mjpeg_server.camera.camera import Camera, State
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.state import CameraState
 
 EVERY = 1.0
 """Seconds between two publications at the least."""
@@ -30,7 +31,7 @@ class Telemetry:
     async def run(self) -> None:
         """Go on until cancelled."""
         while True:
-            live = any(camera.state is State.LIVE for camera in self._cameras)
+            live = any(camera.state is CameraState.LIVE for camera in self._cameras)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LIVE_EVERY if live else IDLE_EVERY):
                     await self._change.wait()

@@ -18,7 +18,9 @@ from unittest.mock import MagicMock, create_autospec
 import numpy as np
 import pytest
 from pi_mjpeg_server.camera import supervisor
-from pi_mjpeg_server.camera.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError, SourceSettings
@@ -147,8 +149,8 @@ def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> RealThing:
 def test_a_picture_comes_through_the_real_encoder(camera: RealThing) -> None:
     sensor = FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, fps=15, quality=90))
-    mode = source.open()
-    assert (mode.model, mode.size) == ("imx708", SIZE)
+    info = source.open()
+    assert (info.model, info.size) == ("imx708", SIZE)
     before = time.monotonic()
     frames = source.frames()
     pictures = list(islice((picture for picture in frames if picture is not None), 5))
@@ -215,7 +217,7 @@ def test_a_hardware_encoder_that_gives_nothing_is_replaced_by_software(
     (tmp_path / "video11").touch()
     monkeypatch.setattr(our_source, "_HARDWARE_ENCODER", tmp_path / "video11")
     monkeypatch.setattr(our_source, "_HEARTBEAT", 0.02)
-    monkeypatch.setattr(our_source, "_HARDWARE_PATIENCE", 0.1)
+    monkeypatch.setattr(our_source, "_HARDWARE_TIMEOUT", 0.1)
     used = []
     camera.return_value.start_recording.side_effect = lambda encoder, _output: used.append(type(encoder).__name__)
     source = Picamera2Source(SourceSettings(size=SIZE))
@@ -322,17 +324,17 @@ async def test_an_encoder_whose_callback_raises_is_started_anew_under_its_viewer
     monkeypatch.setattr(supervisor, "FRAME_TIMEOUT", 0.3)
     monkeypatch.setattr(our_source, "_HEARTBEAT", 0.05)
     sensor = FakeSensor(camera.return_value)
-    settings = CameraSettings("front", "Front", asked=SourceSettings(size=SIZE, fps=50))
+    settings = CameraSettings("front", "Front", requested=SourceSettings(size=SIZE, fps=50))
     async with supervised(cam := Camera(settings, Picamera2Source)):
         with cam.viewing(Viewer("127.0.0.1", None)):
-            await until(lambda: cam.state is State.LIVE)
+            await until(lambda: cam.state is CameraState.LIVE)
             broken = sensor.encoder
             broken.encode_func = MagicMock(side_effect=ValueError("broken"))
-            await until(lambda: cam.state is State.FAILING)
-            assert cam.reason == "no picture comes from the camera; starting it anew"
-            await until(lambda: cam.state is State.LIVE)
+            await until(lambda: cam.state is CameraState.FAILING)
+            assert cam.reason == "no picture comes from the camera; restarting it"
+            await until(lambda: cam.state is CameraState.LIVE)
             assert sensor.encoder is not broken
-            assert cam.supervisor.restarts == 1
+            assert cam.status.restarts == 1
             camera.assert_called_once()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceError, SourceSettings, kinds
-from pi_mjpeg_server.sources.auto import AutoSource, source_maker
+from pi_mjpeg_server.sources.auto import AutoSource, source_factory
 from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from PIL import Image
@@ -28,8 +28,8 @@ def decoded(picture: Picture | None) -> Image.Image:
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (1920, 1080)])
 def test_the_emulated_camera_draws_pictures_of_the_size_asked_for_that_differ(size: tuple[int, int]) -> None:
     source = EmulatedSource(SourceSettings(size=size, fps=50))
-    mode = source.open()
-    assert mode.size == size
+    info = source.open()
+    assert info.size == size
     pictures = [decoded(picture) for picture in islice(source.frames(), 3)]
     assert {picture.size for picture in pictures} == {size}
     assert len({picture.tobytes() for picture in pictures}) == 3
@@ -109,9 +109,9 @@ def test_a_folder_that_cannot_be_played_is_told(tmp_path: Path, settings: Source
 
 def test_auto_takes_the_emulated_camera_where_there_is_no_other_and_says_why() -> None:
     source = AutoSource(SourceSettings(size=(64, 48)))
-    mode = source.open()
-    assert mode.source == "emulated"
-    assert "picamera2" in (mode.note or "")
+    info = source.open()
+    assert info.source == "emulated"
+    assert "picamera2" in (info.note or "")
     assert next(source.frames()) is not None
     source.close()
 
@@ -156,7 +156,7 @@ def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypa
     )
     (tmp_path / "picture.jpg").write_bytes(grey(123))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    source = source_maker("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
+    source = source_factory("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
     assert source.open().model == "Still picture"
     picture = next(source.frames())
     assert picture is not None

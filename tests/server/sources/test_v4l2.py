@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError
-from pi_mjpeg_server.sources.webcam import VideoMode, choose, control_name
+from pi_mjpeg_server.sources.webcam import VideoMode, control_name, nearest_mode
 from pi_mjpeg_server.sources.yuyv import encode
 from PIL import Image
 
@@ -58,7 +58,7 @@ def driven(tmp_path: Path) -> RunInProcess:
 OPENED = """
     source = V4L2Source(SourceSettings(size=(64, 48), fps=30, device=sys.argv[2] if len(sys.argv) > 2 else None))
     try:
-        mode = source.open()
+        info = source.open()
     except SourceError as error:
         print(json.dumps(str(error)))
         sys.exit()
@@ -73,7 +73,7 @@ def test_the_cameras_own_jpegs_are_passed_on_byte_for_byte(driven: RunInProcess)
     began = time.monotonic()
     pictures = [picture for picture in islice(source.frames(), 31) if picture]
     age = time.monotonic() - pictures[-1].taken
-    print(json.dumps([[p.jpeg.hex() for p in pictures], time.monotonic() - began, age, mode.size, mode.fps]))
+    print(json.dumps([[p.jpeg.hex() for p in pictures], time.monotonic() - began, age, info.size, info.fps]))
     """
     )
     frames, seconds, age, size, fps = pictures
@@ -157,7 +157,9 @@ def test_yuyv_keeps_its_colours() -> None:
         ((1920, 1080), 30, ("MJPG", (1280, 720), 30)),
     ],
 )
-def test_the_nearest_mode_is_chosen(size: tuple[int, int], fps: float, expected: tuple[str, Any, float]) -> None:
+def test_the_mode_nearest_to_the_request_is_chosen(
+    size: tuple[int, int], fps: float, expected: tuple[str, Any, float]
+) -> None:
     modes = [
         VideoMode("YUYV", (1920, 1080), 5),
         VideoMode("MJPG", (640, 480), 60),
@@ -165,13 +167,13 @@ def test_the_nearest_mode_is_chosen(size: tuple[int, int], fps: float, expected:
         VideoMode("MJPG", (1280, 720), 30),
         VideoMode("YUYV", (640, 480), 30),
     ]
-    chosen = choose(modes, size, fps)
-    assert (chosen.pixel_format, chosen.size, chosen.fps) == expected
+    nearest = nearest_mode(modes, size, fps)
+    assert (nearest.pixel_format, nearest.size, nearest.fps) == expected
 
 
 def test_a_device_with_no_mode_for_us_is_told() -> None:
-    with pytest.raises(SourceError, match="neither JPEGs nor YUYV"):
-        choose([], (640, 480), 30)
+    with pytest.raises(SourceError, match="neither JPEG nor YUYV"):
+        nearest_mode([], (640, 480), 30)
 
 
 @pytest.mark.usefixtures("webcam")
@@ -179,8 +181,8 @@ def test_what_the_camera_has_not_is_told(driven: RunInProcess) -> None:
     note, size = driven(
         """
     source = V4L2Source(SourceSettings(size=(1920, 1080), fps=60, controls={"brightness": 100, "pan": 1}))
-    mode = source.open()
-    print(json.dumps([mode.note, mode.size]))
+    info = source.open()
+    print(json.dumps([info.note, info.size]))
     """
     )
     assert size == [1280, 720]
@@ -196,7 +198,7 @@ def test_a_webcam_is_listed_and_found_by_the_name_that_stays_its_own(tmp_path: P
     devices = driven("print(json.dumps([(d.device, d.model, d.detail) for d in V4L2Source.devices()]))")
     assert devices == [["usb-Fake_Webcam_123-video-index0", "Fake Webcam", str(tmp_path / "video0")]]
     for name in ("usb-Fake_Webcam_123-video-index0", "0", "video0", str(tmp_path / "video0")):
-        assert driven(OPENED + "    print(json.dumps(mode.model))", name) == "Fake Webcam"
+        assert driven(OPENED + "    print(json.dumps(info.model))", name) == "Fake Webcam"
 
 
 @pytest.mark.parametrize(
