@@ -138,7 +138,7 @@ class Capture:
             while self._wait_until_resumed(source):
                 self._capture(source)
                 self._notify(lambda listener: listener.capture_paused())
-        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)  # noqa: BLE001  (a third party's driver may raise anything)
+        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
             failure = error
         if source is not None:
             try:

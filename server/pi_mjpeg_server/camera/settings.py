@@ -10,7 +10,7 @@ class CameraSettings:
     """One camera as configured.
 
     `source` is the kind of source, `linger` the seconds for which the camera goes on capturing after the last viewer
-    has left, and `requested` what the source is asked for.
+    has left, and `requested` the settings that the source is to use.
     """
 
     id: str

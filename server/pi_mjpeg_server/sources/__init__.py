@@ -1,6 +1,7 @@
 """The interface of a camera source, and the sources that are installed.
 
-A source is a class with three methods. This is a complete one, for a device that needs neither opening nor closing:
+A source is a class with three methods and a list of devices. This is a complete one, for a device that needs neither
+opening nor closing:
 
     class Still:
         def __init__(self, settings: SourceSettings) -> None:
