@@ -24,10 +24,10 @@ _LOGGER = logging.getLogger(__name__)
 
 _HARDWARE_ENCODER = Path("/dev/video11")
 _MAX_HARDWARE_WIDTH = 1920
-_HARDWARE_TIMEOUT = 2.0
+_HARDWARE_TIMEOUT = 2.0  # seconds without a picture
 _MAX_EXPOSURE_US = 200_000
 _BUFFER_COUNT = 4
-_HEARTBEAT = 0.5
+_HEARTBEAT = 0.5  # seconds
 
 
 class Picamera2Source:
@@ -74,7 +74,7 @@ class Picamera2Source:
         If the hardware encoder gives nothing, the next call encodes in software: on some boards the hardware stalls
         for good after hours, without an error.
         """
-        encoder, hardware, take = self._start(self._open_library())
+        encoder, hardware, take = self._start(self._require_library())
         silence = 0.0
         try:
             while True:
@@ -98,16 +98,16 @@ class Picamera2Source:
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
-        return libcamera_controls.available_controls(self._camera, self._open_library().controls, self._values)
+        return libcamera_controls.available_controls(self._camera, self._require_library().controls, self._values)
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control. It takes effect a few pictures later."""
         self._camera.set_controls(
-            libcamera_controls.to_libcamera(self._camera, self._open_library().controls, name, value)
+            libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
         )
         self._values[name] = value
 
-    def _open_library(self) -> Library:
+    def _require_library(self) -> Library:
         if self._library is None or self._camera is None:
             raise SourceError("the camera is not open")
         return self._library

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 DEVICES = Path("/dev")
-_HEARTBEAT = 0.5
+_HEARTBEAT = 0.5  # seconds
 _ADVICE = {
     errno.EBUSY: "another program has it open: stop it (`fuser {path}` names it)",
     errno.EACCES: "not allowed: add this user to the group video (`sudo usermod -aG video $USER`)",
@@ -72,7 +72,7 @@ class V4L2Source:
 
     def frames(self) -> Iterator[Picture | None]:
         """Stream until closed. A frame that is truncated or marked as broken is skipped and counted in `broken`."""
-        webcam = self._open_webcam()
+        webcam = self._require_webcam()
         try:
             webcam.start()
             while True:
@@ -91,25 +91,25 @@ class V4L2Source:
 
     def controls(self) -> Mapping[str, Control]:
         """Return the controls by the names that v4l2-ctl uses."""
-        return {name: control for name, (_, control) in self._open_webcam().controls().items()}
+        return {name: control for name, (_, control) in self._require_webcam().controls().items()}
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control."""
-        control_id, control = self._open_webcam().controls()[name]
-        self._open_webcam().set_control(control_id, control, value)
+        control_id, control = self._require_webcam().controls()[name]
+        self._require_webcam().set_control(control_id, control, value)
 
     def _try_control(self, name: str, value: object) -> bool:
-        found = self._open_webcam().controls().get(name)
+        found = self._require_webcam().controls().get(name)
         if found is None:
             return False
         control_id, control = found
         try:
-            self._open_webcam().set_control(control_id, control, control.validate(value))
+            self._require_webcam().set_control(control_id, control, control.validate(value))
         except (OSError, ValueError):
             return False
         return True
 
-    def _open_webcam(self) -> Webcam:
+    def _require_webcam(self) -> Webcam:
         if self._webcam is None:
             raise SourceError("the webcam is not open")
         return self._webcam
@@ -122,13 +122,13 @@ class V4L2Source:
             data = b""
         if not data:
             self.broken += 1
-            _LOGGER.debug("%s: skipped broken frame number %d", self._open_webcam().path, self.broken)
+            _LOGGER.debug("%s: skipped broken frame number %d", self._require_webcam().path, self.broken)
             return None
         return Picture(jpeg.with_orientation(data, self._orientation), raw.taken or time.monotonic())
 
     def _jpeg(self, data: bytes) -> bytes:
         if self._mode.pixel_format in RAW:
-            full_range = self._open_webcam().full_range
+            full_range = self._require_webcam().full_range
             return yuyv.encode(data, self._mode.size, self._settings.quality, full_range=full_range)
         jpeg.check(data)
         return jpeg.with_huffman_tables(data)

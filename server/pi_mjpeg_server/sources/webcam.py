@@ -56,19 +56,19 @@ class Webcam:
 
         self._v4l2 = v4l2
         self.path = path
-        self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy's: for reading and writing)
+        self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy: for reading and writing)
         self._maps: list[mmap.mmap] = []
         self.full_range = False
         try:
             capabilities = v4l2.read_capabilities(self._file)
-            able = v4l2.Capability(capabilities.device_caps)
+            supported = v4l2.Capability(capabilities.device_caps)
         except OSError:
             self.close()
             raise
         self.driver = capabilities.driver.decode(errors="replace")
         self.model = capabilities.card.decode(errors="replace") or "Webcam"
         self.bus = capabilities.bus_info.decode(errors="replace")
-        if v4l2.Capability.VIDEO_CAPTURE not in able or v4l2.Capability.STREAMING not in able:
+        if v4l2.Capability.VIDEO_CAPTURE not in supported or v4l2.Capability.STREAMING not in supported:
             self.close()
             raise SourceError(f"{path} ({self.model}) is not a camera that can stream")
 
@@ -79,16 +79,13 @@ class Webcam:
     def modes(self, near: tuple[int, int]) -> list[VideoMode]:
         """Return the modes in formats that we can use. Of a range of sizes, only the one nearest to `near` counts."""
         modes = []
-        for pixel_format in self._v4l2.iter_read_formats(self._file, self._v4l2.BufferType.VIDEO_CAPTURE):
-            name = _fourcc(pixel_format.pixel_format)
+        for description in self._v4l2.iter_read_formats(self._file, self._v4l2.BufferType.VIDEO_CAPTURE):
+            pixel_format = description.pixel_format
+            name = _fourcc(pixel_format)
             if name not in COMPRESSED + RAW:
                 continue
-            sizes = {
-                _size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, pixel_format.pixel_format)
-            }
-            modes += [
-                VideoMode(name, size, self._highest_rate(pixel_format.pixel_format, size)) for size in sorted(sizes)
-            ]
+            sizes = {_size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, pixel_format)}
+            modes += [VideoMode(name, size, self._highest_rate(pixel_format, size)) for size in sorted(sizes)]
         return modes
 
     def set_mode(self, mode: VideoMode, fps: float) -> VideoMode:
