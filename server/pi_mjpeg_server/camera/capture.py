@@ -52,6 +52,7 @@ class Capture:
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
         self._resumed = False
+        self._pause_pending = False
         self._closing = False
         self._restarting = False
         self._jobs: deque[Callable[[Source], None]] = deque()
@@ -82,11 +83,16 @@ class Capture:
 
     def resume(self) -> None:
         """Capture pictures from now on."""
-        self._set_resumed(resumed=True)
+        with self._changed:
+            self._resumed = True
+            self._changed.notify()
 
     def pause(self) -> None:
-        """Stop capturing. The device stays open; `CaptureListener.capture_paused` follows."""
-        self._set_resumed(resumed=False)
+        """Stop capturing. The device stays open; `CaptureListener.capture_paused` follows in any case."""
+        with self._changed:
+            self._resumed = False
+            self._pause_pending = True
+            self._changed.notify()
 
     def restart(self) -> None:
         """Stop capturing and start again. The device stays open."""
@@ -122,11 +128,6 @@ class Capture:
             self._changed.notify()
         return await asyncio.wrap_future(future)
 
-    def _set_resumed(self, *, resumed: bool) -> None:
-        with self._changed:
-            self._resumed = resumed
-            self._changed.notify()
-
     def _run_thread(self) -> None:
         failure: Exception | None = None
         source: Source | None = None
@@ -137,7 +138,7 @@ class Capture:
             self._notify(lambda listener: listener.source_opened(info, controls))
             while self._wait_until_resumed(source):
                 self._capture(source)
-                self._notify(lambda listener: listener.capture_paused())
+                self._report_pause()
         except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
             failure = error
         if source is not None:
@@ -165,15 +166,27 @@ class Capture:
         raise SourceError("the camera stopped giving pictures")
 
     def _wait_until_resumed(self, source: Source) -> bool:
-        """Run jobs until pictures are requested, then return True; return False when it is time to close."""
+        """Run jobs until pictures are requested, then return True; return False when it is time to close.
+
+        A `resume` and a `pause` may follow each other before this thread wakes. It has nothing to stop then, but the
+        supervisor waits for the pause all the same.
+        """
         while True:
             self._last_response = time.monotonic()
             with self._changed:
                 self._restarting = False
-                self._changed.wait_for(lambda: self._resumed or self._closing or self._jobs)
+                self._changed.wait_for(lambda: self._resumed or self._closing or self._jobs or self._pause_pending)
                 if self._closing or self._resumed:
                     return not self._closing
+                pause_pending = self._pause_pending
+            if pause_pending:
+                self._report_pause()
             self._run_jobs(source)
+
+    def _report_pause(self) -> None:
+        with self._changed:
+            self._pause_pending = False
+        self._notify(lambda listener: listener.capture_paused())
 
     def _run_jobs(self, source: Source) -> None:
         while self._jobs:
