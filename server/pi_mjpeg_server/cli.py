@@ -15,7 +15,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from pi_mjpeg_server import VERSION
-from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
 
 EXIT_FAILED = 1
@@ -247,9 +248,9 @@ async def _picture_of_each(cameras: Sequence[Camera]) -> int:
             print(f"{camera.settings.name}: no picture: {error}")
             code = EXIT_FAILED
             continue
-        mode = camera.mode
-        size = f"{mode.size[0]}x{mode.size[1]}" if mode.size else "a picture"
-        print(f"{camera.settings.name}: {size} from {mode.model or camera.settings.source}, {len(frame.jpeg)} bytes")
+        info = camera.source_info
+        size = f"{info.size[0]}x{info.size[1]}" if info.size else "a picture"
+        print(f"{camera.settings.name}: {size} from {info.model or camera.settings.source}, {len(frame.jpeg)} bytes")
     return code
 
 

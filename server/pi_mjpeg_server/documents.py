@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pi_mjpeg_server.camera.camera import Camera, CameraUnavailableError
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
@@ -76,16 +77,17 @@ def server_state_document(server: Server, health: Health) -> Document:
 
 def camera_state_document(camera: Camera) -> Document:
     """Return the state of one camera for MQTT."""
+    status = camera.status
     return {
         "schema": SCHEMA,
-        "state": camera.state.value,
-        "reason": camera.reason,
-        "since": iso(camera.supervisor.since),
-        "fps": _rounded(camera.pictures.per_second(time.monotonic())),
+        "state": status.state.value,
+        "reason": status.reason,
+        "since": iso(status.since),
+        "fps": _rounded(camera.capture_rate.per_second(time.monotonic())),
         "viewers": len(camera.viewers),
-        "drops": camera.missed,
-        "restarts": camera.supervisor.restarts,
-        "last_error": camera.supervisor.last_error,
+        "drops": camera.capture_drops,
+        "restarts": status.restarts,
+        "last_error": status.last_error,
     }
 
 
@@ -120,34 +122,34 @@ def controls_document(camera: Camera) -> list[Document]:
 
 def camera_facts(camera: Camera) -> Document:
     """Return the part of a camera's documents that does not change while it runs: names, model, size and rate."""
-    settings, mode = camera.settings, camera.mode
-    width, height = mode.size or (None, None)
+    settings, info = camera.settings, camera.source_info
+    width, height = info.size or (None, None)
     return {
         "id": settings.id,
         "name": settings.name,
-        "model": mode.model,
+        "model": info.model,
         "width": width,
         "height": height,
-        "fps": mode.fps or settings.asked.fps,
+        "fps": info.fps or settings.requested.fps,
     }
 
 
 def _camera_in_state(camera: Camera, base: str) -> Document:
-    settings, supervisor = camera.settings, camera.supervisor
+    settings, status = camera.settings, camera.status
     return {
         **camera_facts(camera),
-        "source": camera.mode.source or settings.source,
-        "note": camera.mode.note,
+        "source": camera.source_info.source or settings.source,
+        "note": camera.source_info.note,
         "available": camera.available,
-        "state": camera.state.value,
-        "reason": camera.reason,
-        "since": iso(supervisor.since),
-        "next_try": None if supervisor.next_try is None else iso(supervisor.next_try),
-        "measured_fps": _rounded(camera.pictures.per_second(time.monotonic())),
-        "frames": camera.pictures.count,
-        "drops": camera.missed,
-        "restarts": supervisor.restarts,
-        "last_error": supervisor.last_error,
+        "state": status.state.value,
+        "reason": status.reason,
+        "since": iso(status.since),
+        "next_try": None if status.next_try is None else iso(status.next_try),
+        "measured_fps": _rounded(camera.capture_rate.per_second(time.monotonic())),
+        "frames": camera.capture_rate.count,
+        "drops": camera.capture_drops,
+        "restarts": status.restarts,
+        "last_error": status.last_error,
         "controls": controls_document(camera),
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),
@@ -160,9 +162,9 @@ def _viewer_in_state(viewer: Viewer) -> Document:
         "address": viewer.address,
         "agent": viewer.agent,
         "since": iso(viewer.since),
-        "fps": _rounded(viewer.sent.per_second(time.monotonic())),
-        "sent": viewer.sent.count,
-        "dropped": viewer.dropped,
+        "fps": _rounded(viewer.send_rate.per_second(time.monotonic())),
+        "sent": viewer.send_rate.count,
+        "dropped": viewer.drops,
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.media.scaling import Scaler
-from pi_mjpeg_server.sources.auto import source_maker
+from pi_mjpeg_server.sources.auto import source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -81,7 +81,7 @@ class Server:
         """
         await camera.set_controls(values)
         try:
-            await asyncio.to_thread(self.control_store.save, camera.settings.id, camera.adjusted)
+            await asyncio.to_thread(self.control_store.save, camera.settings.id, camera.control_overrides)
         except OSError as error:
             _LOGGER.warning("%s: the controls are set, but could not be stored: %s", camera.settings.name, error)
 
@@ -110,7 +110,7 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
     """Return the configured cameras with the controls that were stored last."""
     stored = _control_store(configuration).load()
     return [
-        Camera(settings, source_maker(settings.source), stored.get(settings.id)) for settings in configuration.cameras
+        Camera(settings, source_factory(settings.source), stored.get(settings.id)) for settings in configuration.cameras
     ]
 
 

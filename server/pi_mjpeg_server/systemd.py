@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
-from pi_mjpeg_server.camera.supervisor import State
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.server import Server
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ async def _feed_watchdog(notify_socket: "_NotifySocket", server: Server, period:
     """
     was_stuck = False
     while True:
-        stuck = [camera.settings.name for camera in server.cameras if camera.state is State.STUCK]
+        stuck = [camera.settings.name for camera in server.cameras if camera.state is CameraState.STUCK]
         if not stuck:
             notify_socket.notify("WATCHDOG=1")
         elif not was_stuck:

@@ -7,7 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from pi_mjpeg_server.camera.camera import Camera, CameraSettings
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from playwright.async_api import Page, expect
@@ -165,7 +166,9 @@ async def test_a_fifth_camera_shows_stills_that_renew(page: Page, tmp_path: Path
 
 
 async def test_it_says_why_it_shows_another_camera_than_one_may_expect(page: Page, tmp_path: Path) -> None:
-    script = Script(fps=5, mode=SourceInfo(model="Scripted", size=(64, 48), fps=5, note="the only one that was found"))
+    script = Script(
+        fps=5, source_info=SourceInfo(model="Scripted", size=(64, 48), fps=5, note="the only one that was found")
+    )
     async with serving(tmp_path, [camera(script)]) as served:
         await page.goto(served.url)
         await expect(page.get_by_text("the only one that was found")).to_be_visible()

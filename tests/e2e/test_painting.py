@@ -50,7 +50,7 @@ async def test_firefox_paints_the_frame_that_was_sent(served: Served, slow: Scri
 async def assert_fresh(served: Served, slow: Script, page: Evaluating) -> None:
     """Assert that soon after a frame the page shows that frame, the first one too."""
     (front,) = served.server.cameras
-    await until(lambda: any(viewer.sent.count for viewer in front.viewers), 20)
+    await until(lambda: any(viewer.send_rate.count for viewer in front.viewers), 20)
     await asyncio.sleep(0.5)
     assert await page.evaluate(_PLAYS)
     painted = []

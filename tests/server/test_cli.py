@@ -70,7 +70,7 @@ def test_check_takes_a_picture_with_each_camera(tmp_path: Path) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "The configuration is right."
     assert lines[1].startswith("Good: 1280x720 from Emulated camera")
-    assert lines[2].startswith("Bad: no picture: the source 'files' needs to know its folder")
+    assert lines[2].startswith("Bad: no picture: the source 'files' needs a folder")
 
 
 @pytest.mark.parametrize(

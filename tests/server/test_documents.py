@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_mjpeg_server.camera.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.rate import Rate
+from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.documents import camera_state_document, server_state_document, snapshot_document, state_document
 from pi_mjpeg_server.mqtt import commands
@@ -58,18 +60,23 @@ def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: i
 async def server(tmp_path: Path) -> Server:
     """The server that the recorded documents are about."""
     front = Camera(CameraSettings("front", "Front door", "picamera2"), Script().source)
-    front.mode = SourceInfo(model="imx708", size=(1280, 720), fps=30)
-    front.supervisor.state, front.supervisor.since = State.LIVE, at("2026-11-22T09:59:00.000Z")
-    front.pictures, front.missed = running(29.9, 1794), 3
+    front.source_info = SourceInfo(model="imx708", size=(1280, 720), fps=30)
+    front.supervisor.status = CameraStatus(CameraState.LIVE, since=at("2026-11-22T09:59:00.000Z"))
+    front.capture_rate, front.capture_drops = running(29.9, 1794), 3
     front.viewers = {
         make_viewer("192.168.1.7", None, "2026-11-22T09:59:30.000Z", 10.0, 300, 0),
         make_viewer("192.168.1.4", "HomeAssistant/2026.11.0 pi_mjpeg", "2026-11-22T09:59:00.000Z", 29.9, 1791, 3),
     }
     front.controls = {"Brightness": Control("Brightness", "number", 0.0, 0.2, -1.0, 1.0)}
-    shed = Camera(CameraSettings("shed", "Shed", "v4l2", asked=SourceSettings(fps=15)), Script().source)
-    shed.supervisor.state, shed.supervisor.since = State.FAILING, at("2026-11-22T09:10:00.000Z")
-    shed.supervisor.reason = shed.supervisor.last_error = UNPLUGGED
-    shed.supervisor.next_try, shed.supervisor.restarts = at("2026-11-22T10:00:04.000Z"), 4
+    shed = Camera(CameraSettings("shed", "Shed", "v4l2", requested=SourceSettings(fps=15)), Script().source)
+    shed.supervisor.status = CameraStatus(
+        CameraState.FAILING,
+        UNPLUGGED,
+        since=at("2026-11-22T09:10:00.000Z"),
+        next_try=at("2026-11-22T10:00:04.000Z"),
+        restarts=4,
+        last_error=UNPLUGGED,
+    )
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
@@ -94,13 +101,10 @@ async def test_server_state(server: Server) -> None:
 
 async def test_camera_state(server: Server) -> None:
     front = server.cameras[0]
-    front.supervisor.state, front.supervisor.since, front.pictures = (
-        State.FAILING,
-        at("2026-11-22T10:00:00.000Z"),
-        Rate(),
-    )
-    front.supervisor.reason = front.supervisor.last_error = "No camera number 0 found"
-    front.supervisor.restarts = 1
+    front.capture_rate = Rate()
+    reason = "No camera number 0 found"
+    since = at("2026-11-22T10:00:00.000Z")
+    front.supervisor.status = CameraStatus(CameraState.FAILING, reason, since, restarts=1, last_error=reason)
     assert camera_state_document(front) == recorded("camera_state.json")
 
 

@@ -212,7 +212,7 @@ def test_a_stuck_camera_stops_the_watchdog_messages_while_the_others_go_on(
     hurry = """
         from pi_mjpeg_server.camera import supervisor
 
-        supervisor.START_TIMEOUT, supervisor.STOP_TIMEOUT, supervisor.RETRY_AFTER = 1.0, 0.5, (0.1,)
+        supervisor.START_TIMEOUT, supervisor.STOP_TIMEOUT, supervisor.RETRY_DELAYS = 1.0, 0.5, (0.1,)
     """
     service = serve(hurry, "blocking", **with_watchdog(systemd), PYTHONPATH=str(tmp_path))
     systemd.wait_for("WATCHDOG=1")

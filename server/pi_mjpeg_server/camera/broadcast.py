@@ -1,4 +1,4 @@
-"""One camera's frames to any number of viewers: the latest frame wins, and nobody has a queue."""
+"""The fan-out of one camera's frames to any number of viewers: the latest frame wins, and no viewer has a queue."""
 
 import asyncio
 
@@ -6,14 +6,14 @@ from pi_mjpeg_server.media.frame import Frame
 
 
 class Broadcast:
-    """Holds the latest frame and wakes whoever waits for a newer one.
+    """Holds the latest frame and wakes everyone who waits for a newer one.
 
     A viewer that is busy sending misses the frames in between by construction: it asks for a frame newer than the one
-    it has, and gets the newest there is. All of it happens on the event loop; nothing is copied.
+    it has, and gets the latest. Everything runs on the event loop; nothing is copied.
     """
 
     def __init__(self) -> None:
-        """Begin without a frame."""
+        """Start without a frame."""
         self.latest: Frame | None = None
         self._newer = asyncio.Event()
 

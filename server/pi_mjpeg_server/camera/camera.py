@@ -1,4 +1,4 @@
-"""One camera as the rest of the server sees it: its viewers, its frames, its controls, and how it is."""
+"""One camera as the rest of the server sees it: its viewers, its frames, its controls and its state."""
 
 import asyncio
 import contextlib
@@ -6,129 +6,131 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
+from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
-from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, State, Supervisor
+from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.camera.state import CameraState, CameraStatus
+from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
 from pi_mjpeg_server.camera.viewer import Viewer
-from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.media import placard
+from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.media.frame import Frame, Picture
 from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo, SourceSettings
-from pi_mjpeg_server.sources.controls import Control, ControlValue, checked
+from pi_mjpeg_server.sources.controls import Control, ControlValue, validate_controls
 
 _LOGGER = logging.getLogger(__name__)
-_PLACARD_EVERY = 1.0
-
-__all__ = ["Camera", "CameraSettings", "CameraUnavailableError", "State"]
-
-
-class CameraUnavailableError(Exception):
-    """No picture can be had now; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraSettings:
-    """One camera as configured. `linger` is how many seconds it runs on after the last viewer left."""
-
-    id: str
-    name: str
-    source: str = "auto"
-    linger: float = 10
-    asked: SourceSettings = field(default_factory=SourceSettings)
 
 
 class Camera:
-    """One camera. It captures while somebody watches, and for `linger` seconds more.
+    """One camera. It captures while it has a viewer, and for `linger` seconds more.
 
-    All methods belong to the event loop; what the driver has to do happens in its thread.
+    All methods belong to the event loop; the driver is called in a thread of its own.
     """
 
     def __init__(
         self,
         settings: CameraSettings,
         make_source: Callable[[SourceSettings], Source],
-        adjusted: Mapping[str, ControlValue] | None = None,
+        control_overrides: Mapping[str, ControlValue] | None = None,
     ) -> None:
         """Prepare an idle camera.
 
-        `make_source` is called, off the loop, for each try to open it; `adjusted` are the controls that were set at
-        run time before, which go before the configured ones.
+        `make_source` is called off the event loop, each time the device is opened. `control_overrides` are values that
+        were set at run time before; they take precedence over the configured ones.
         """
         self.settings = settings
         self.broadcast = Broadcast()
         self.viewers: set[Viewer] = set()
-        self.mode = SourceInfo()
+        self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
-        self.adjusted = dict(adjusted or {})
-        self.pictures = Rate()
-        self.missed = 0
-        self.sent_before = 0
-        self.dropped_before = 0
+        self.control_overrides = dict(control_overrides or {})
+        self.capture_rate = Rate()
+        self.capture_drops = 0
         self.on_change: list[Callable[[], None]] = []
-        self.supervisor = Supervisor(settings.name, lambda: make_source(self._asked()), self)
+        self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)
+        self._frames_sent_before = 0
+        self._viewer_drops_before = 0
         self._demands = 0
         self._lingers_until = 0.0
         self._sequence = 0
-        self._placards: asyncio.Task[None] | None = None
-        self._placard_due = asyncio.Event()
-        self._rate_limited_log = RateLimitedLog()
+        self._placard_loop = PlacardLoop(
+            settings.name,
+            is_demanded=lambda: self._demands > 0,
+            status=lambda: self.status,
+            size=lambda: self.source_info.size or settings.requested.size,
+            publish=self._publish_placard,
+        )
 
     @property
-    def state(self) -> State:
-        """What the camera does."""
-        return self.supervisor.state
+    def status(self) -> CameraStatus:
+        """The state and its history."""
+        return self.supervisor.status
+
+    @property
+    def state(self) -> CameraState:
+        """What the camera does now."""
+        return self.status.state
 
     @property
     def reason(self) -> str | None:
-        """Why it gives no picture, if it does not."""
-        return self.supervisor.reason
+        """Why it gives no picture, or None."""
+        return self.status.reason
 
     @property
     def available(self) -> bool:
-        """Whether pictures can be had; an idle camera can be started."""
-        return self.state in {State.IDLE, State.STARTING, State.LIVE}
+        """Whether pictures can be had. An idle camera is available, because it can be started."""
+        return self.state.is_available
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames sent to all viewers, those who have left included."""
+        return self._frames_sent_before + sum(viewer.send_rate.count for viewer in self.viewers)
+
+    @property
+    def viewer_drops(self) -> int:
+        """Frames that viewers were not sent, those who have left included."""
+        return self._viewer_drops_before + sum(viewer.drops for viewer in self.viewers)
 
     def start(self) -> None:
-        """Begin: the camera takes one picture to see that it can."""
+        """Start the camera. It takes one picture to learn whether it can."""
         self.supervisor.start()
 
     async def stop(self) -> None:
-        """Close the device."""
-        if self._placards is not None:
-            self._placards.cancel()
-            await asyncio.gather(self._placards, return_exceptions=True)
+        """Stop capturing and close the device."""
+        await self._placard_loop.stop()
         await self.supervisor.stop()
 
     def restart(self) -> None:
-        """Close the device and open it anew."""
+        """Close the device and open it again."""
         self.supervisor.restart()
 
     @contextlib.contextmanager
     def viewing(self, viewer: Viewer) -> Iterator[None]:
-        """Keep the camera capturing while a viewer watches."""
+        """Count `viewer` as watching and keep the camera capturing, inside the `with` block."""
         self.viewers.add(viewer)
         try:
-            with self._demanded():
-                self._tell()
+            with self._demand():
+                self._notify()
                 yield
         finally:
             self.viewers.discard(viewer)
-            self.sent_before += viewer.sent.count
-            self.dropped_before += viewer.dropped
-            self._tell()
+            self._frames_sent_before += viewer.send_rate.count
+            self._viewer_drops_before += viewer.drops
+            self._notify()
 
     async def still(self, taken_after: float) -> Frame:
-        """Return a frame taken after that moment of the monotonic clock; an old one may be there already.
+        """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
 
         Raises `CameraUnavailableError` with the reason as soon as it is known that there will be none.
         """
         latest = self.broadcast.latest
         if latest is not None and not latest.drawn and latest.taken >= taken_after:
             return latest
-        self._refuse_if_failing()
-        with self._demanded():
+        self._raise_if_unavailable()
+        with self._demand():
             sequence = self._sequence
             try:
                 async with asyncio.timeout(START_TIMEOUT):
@@ -136,21 +138,22 @@ class Camera:
                         frame = await self.broadcast.newer_than(sequence)
                         if not frame.drawn and frame.taken >= taken_after:
                             return frame
-                        self._refuse_if_failing()
+                        self._raise_if_unavailable()
                         sequence = frame.sequence
             except TimeoutError:
                 raise CameraUnavailableError(f"no picture within {START_TIMEOUT:.0f} s") from None
 
-    async def set_controls(self, wishes: Mapping[str, object]) -> None:
-        """Adjust the camera, all of it or nothing, and remember it for the next time it is opened.
+    async def set_controls(self, requested: Mapping[str, object]) -> None:
+        """Set controls of the camera, and keep the values for the next time it is opened.
 
-        Raises `ControlError` with the range for a wish that cannot be, and `CameraUnavailableError` when the camera
-        cannot be asked.
+        All values are validated before the first one is set: raises `ControlError` with the range for one that is not
+        valid. Raises `CameraUnavailableError` when the camera cannot be reached or its driver refuses a value; those
+        before it are set on the device then, but not kept.
         """
-        self._refuse_if_failing()
-        values = checked(self.controls, wishes)
+        self._raise_if_unavailable()
+        values = validate_controls(self.controls, requested)
 
-        def adjust(source: Source) -> Mapping[str, Control]:
+        def set_all(source: Source) -> Mapping[str, Control]:
             if not isinstance(source, Adjustable):
                 return {}
             for name, value in values.items():
@@ -158,100 +161,67 @@ class Camera:
             return source.controls()
 
         try:
-            self.controls = await self.supervisor.do(adjust)
+            self.controls = await self.supervisor.run(set_all)
         except (SourceError, OSError, RuntimeError) as error:
-            raise CameraUnavailableError(f"the camera did not take it: {error}") from error
-        self.adjusted |= values
-        self._tell()
+            raise CameraUnavailableError(f"the camera did not accept it: {error}") from error
+        self.control_overrides |= values
+        self._notify()
 
-    def wanted_until(self) -> float:
-        """Say how long pictures are wanted (for the supervisor)."""
+    def demanded_until(self) -> float:
+        """Return the time until which pictures are demanded (called by the supervisor)."""
         return math.inf if self._demands else self._lingers_until
 
-    def opened(self, mode: SourceInfo, controls: Mapping[str, Control]) -> None:
-        """Take note of what the device gives (from the supervisor)."""
+    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
+        """Store what the device offers (called by the supervisor)."""
         self.controls = controls
-        if mode != self.mode:
-            size = f"{mode.size[0]}x{mode.size[1]}" if mode.size else "unknown size"
-            _LOGGER.info("%s: %s, %s at %s fps", self.settings.name, mode.model or "camera", size, mode.fps)
-            if mode.note:
-                _LOGGER.warning("%s: %s", self.settings.name, mode.note)
-            self.mode = mode
-        self._tell()
+        if info != self.source_info:
+            size = f"{info.size[0]}x{info.size[1]}" if info.size else "unknown size"
+            _LOGGER.info("%s: %s, %s at %s fps", self.settings.name, info.model or "camera", size, info.fps)
+            if info.note:
+                _LOGGER.warning("%s: %s", self.settings.name, info.note)
+            self.source_info = info
+        self._notify()
 
-    def pictured(self, picture: Picture, missed: int) -> None:
-        """Publish a picture (from the supervisor)."""
-        self.pictures.tick(time.monotonic())
-        self.missed += missed
+    def picture_received(self, picture: Picture, capture_drops: int) -> None:
+        """Publish a picture (called by the supervisor)."""
+        self.capture_rate.tick(time.monotonic())
+        self.capture_drops += capture_drops
         self._publish(picture.jpeg, picture.taken, drawn=False)
 
-    def changed(self) -> None:
-        """Tell those who want to know that the state is another one (from the supervisor)."""
-        self._placard_due.set()
-        self._show_placards()
-        self._tell()
+    def state_changed(self) -> None:
+        """Notify the listeners (called by the supervisor)."""
+        self._placard_loop.state_changed()
+        self._notify()
 
-    def _asked(self) -> SourceSettings:
-        asked = self.settings.asked
-        return replace(asked, controls={**asked.controls, **self.adjusted})
+    def _effective_settings(self) -> SourceSettings:
+        requested = self.settings.requested
+        return replace(requested, controls={**requested.controls, **self.control_overrides})
 
     @contextlib.contextmanager
-    def _demanded(self) -> Iterator[None]:
+    def _demand(self) -> Iterator[None]:
+        """Demand pictures inside the `with` block. The supervisor asks `demanded_until` after each `wake`."""
         self._demands += 1
-        self._show_placards()
-        self.supervisor.look()
+        self._placard_loop.start_if_needed()
+        self.supervisor.wake()
         try:
             yield
         finally:
             self._demands -= 1
             self._lingers_until = time.monotonic() + self.settings.linger
-            self.supervisor.look()
+            self.supervisor.wake()
 
-    def _refuse_if_failing(self) -> None:
+    def _raise_if_unavailable(self) -> None:
         if not self.available:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 
-    def _placard_wanted(self) -> bool:
-        return self._demands > 0 and (not self.available or self.state is State.STARTING)
-
-    def _show_placards(self) -> None:
-        if self._placard_wanted() and (self._placards is None or self._placards.done()):
-            self._placards = asyncio.create_task(self._keep_showing_placards())
-
-    async def _keep_showing_placards(self) -> None:
-        """Once a second, while somebody waits for a picture that does not come, publish one that says why.
-
-        A camera that starts gets a second to do so first.
-        """
-        if self.state is State.STARTING:
-            await self._until_placard_due()
-        while self._placard_wanted():
-            supervisor, starting = self.supervisor, self.state is State.STARTING
-            title = f"{self.settings.name}: " + ("starting" if starting else "no picture")
-            reason = supervisor.reason or "The camera is being started."
-            size = self.mode.size or self.settings.asked.size
-            try:
-                jpeg = await asyncio.to_thread(placard.draw, size, title, reason, supervisor.since, time.time())
-            except (OSError, MemoryError) as error:
-                # What keeps the camera from opening may keep Pillow from its files too; both may come back.
-                self._rate_limited_log.warn("placard", f"{self.settings.name}: no picture can be drawn: {error}")
-            else:
-                if self._placard_wanted():
-                    self._publish(jpeg, time.monotonic(), drawn=True)
-            await self._until_placard_due()
-
-    async def _until_placard_due(self) -> None:
-        """Wait a second, or until the state is another one."""
-        self._placard_due.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PLACARD_EVERY):
-                await self._placard_due.wait()
+    def _publish_placard(self, jpeg: bytes) -> None:
+        self._publish(jpeg, time.monotonic(), drawn=True)
 
     def _publish(self, jpeg: bytes, taken: float, *, drawn: bool) -> None:
         self._sequence += 1
         timestamp = time.time() - (time.monotonic() - taken)
         self.broadcast.publish(Frame(jpeg, self._sequence, taken, timestamp, drawn))
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self.on_change:
-            listener()
+            notify(listener)

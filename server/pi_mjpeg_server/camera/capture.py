@@ -1,4 +1,4 @@
-"""The thread in which one source is opened, read, adjusted and closed: what keeps drivers off the event loop."""
+"""The thread in which one source is opened, read, adjusted and closed. It keeps drivers off the event loop."""
 
 import asyncio
 import contextlib
@@ -7,136 +7,138 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import Protocol, TypeVar
 
+from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 
 
 class CaptureListener(Protocol):
-    """Who is told, on the event loop, what happened in the thread."""
+    """Receives the events of a `Capture`, on the event loop."""
 
-    def opened(self, mode: SourceInfo, controls: Mapping[str, Control]) -> None:
-        """The device is open and will give this."""
+    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
+        """The device is open; `info` and `controls` say what it offers."""
 
-    def pictured(self, picture: Picture, missed: int) -> None:
-        """A picture came; `missed` are those before it that the event loop was too late for."""
+    def picture_received(self, picture: Picture, capture_drops: int) -> None:
+        """A picture came; `capture_drops` pictures before it were lost on the capture side."""
 
-    def paused(self) -> None:
-        """The source stopped capturing, as was wanted."""
+    def capture_paused(self) -> None:
+        """The source has stopped capturing after `pause` or `restart`."""
 
-    def ended(self, error: Exception | None) -> None:
-        """The source is closed and the thread is over; `error` says why if that was not wanted."""
+    def source_closed(self, error: Exception | None) -> None:
+        """The source is closed and the thread ends; `error` is what ended it, None after `close`."""
 
 
 class Capture:
     """One source and its thread.
 
-    The thread compares what is wanted with what it does after each picture, so wishes cannot race: to want pictures
-    again while the source stops means that it starts again. A driver that never returns keeps its thread; the
-    supervisor notices by the clock, calls `abandon` and hears no more of it.
+    After each picture the thread compares what was requested with what it does, so requests cannot race: a `resume`
+    while the source stops makes it start again. A driver call that never returns keeps its thread; the supervisor
+    notices this by the clock, calls `abandon` and gets no more events from it.
     """
 
     def __init__(self, name: str, make_source: Callable[[], Source], listener: CaptureListener) -> None:
-        """Prepare a thread named after the camera; `make_source` is called in it."""
+        """Prepare a thread named after the camera; `make_source` is called in that thread."""
         self._make_source = make_source
         self._listener: CaptureListener | None = listener
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
-        self._wanted = False
+        self._resumed = False
+        self._pause_pending = False
         self._closing = False
         self._restarting = False
         self._jobs: deque[Callable[[Source], None]] = deque()
         self._pending: Picture | None = None
-        self._missed = 0
+        self._drops = 0
         self._broken = 0
-        self._answered = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+        self._last_response = time.monotonic()
+        self._thread = threading.Thread(target=self._run_thread, name=f"capture-{name}", daemon=True)
 
     @property
-    def wanted(self) -> bool:
-        """Whether pictures are wanted at present."""
-        return self._wanted and not self._closing
+    def is_resumed(self) -> bool:
+        """Whether pictures are requested; the thread may not have started or stopped the source yet."""
+        return self._resumed and not self._closing
 
     @property
-    def lives(self) -> bool:
-        """Whether the thread is still there."""
+    def is_alive(self) -> bool:
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     @property
-    def silence(self) -> float:
-        """Seconds since the driver last answered a call, with a picture or without."""
-        return time.monotonic() - self._answered
+    def seconds_since_response(self) -> float:
+        """Seconds since the driver last returned from a call, with a picture or without."""
+        return time.monotonic() - self._last_response
 
     def start(self) -> None:
-        """Open the source, and capture once pictures are wanted."""
+        """Start the thread, which opens the source. Raises `RuntimeError` when the system has no thread to give."""
         self._thread.start()
 
-    def want(self, *, pictures: bool) -> None:
-        """Say whether to capture. The device stays open when not."""
+    def resume(self) -> None:
+        """Capture pictures from now on."""
         with self._changed:
-            self._wanted = pictures
+            self._resumed = True
+            self._changed.notify()
+
+    def pause(self) -> None:
+        """Stop capturing. The device stays open; `CaptureListener.capture_paused` follows in any case."""
+        with self._changed:
+            self._resumed = False
+            self._pause_pending = True
             self._changed.notify()
 
     def restart(self) -> None:
-        """Stop capturing and start again, with the device left open."""
+        """Stop capturing and start again. The device stays open."""
         with self._changed:
             self._restarting = True
             self._changed.notify()
 
     def close(self) -> None:
-        """Stop capturing, close the source and end the thread; `CaptureListener.ended` follows."""
+        """Stop capturing, close the source and end the thread; `CaptureListener.source_closed` follows."""
         with self._changed:
             self._closing = True
             self._changed.notify()
 
     def abandon(self) -> None:
-        """Close, but listen no longer: for a driver that does not come back."""
+        """Close, but send no more events: for a driver call that does not return."""
         self._listener = None
         self.close()
 
-    async def do(self, job: Callable[[Source], _Answer]) -> _Answer:
-        """Return what `job` returns, called in the thread between two pictures, or raise what it raises.
+    async def run(self, job: Callable[[Source], _T]) -> _T:
+        """Call `job` with the source, in the thread, between two pictures. Return its result or raise its exception.
 
-        Raises `SourceError` when too many wait already.
+        A job that is cancelled before it began is skipped. Raises `SourceError` when too many jobs are waiting.
         """
-        answer: asyncio.Future[_Answer] = self._loop.create_future()
+        future: Future[_T] = Future()
 
-        def settle(settling: Callable[[Any], None], value: object) -> None:
-            if not answer.done():
-                settling(value)
-
-        def run(source: Source) -> None:
-            try:
-                value = job(source)
-            except Exception as error:  # noqa: BLE001  (whoever asked is told, whatever it is)
-                self._on_loop(settle, answer.set_exception, error)
-            else:
-                self._on_loop(settle, answer.set_result, value)
+        def run_job(source: Source) -> None:
+            resolve(future, partial(job, source))
 
         with self._changed:
             if len(self._jobs) >= _MAX_JOBS:
-                raise SourceError("the camera is busy with earlier wishes")
-            self._jobs.append(run)
+                raise SourceError("the camera is busy with earlier requests")
+            self._jobs.append(run_job)
             self._changed.notify()
-        return await answer
+        return await asyncio.wrap_future(future)
 
-    def _run(self) -> None:
+    def _run_thread(self) -> None:
         failure: Exception | None = None
         source: Source | None = None
         try:
             source = self._make_source()
-            mode = source.open()
+            info = source.open()
             controls = source.controls() if isinstance(source, Adjustable) else {}
-            self._tell(lambda listener: listener.opened(mode, controls))
-            while self._wait_until_wanted(source):
+            self._notify(lambda listener: listener.source_opened(info, controls))
+            while self._wait_until_resumed(source):
                 self._capture(source)
-                self._tell(lambda listener: listener.paused())
+                self._report_pause()
         except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
             failure = error
         if source is not None:
@@ -145,17 +147,17 @@ class Capture:
             except Exception as error:
                 _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
                 failure = failure or error
-        self._tell(lambda listener: listener.ended(failure))
+        self._notify(lambda listener: listener.source_closed(failure))
 
     def _capture(self, source: Source) -> None:
         pictures = source.frames()
         try:
             for picture in pictures:
-                self._answered = time.monotonic()
+                self._last_response = time.monotonic()
                 if picture is not None:
                     self._offer(picture, getattr(source, "broken", 0))
-                self._do_jobs(source)
-                if not self._wanted or self._closing or self._restarting:
+                self._run_jobs(source)
+                if not self._resumed or self._closing or self._restarting:
                     return
         finally:
             close = getattr(pictures, "close", None)
@@ -163,47 +165,61 @@ class Capture:
                 close()
         raise SourceError("the camera stopped giving pictures")
 
-    def _wait_until_wanted(self, source: Source) -> bool:
-        """Rest until pictures are wanted, doing jobs meanwhile; False when it is time to close."""
+    def _wait_until_resumed(self, source: Source) -> bool:
+        """Run jobs until pictures are requested, then return True; return False when it is time to close.
+
+        A `resume` and a `pause` may follow each other before this thread wakes. It has nothing to stop then, but the
+        supervisor waits for the pause all the same.
+        """
         while True:
-            self._answered = time.monotonic()
+            self._last_response = time.monotonic()
             with self._changed:
                 self._restarting = False
-                self._changed.wait_for(lambda: self._wanted or self._closing or self._jobs)
-                if self._closing or self._wanted:
+                self._changed.wait_for(lambda: self._resumed or self._closing or self._jobs or self._pause_pending)
+                if self._closing or self._resumed:
                     return not self._closing
-            self._do_jobs(source)
+                pause_pending = self._pause_pending
+            if pause_pending:
+                self._report_pause()
+            self._run_jobs(source)
 
-    def _do_jobs(self, source: Source) -> None:
+    def _report_pause(self) -> None:
+        with self._changed:
+            self._pause_pending = False
+        self._notify(lambda listener: listener.capture_paused())
+
+    def _run_jobs(self, source: Source) -> None:
         while self._jobs:
             self._jobs.popleft()(source)
 
     def _offer(self, picture: Picture, broken: int) -> None:
-        """Hand a picture to the loop; while the loop has not taken the last one, the newest replaces it."""
+        """Hand a picture to the event loop; it replaces one that the loop has not taken yet.
+
+        `broken` is how many broken pictures the source has skipped in all.
+        """
         with self._changed:
-            self._missed += broken - self._broken
+            self._drops += broken - self._broken
             self._broken = broken
             replaced, self._pending = self._pending, picture
             if replaced is not None:
-                self._missed += 1
+                self._drops += 1
                 return
-        self._tell(self._take)
+        self._notify(self._deliver)
 
-    def _take(self, listener: CaptureListener) -> None:
+    def _deliver(self, listener: CaptureListener) -> None:
         with self._changed:
             picture, self._pending = self._pending, None
-            missed, self._missed = self._missed, 0
+            drops, self._drops = self._drops, 0
         if picture is not None:
-            listener.pictured(picture, missed)
+            listener.picture_received(picture, drops)
 
-    def _tell(self, call: Callable[[CaptureListener], None]) -> None:
-        def told() -> None:
+    def _notify(self, event: Callable[[CaptureListener], None]) -> None:
+        """Call `event` with the listener on the event loop, unless the capture is abandoned by then."""
+
+        def deliver() -> None:
             if self._listener is not None:
-                call(self._listener)
+                event(self._listener)
 
-        self._on_loop(told)
-
-    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
-        # The loop may be gone at the end of the process, when nobody is left to tell.
+        # At the end of the process the loop may be closed; then there is nobody left to notify.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call, *arguments)
+            self._loop.call_soon_threadsafe(deliver)

@@ -1,16 +1,19 @@
-"""How many a second: measured over the last few, so that it tells of now."""
+"""Events per second, measured over the last few, so that the rate is the present one."""
 
 from collections import deque
 
 _WINDOW = 32
-_STALE = 2.0
+_STALE_AFTER = 2.0
 
 
 class Rate:
-    """Counts events and knows their rate over the last 32, or 0 when the last one is over two seconds old."""
+    """Counts events and measures their rate over the last 32.
+
+    The rate is 0 once the last event is older than two seconds and older than two intervals.
+    """
 
     def __init__(self) -> None:
-        """Begin at none."""
+        """Start at zero events."""
         self.count = 0
         self._times: deque[float] = deque(maxlen=_WINDOW)
 
@@ -20,8 +23,8 @@ class Rate:
         self._times.append(now)
 
     def per_second(self, now: float) -> float:
-        """Return the rate at `now`."""
+        """Return the rate at `now`, in events per second."""
         times = self._times
-        if len(times) < 2 or now - times[-1] > max(_STALE, 2 * (times[-1] - times[-2])):  # noqa: PLR2004  (an interval has two ends)
+        if len(times) < 2 or now - times[-1] > max(_STALE_AFTER, 2 * (times[-1] - times[-2])):  # noqa: PLR2004  (an interval has two ends)
             return 0.0
         return (len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0

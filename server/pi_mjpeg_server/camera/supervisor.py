@@ -1,104 +1,96 @@
-"""Watches one source by its pictures: starts it when wanted, and anew when it fails, until nothing helps."""
+"""Supervises one source by its pictures: starts it on demand, and restarts it when it fails, until nothing helps."""
 
 import asyncio
 import contextlib
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
-from enum import StrEnum
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.state import CameraState, CameraStatus
+from pi_mjpeg_server.concurrency.backoff import retry_delay
+from pi_mjpeg_server.concurrency.events import wait_for_event
+from pi_mjpeg_server.concurrency.listeners import notify
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 
 START_TIMEOUT = 20.0
-"""Seconds from wanting a picture to the first one; importing Picamera2 on a Pi Zero 2 is part of it."""
+"""Seconds from requesting pictures to the first one; importing Picamera2 on a Pi Zero 2 is part of it."""
 STOP_TIMEOUT = 5.0
 """Seconds a driver may take to stop capturing."""
+CONTROL_TIMEOUT = 5.0
+"""Seconds a driver may take to set controls."""
 FRAME_TIMEOUT = 5.0
-"""Seconds without a picture (or ten pictures' time, whichever is longer) before a live camera counts as failing."""
-RETRY_AFTER = (0.5, 1.0, 2.0, 3.0)
-"""Seconds before each new try; the last holds for all that follow, so a camera plugged in again is live within five."""
-MAX_LOST_THREADS = 3
-"""Driver calls that never came back, before the camera is given up as stuck."""
+"""Seconds without a picture (or the time of ten pictures, if that is longer) before a live camera counts as failing."""
 RESPONSE_TIMEOUT = 2.0
-"""Seconds after which a driver counts as not answering; a source yields at least once a second."""
-
-
-class State(StrEnum):
-    """What a camera does. The first three count as available: pictures can be had."""
-
-    IDLE = "idle"
-    STARTING = "starting"
-    LIVE = "live"
-    FAILING = "failing"
-    STUCK = "stuck"
+"""Seconds after which a driver counts as not responding; a source yields at least once a second."""
+RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
+"""Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
+MAX_ABANDONED_THREADS = 3
+"""Driver calls that never returned, before the camera counts as stuck."""
 
 
 class SupervisorListener(Protocol):
-    """Who says whether pictures are wanted, and is told what comes of it."""
+    """Says whether pictures are demanded, and receives what comes of it."""
 
-    def wanted_until(self) -> float:
-        """Return the moment of the monotonic clock up to which pictures are wanted; infinity for no end in sight."""
+    def demanded_until(self) -> float:
+        """Return the time, on the monotonic clock, until which pictures are demanded; infinity if it is not known."""
 
-    def opened(self, mode: SourceInfo, controls: Mapping[str, Control]) -> None:
-        """The device is open and will give this."""
+    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
+        """The device is open; `info` and `controls` say what it offers."""
 
-    def pictured(self, picture: Picture, missed: int) -> None:
-        """A picture came, after `missed` that were left out."""
+    def picture_received(self, picture: Picture, capture_drops: int) -> None:
+        """A picture came; `capture_drops` pictures before it were lost on the capture side."""
 
-    def changed(self) -> None:
-        """The state or its reason is another one."""
+    def state_changed(self) -> None:
+        """The state or its reason has changed."""
 
 
 class Supervisor:
-    """The state of one camera, and what is done about it. All methods belong to the event loop.
+    """The state machine of one camera. All methods belong to the event loop.
 
-    Once at the start it takes one picture, so that the state is true before the first viewer comes. It goes by
-    pictures alone: an encoder may die in silence while the camera goes on. A failing camera is first started anew,
-    then opened anew, again and again; driver calls that never return are left behind in their threads, and when
-    there are too many of those the camera is stuck.
+    At the start it takes one picture, so that the state is true before the first viewer comes. It judges the camera by
+    its pictures alone, because an encoder may die in silence while the camera goes on. When a camera fails, first the
+    capture is restarted, then the device is opened again, over and over. Driver calls that never return are abandoned
+    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck.
+
+    An exception that the listener raises is logged and changes nothing.
     """
 
     def __init__(self, name: str, make_source: Callable[[], Source], listener: SupervisorListener) -> None:
-        """Prepare; `make_source` is called, off the loop, for each try to open the device."""
-        self.state = State.IDLE
-        self.reason: str | None = None
-        self.since = time.time()
-        self.next_try: float | None = None
-        self.restarts = 0
-        self.last_error: str | None = None
+        """Prepare an idle camera. `make_source` is called off the event loop, each time the device is opened."""
+        self.status = CameraStatus()
         self._name = name
         self._make_source = make_source
         self._listener = listener
         self._capture: Capture | None = None
-        self._lost: list[Capture] = []
+        self._abandoned: list[Capture] = []
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
         self._retry_at = 0.0
-        self._tries = 0
-        self._started_anew = False
+        self._retries = 0
+        self._capture_restarted = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to supervise."""
-        self._task = asyncio.create_task(self._supervise(), name=f"supervisor of {self._name}")
+        """Start to supervise."""
+        self._task = create_logged_task(self._supervise(), f"supervisor of {self._name}")
 
     async def stop(self) -> None:
         """Stop capturing and close the device, within `STOP_TIMEOUT` seconds whatever the driver does."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         capture = self._capture
         if capture is not None:
             capture.close()
@@ -108,70 +100,70 @@ class Supervisor:
                         self._wake.clear()
                         await self._wake.wait()
 
-    def look(self) -> None:
-        """Look again at once: what is wanted has changed."""
+    def wake(self) -> None:
+        """Run the state machine now, because the demand for pictures has changed."""
         self._wake.set()
 
     def restart(self) -> None:
-        """Close the device and open it anew, as a person asks for; one that was given up is tried again."""
+        """Close the device and open it again, on a person's request. A stuck camera is tried again."""
         _LOGGER.info("%s: restarting", self._name)
-        self._tries = 0
+        self._retries = 0
         self._retry_at = 0.0
-        self._lost.clear()
-        if self.state is State.STUCK:
-            self._enter(State.FAILING, self.reason)
+        self._abandoned.clear()
+        if self.status.state is CameraState.STUCK:
+            self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
             self._capture.close()
         self._probing = True
-        self.look()
+        self.wake()
 
-    async def do(self, job: Callable[[Source], _Answer]) -> _Answer:
-        """Return what `job` returns for the open source, called in its thread.
+    async def run(self, job: Callable[[Source], _T]) -> _T:
+        """Call `job` with the open source, in its thread. Return its result or raise its exception.
 
-        Raises `SourceError` when the device is not open or does not come to it in time.
+        Raises `SourceError` when the device is not open or the job does not return within `CONTROL_TIMEOUT` seconds.
         """
         if self._capture is None:
-            raise SourceError(self.reason or "the camera is not open")
+            raise SourceError(self.status.reason or "the camera is not open")
         try:
-            async with asyncio.timeout(STOP_TIMEOUT):
-                return await self._capture.do(job)
+            async with asyncio.timeout(CONTROL_TIMEOUT):
+                return await self._capture.run(job)
         except TimeoutError:
-            raise SourceError(f"the camera did not answer within {STOP_TIMEOUT:.0f} s") from None
+            raise SourceError(f"the camera did not answer within {CONTROL_TIMEOUT:.0f} s") from None
 
-    def opened(self, mode: SourceInfo, controls: Mapping[str, Control]) -> None:
-        """Pass on what the device gives (from the capture)."""
-        self._fps = mode.fps or self._fps
-        self._listener.opened(mode, controls)
+    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
+        """Pass on what the device offers (called by the capture)."""
+        self._fps = info.fps or self._fps
+        notify(self._listener.source_opened, info, controls)
 
-    def pictured(self, picture: Picture, missed: int) -> None:
-        """Pass a picture on (from the capture)."""
+    def picture_received(self, picture: Picture, capture_drops: int) -> None:
+        """Pass a picture on (called by the capture)."""
         self._deadline = time.monotonic() + max(FRAME_TIMEOUT, 10 / self._fps)
-        self._tries = 0
-        self._started_anew = False
+        self._retries = 0
+        self._capture_restarted = False
         self._probing = False
-        if self.state is not State.LIVE:
-            self._enter(State.LIVE)
-            self.look()
-        self._listener.pictured(picture, missed)
+        if self.status.state is not CameraState.LIVE:
+            self._enter(CameraState.LIVE)
+            self.wake()
+        notify(self._listener.picture_received, picture, capture_drops)
 
-    def paused(self) -> None:
-        """Take note that the source stopped (from the capture)."""
-        wanted = self._capture is not None and self._capture.wanted
-        if not wanted:
+    def capture_paused(self) -> None:
+        """Note that the source has stopped capturing (called by the capture)."""
+        resumed = self._capture is not None and self._capture.is_resumed
+        if not resumed:
             self._deadline = None
-        if self.state is not State.FAILING:
-            self._enter(State.STARTING if wanted else State.IDLE)
-        self.look()
+        if self.status.state is not CameraState.FAILING:
+            self._enter(CameraState.STARTING if resumed else CameraState.IDLE)
+        self.wake()
 
-    def ended(self, error: Exception | None) -> None:
-        """Take note that the device is closed (from the capture)."""
+    def source_closed(self, error: Exception | None) -> None:
+        """Note that the device is closed (called by the capture)."""
         self._capture = None
         if error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
             self._fail(str(error) or type(error).__name__)
-        elif self.state in {State.LIVE, State.STARTING}:
-            self._enter(State.IDLE)
-        self.look()
+        elif self.status.state in {CameraState.LIVE, CameraState.STARTING}:
+            self._enter(CameraState.IDLE)
+        self.wake()
 
     async def _supervise(self) -> None:
         while True:
@@ -179,92 +171,108 @@ class Supervisor:
             now = time.monotonic()
             self._step(now)
             ahead = [moment for moment in self._moments() if now < moment < math.inf]
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(ahead) - now if ahead else None):
-                    await self._wake.wait()
+            await wait_for_event(self._wake, min(ahead) - now if ahead else None)
 
     def _step(self, now: float) -> None:
-        """Compare what is wanted with what is, and do the next thing about it."""
+        """Compare what is demanded with what the capture does, and take the next step towards it."""
         capture = self._capture
-        wanted = self._probing or self.state is State.FAILING or now < self._listener.wanted_until()
+        demanded = self._probing or self.status.state is CameraState.FAILING or now < self._demanded_until()
         if capture is None:
-            if wanted and self.state is not State.STUCK and now >= self._retry_at:
+            if demanded and self.status.state is not CameraState.STUCK and now >= self._retry_at:
                 self._open(now)
         elif self._deadline is not None and now >= self._deadline:
-            self._overdue(capture, now)
-        elif wanted and not capture.wanted:
+            self._handle_timeout(capture, now)
+        elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
-            if self.state is State.IDLE:
-                self._enter(State.STARTING)
-            capture.want(pictures=True)
-        elif not wanted and capture.wanted:
+            if self.status.state is CameraState.IDLE:
+                self._enter(CameraState.STARTING)
+            capture.resume()
+        elif not demanded and capture.is_resumed:
             self._deadline = now + STOP_TIMEOUT
-            capture.want(pictures=False)
+            capture.pause()
 
     def _moments(self) -> list[float]:
-        """Return the moments at which time alone may change something."""
-        moments = [self._listener.wanted_until()]
+        """Return the times, on the monotonic clock, at which `_step` may have something to do."""
+        moments = [self._demanded_until()]
         if self._capture is None:
             moments.append(self._retry_at)
         elif self._deadline is not None:
             moments.append(self._deadline)
         return moments
 
+    def _demanded_until(self) -> float:
+        """Return the listener's answer, or 0 (not demanded) if it raises."""
+        try:
+            return self._listener.demanded_until()
+        except Exception:
+            _LOGGER.exception("%s: cannot tell whether pictures are demanded", self._name)
+            return 0.0
+
     def _open(self, now: float) -> None:
         self._deadline = now + START_TIMEOUT
-        if self.state is State.IDLE:
-            self._enter(State.STARTING)
-        self._capture = Capture(self._name, self._make_source, self)
-        self._capture.want(pictures=True)
-        self._capture.start()
+        if self.status.state is CameraState.IDLE:
+            self._enter(CameraState.STARTING)
+        capture = Capture(self._name, self._make_source, self)
+        capture.resume()
+        try:
+            capture.start()
+        except RuntimeError as error:
+            # The memory or the number of threads is used up, which may pass.
+            self._fail(f"no thread for the camera: {error}")
+        else:
+            self._capture = capture
 
-    def _overdue(self, capture: Capture, now: float) -> None:
-        """Act on a deadline that passed: first start the capture anew, then the device."""
-        answers = capture.silence < RESPONSE_TIMEOUT
-        if not capture.wanted and not answers:
+    def _handle_timeout(self, capture: Capture, now: float) -> None:
+        """Act on a deadline that has passed: restart the capture first, then open the device again."""
+        responds = capture.seconds_since_response < RESPONSE_TIMEOUT
+        if not capture.is_resumed and not responds:
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
-        elif answers and not self._started_anew:
-            self._started_anew = True
-            self.restarts += 1
+        elif responds and not self._capture_restarted:
+            self._capture_restarted = True
+            self._count_restart()
             self._deadline = now + START_TIMEOUT
-            self._enter(State.FAILING, "no picture comes from the camera; starting it anew")
+            self._enter(CameraState.FAILING, "no picture comes from the camera; restarting it")
             capture.restart()
         else:
-            words = "answers but gives no picture" if answers else "does not answer"
-            self._abandon(f"the camera {words}: check its cable, its power and its temperature")
+            symptom = "answers but gives no picture" if responds else "does not answer"
+            self._abandon(f"the camera {symptom}: check its cable, its power and its temperature")
 
     def _abandon(self, reason: str) -> None:
-        """Leave a driver call to itself, and go on without it."""
+        """Leave a driver call alone in its thread, and go on without it."""
         if self._capture is not None:
             self._capture.abandon()
-            self._lost.append(self._capture)
+            self._abandoned.append(self._capture)
             self._capture = None
         self._fail(reason)
 
     def _fail(self, reason: str) -> None:
-        self.last_error = reason
+        self.status = replace(self.status, last_error=reason)
         self._deadline = None
         self._probing = False
-        self._started_anew = False
-        self.restarts += 1
-        self._lost = [capture for capture in self._lost if capture.lives]
-        if len(self._lost) >= MAX_LOST_THREADS:
-            self._enter(State.STUCK, f"{reason}; tried {len(self._lost)} times, only a restart of the service can help")
+        self._capture_restarted = False
+        self._count_restart()
+        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
+        if len(self._abandoned) >= MAX_ABANDONED_THREADS:
+            reason = f"{reason}; tried {len(self._abandoned)} times, only a restart of the service can help"
+            self._enter(CameraState.STUCK, reason)
             return
-        wait = RETRY_AFTER[min(self._tries, len(RETRY_AFTER) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311  (jitter)
-        self._tries += 1
-        self._retry_at = time.monotonic() + wait
-        self.next_try = time.time() + wait
-        self._enter(State.FAILING, reason)
+        delay = retry_delay(RETRY_DELAYS, self._retries)
+        self._retries += 1
+        self._retry_at = time.monotonic() + delay
+        self.status = replace(self.status, next_try=time.time() + delay)
+        self._enter(CameraState.FAILING, reason)
 
-    def _enter(self, state: State, reason: str | None = None) -> None:
-        if state is not State.FAILING:
-            self.next_try = None
-        if (state, reason) == (self.state, self.reason):
+    def _count_restart(self) -> None:
+        self.status = replace(self.status, restarts=self.status.restarts + 1)
+
+    def _enter(self, state: CameraState, reason: str | None = None) -> None:
+        old = self.status
+        if state is not CameraState.FAILING:
+            self.status = replace(self.status, next_try=None)
+        if (state, reason) == (old.state, old.reason):
             return
-        level = logging.INFO if state in {State.IDLE, State.STARTING, State.LIVE} else logging.WARNING
+        level = logging.INFO if state.is_available else logging.WARNING
         _LOGGER.log(level, "%s: %s%s", self._name, state, f": {reason}" if reason else "")
-        if state is not self.state:
-            self.since = time.time()
-        self.state, self.reason = state, reason
-        self._listener.changed()
+        since = old.since if state is old.state else time.time()
+        self.status = replace(self.status, state=state, reason=reason, since=since)
+        notify(self._listener.state_changed)

@@ -1,4 +1,4 @@
-"""One viewer of one camera, and what it got."""
+"""One viewer of one camera, and what it was sent."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,10 +8,13 @@ from pi_mjpeg_server.camera.rate import Rate
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """Who watches: its address, the name its program gives itself, and since when (seconds since 1970)."""
+    """A viewer: its IP address, its User-Agent, and when it connected (seconds since 1970).
+
+    `send_rate` counts the frames that it was sent, `drops` those that it was not sent because it was too slow.
+    """
 
     address: str
     agent: str | None
     since: float = field(default_factory=time.time)
-    sent: Rate = field(default_factory=Rate)
-    dropped: int = 0
+    send_rate: Rate = field(default_factory=Rate)
+    drops: int = 0

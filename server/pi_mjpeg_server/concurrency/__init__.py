@@ -1,1 +1,1 @@
-"""Waiting, retrying and threads, as the event loop needs them everywhere. Knows nothing of cameras or networks."""
+"""Events, threads, tasks and retries, as asyncio code needs them everywhere. Knows nothing of cameras or networks."""

@@ -1,10 +1,10 @@
-"""Waiting for an event no longer than so many seconds."""
+"""Wait for an event with a timeout."""
 
 import asyncio
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait until `event` is set, at most `seconds` (None: for ever). Return whether it is set."""
+    """Return True as soon as `event` is set, or False after `seconds` (None: no timeout)."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Blocking calls in threads that the process does not wait for when it ends."""
+"""Run blocking calls in threads that do not delay the end of the process."""
 
 import asyncio
 import threading
@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 
 def resolve(future: Future[_T], call: Callable[[], _T]) -> None:
-    """Run `call` in this thread and resolve `future` with what it returns or raises.
+    """Run `call` in this thread and set its result or exception on `future`.
 
-    Does nothing when the future was cancelled before.
+    Does nothing if `future` is cancelled already.
     """
     if not future.set_running_or_notify_cancel():
         return
@@ -25,7 +25,7 @@ def resolve(future: Future[_T], call: Callable[[], _T]) -> None:
 
 
 async def run_in_daemon_thread(call: Callable[[], _T], name: str) -> _T:
-    """Return what `call` returns, or raise what it raises, from a thread of its own named `name`.
+    """Run `call` in a new thread named `name`. Return its result, or raise its exception.
 
     Unlike `asyncio.to_thread`, it never delays the end of the process: a DNS lookup or a TLS handshake may take a
     minute to fail.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pi_mjpeg_server.camera.camera import CameraSettings
+from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.options import OPTIONS, Option
 from pi_mjpeg_server.config.settings import (
@@ -80,7 +80,7 @@ def _camera(number: int, table: dict[str, Any], file: Path | None) -> CameraSett
     requested = SourceSettings(**{key: value for key, value in table.items() if key in _SOURCE_KEYS})
     identity = table.get("id", "camera" if number == 0 else f"camera_{number + 1}")
     name = table.get("name", "Camera" if number == 0 else f"Camera {number + 1}")
-    settings = CameraSettings(identity, name, asked=requested)
+    settings = CameraSettings(identity, name, requested=requested)
     source = table.get("source", settings.source)
     if source != settings.source and source not in (known := kinds()):
         names = ", ".join([settings.source, *known])

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pi_mjpeg_server.camera.camera import CameraSettings
+from pi_mjpeg_server.camera.settings import CameraSettings
 
 
 def default_state_folder() -> Path:

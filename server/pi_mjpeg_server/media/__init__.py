@@ -1,1 +1,1 @@
-"""Pictures as bytes: frames, JPEG headers, smaller copies and drawn pictures. Knows nothing of cameras or clients."""
+"""Pictures as bytes: frames, JPEG headers, scaling and placards. Knows nothing of cameras or clients."""

@@ -1,4 +1,4 @@
-"""One picture on its way to the viewers: an immutable JPEG and the multipart parts made of it."""
+"""One picture on its way to the viewers: an immutable JPEG and its multipart parts."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ _DELIMITER = f"--{BOUNDARY}\r\n".encode()
 _NEXT_HEADERS = _DELIMITER + b"Content-Type: image/jpeg\r\n\r\n"
 
 PREAMBLE = _DELIMITER
-"""What a stream begins with, before the first `Frame.part`."""
+"""The first bytes of a stream of `Frame.part`."""
 
 BROWSER_PREAMBLE = _NEXT_HEADERS
-"""What a stream begins with, before the first `Frame.browser_part`."""
+"""The first bytes of a stream of `Frame.browser_part`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG as a source gives it.
+    """A JPEG from a source.
 
-    `taken` is the moment of exposure as nearly as the source knows it, in seconds of `time.monotonic()`;
-    a source that does not know it leaves it out, and the moment of delivery stands.
+    `taken` is the time of exposure in seconds of `time.monotonic()`, as precisely as the source knows it. The default
+    is the present time, for a source that does not know.
     """
 
     jpeg: bytes
@@ -31,10 +31,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture with its place in the stream. Made once, shared by all viewers, never changed.
+    """A picture with its place in the stream. It is made once, shared by all viewers, and never changed.
 
-    `sequence` counts up by one for each frame of a camera, `taken` is on the monotonic clock, `timestamp` is the
-    same moment in seconds since 1970. A `drawn` frame is one that the server made to say why there is no picture.
+    `sequence` increases by one with each frame of a camera, `taken` is on the monotonic clock, and `timestamp` is the
+    same time in seconds since 1970. A `drawn` frame was drawn by the server, to say why there is no picture.
     """
 
     jpeg: bytes
@@ -45,9 +45,9 @@ class Frame:
 
     @cached_property
     def part(self) -> bytes:
-        """The part for a machine: its length in advance, the boundary right after it.
+        """The part for a program: `Content-Length` in its headers, and the next boundary right after the picture.
 
-        A reader that waits for the boundary (as ffmpeg does) thereby has the picture at once instead of one frame late.
+        A client that waits for the boundary (as ffmpeg does) thus has the picture at once instead of one frame late.
         """
         drawn = b"X-Picture: drawn\r\n" if self.drawn else b""
         return b"".join(
@@ -64,9 +64,9 @@ class Frame:
 
     @cached_property
     def browser_part(self) -> bytes:
-        """The part for a browser's `<img>`: the picture, then the next part's complete headers.
+        """The part for a browser's `<img>`: the picture, then the complete headers of the next part.
 
-        Chromium paints a part only when the headers of the next one have come, so they are sent in advance; they
-        cannot name a length that is not known yet.
+        Chromium paints a part only when it has the headers of the next one, so they are sent in advance. They have no
+        `Content-Length`, because it is not known yet.
         """
         return b"".join((self.jpeg, b"\r\n", _NEXT_HEADERS))

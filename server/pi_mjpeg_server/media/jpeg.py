@@ -1,4 +1,4 @@
-"""What can be read from a JPEG's bytes without decoding it (ITU-T T.81, annex B)."""
+"""Read and change JPEG headers without decoding the picture (ITU-T T.81, annex B)."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _START_OF_SCAN = 0xDA
 _HUFFMAN_TABLES = 0xC4
 _MARKER = 0xFF
 
-# The four typical tables of T.81, K.3: what a UVC camera means when it sends none (USB Video Class 1.1, MJPEG payload).
+# The four typical tables of T.81, K.3, which apply when a UVC camera sends none (USB Video Class 1.1, MJPEG payload).
 _TYPICAL_TABLES = bytes.fromhex(
     "ffc4001f0000010501010101010100000000000000000102030405060708090a0bffc400b5100002010303020403050504040000"
     "017d01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728292a"
@@ -25,72 +25,72 @@ _TYPICAL_TABLES = bytes.fromhex(
 
 
 class JpegError(ValueError):
-    """These bytes are not a whole JPEG; the message says what is wrong with them."""
+    """The bytes are not a complete JPEG; the message says what is wrong with them."""
 
 
 def check(jpeg: bytes) -> None:
-    """Raise `JpegError` unless `jpeg` begins and ends as a JPEG does: what a truncated picture fails."""
+    """Raise `JpegError` if `jpeg` does not start and end with a JPEG's markers, for example because it is truncated."""
     if not jpeg.startswith(_SOI):
-        raise JpegError("it does not begin as a JPEG")
+        raise JpegError("it does not start as a JPEG")
     if not jpeg.rstrip(b"\0").endswith(_EOI):
         raise JpegError("it is cut off before its end")
 
 
 def size(jpeg: bytes) -> tuple[int, int]:
-    """Return width and height in pixels, as the frame header states them.
+    """Return width and height in pixels, from the frame header.
 
     Walks the segments, so a thumbnail inside an EXIF segment is never mistaken for the picture.
     Raises `JpegError` when there is no frame header.
     """
-    for marker, at in _segments(jpeg):
-        if marker in _START_OF_FRAME and at + 9 <= len(jpeg):
-            height = int.from_bytes(jpeg[at + 5 : at + 7], "big")
-            width = int.from_bytes(jpeg[at + 7 : at + 9], "big")
+    for marker, offset in _segments(jpeg):
+        if marker in _START_OF_FRAME and offset + 9 <= len(jpeg):
+            height = int.from_bytes(jpeg[offset + 5 : offset + 7], "big")
+            width = int.from_bytes(jpeg[offset + 7 : offset + 9], "big")
             return width, height
     raise JpegError("it has no frame header")
 
 
 def with_huffman_tables(jpeg: bytes) -> bytes:
-    """Return the JPEG with the typical Huffman tables before its scan, or the same object where it has its own.
+    """Return the JPEG with the typical Huffman tables before its scan, or the same object if it has its own tables.
 
-    Many webcams leave them out, which browsers do not take. Raises `JpegError` when there is no scan.
+    Many webcams omit them, and browsers cannot show such a picture. Raises `JpegError` when there is no scan.
     """
-    for marker, at in _segments(jpeg):
+    for marker, offset in _segments(jpeg):
         if marker == _HUFFMAN_TABLES:
             return jpeg
         if marker == _START_OF_SCAN:
-            return b"".join((jpeg[:at], _TYPICAL_TABLES, jpeg[at:]))
+            return b"".join((jpeg[:offset], _TYPICAL_TABLES, jpeg[offset:]))
     raise JpegError("it has no picture in it")
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
-    """Yield marker and place of each segment up to the scan. Raises `JpegError` where no JPEG begins."""
+    """Yield marker and offset of each segment up to the scan. Raises `JpegError` if `jpeg` does not start as a JPEG."""
     if not jpeg.startswith(_SOI):
-        raise JpegError("it does not begin as a JPEG")
-    at = len(_SOI)
-    while at + 4 <= len(jpeg) and jpeg[at] == _MARKER:
-        marker = jpeg[at + 1]
+        raise JpegError("it does not start as a JPEG")
+    offset = len(_SOI)
+    while offset + 4 <= len(jpeg) and jpeg[offset] == _MARKER:
+        marker = jpeg[offset + 1]
         if marker == _MARKER:
-            at += 1
+            offset += 1
         elif marker in _STANDALONE:
-            at += 2
+            offset += 2
         else:
-            yield marker, at
+            yield marker, offset
             if marker == _START_OF_SCAN:
                 return
-            at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+            offset += 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
 
 
 def orientation(rotation: int, *, hflip: bool = False, vflip: bool = False) -> int:
-    """Return EXIF's number (1 to 8) for flips followed by a clockwise rotation in degrees, a multiple of 90."""
+    """Return the EXIF orientation (1 to 8) of flips followed by a clockwise rotation in degrees, a multiple of 90."""
     turns = rotation // 90 + (2 if vflip else 0)
     return ((2, 7, 4, 5) if hflip != vflip else (1, 6, 3, 8))[turns % 4]
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """Return the JPEG with an EXIF segment that says how to show it (EXIF 2.3, tag 0x0112), or itself for 1, upright.
+    """Return the JPEG with an EXIF segment that holds the orientation (EXIF 2.3, tag 0x0112), or `jpeg` itself for 1.
 
-    The segment holds no thumbnail, whose end marker some readers take for the picture's own.
+    The segment has no thumbnail, because some clients take its end marker for the end of the picture.
     """
     if orientation == 1:
         return jpeg

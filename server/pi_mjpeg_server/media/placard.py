@@ -1,4 +1,4 @@
-"""The picture shown when the camera has none: words that say what is wrong and since when."""
+"""The placard: a drawn picture that says why the camera gives none, and since when."""
 
 import io
 import textwrap
@@ -12,9 +12,9 @@ _MAX_LINES = 6
 
 
 def draw(size: tuple[int, int], title: str, reason: str, since: float, now: float) -> bytes:
-    """Return a JPEG of `size` pixels with a title, a reason in words and the time it began (both seconds since 1970).
+    """Return a JPEG of `size` pixels that shows a title, a reason, a time and how long ago it was.
 
-    It takes about 10 ms on a small machine, so it is called in a thread.
+    `since` and `now` are seconds since 1970. It takes about 10 ms on a small machine, so call it in a thread.
     """
     from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415  (a camera that works never needs Pillow)
 
@@ -25,8 +25,8 @@ def draw(size: tuple[int, int], title: str, reason: str, since: float, now: floa
     pen.text((unit * 2, unit * 2), title, _TITLE, ImageFont.load_default(unit * 1.8))
     lines = textwrap.wrap(reason, _COLUMNS, max_lines=_MAX_LINES, placeholder=" ...")
     pen.multiline_text((unit * 2, unit * 5), "\n".join(lines), _TEXT, ImageFont.load_default(unit * 1.2))
-    began = datetime.fromtimestamp(since).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    footer = f"since {began} ({_duration(now - since)})"
+    started = datetime.fromtimestamp(since).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    footer = f"since {started} ({_duration(now - since)})"
     pen.text((unit * 2, height - unit * 3), footer, _TEXT, ImageFont.load_default(unit))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)

@@ -7,7 +7,8 @@ the component gets the last snapshot, buttons and sensors.
 import json
 from collections.abc import Mapping
 
-from pi_mjpeg_server.camera.camera import Camera, State
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.documents import Document
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
@@ -127,7 +128,7 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
         "state": {
             "name": _entity_name(prefix, "state"),
             "device_class": "enum",
-            "options": [state.value for state in State],
+            "options": [state.value for state in CameraState],
             "value_template": "{{ value_json.state }}",
             **telemetry,
         },

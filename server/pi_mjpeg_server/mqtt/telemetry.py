@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from pi_mjpeg_server.camera.camera import Camera, State
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.concurrency.events import wait_for_event
 
 MIN_INTERVAL = 1.0
@@ -30,7 +31,7 @@ class Telemetry:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            live = any(camera.state is State.LIVE for camera in self._cameras)
+            live = any(camera.state is CameraState.LIVE for camera in self._cameras)
             await wait_for_event(self._changed, LIVE_INTERVAL if live else IDLE_INTERVAL)
             # Further changes within this time go into the same message.
             await asyncio.sleep(MIN_INTERVAL)

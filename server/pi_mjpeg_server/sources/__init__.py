@@ -1,6 +1,7 @@
-"""What a kind of camera has to be, and which kinds are installed.
+"""The interface of a camera source, and the sources that are installed.
 
-A source is a class with three methods. This is a whole one, for a device that needs neither opening nor closing:
+A source is a class with three methods and a list of devices. This is a complete one, for a device that needs neither
+opening nor closing:
 
     class Still:
         def __init__(self, settings: SourceSettings) -> None:
@@ -21,11 +22,11 @@ A source is a class with three methods. This is a whole one, for a device that n
         def close(self) -> None:
             pass
 
-A distribution offers it under the entry-point group `pi_mjpeg.sources`; the entry point's name is what a
-configuration calls it by (`source = "still"`).
+A distribution registers it in the entry-point group `pi_mjpeg.sources`; the name of the entry point is its name in a
+configuration (`source = "still"`).
 
-A source that can be adjusted while it runs has two methods more, those of `Adjustable`. One that leaves out broken
-pictures counts them in an attribute `broken`.
+A source with controls also has the two methods of `Adjustable`. A source that skips broken pictures counts them in an
+attribute `broken`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,16 +41,16 @@ ENTRY_POINTS = "pi_mjpeg.sources"
 
 
 class SourceError(Exception):
-    """A camera cannot be used; the message says why and what to do, in words for the person who owns it."""
+    """A camera cannot be used. The message tells its owner why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """What is asked of a source; it gives the nearest it has and says so in its `SourceInfo`.
+    """What is requested of a source. It gives the nearest that it can, and reports it in its `SourceInfo`.
 
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
-    pictures a second, `quality` JPEG's 1 to 100, `rotation` clockwise degrees. `controls` are values by the
-    driver's own names; those that it does not have are left out and told in the `SourceInfo`'s note.
+    pictures per second, `quality` the JPEG quality from 1 to 100, and `rotation` clockwise degrees. `controls` are
+    values by the driver's names; those that the device does not have are ignored, and named in `SourceInfo.note`.
     """
 
     device: str | None = None
@@ -64,7 +65,7 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What an opened source really gives. `note` is a sentence for the log and the page, if there is one to say."""
+    """What an opened source really gives. `note` is a sentence for the log and the page, or None."""
 
     model: str | None = None
     size: tuple[int, int] | None = None
@@ -75,7 +76,7 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One attached device: `device` is what a configuration names it by."""
+    """One attached device. `device` is its name in a configuration."""
 
     device: str
     model: str
@@ -85,49 +86,49 @@ class Device:
 class Source(Protocol):
     """A camera.
 
-    All its calls are made in one thread that belongs to it alone, never on the event loop, in this order:
+    All methods are called in one thread that belongs to this source alone, never on the event loop, in this order:
     `open`, then `frames` any number of times (at most one of its iterators lives at a time), then `close`, which is
-    also called after an `open` that failed. Any of them raises `SourceError` for what the owner can mend; every other
+    also called after an `open` that failed. Each raises `SourceError` for a problem that the owner can solve; any other
     exception counts as a failure of the camera too.
     """
 
     def open(self) -> SourceInfo:
-        """Take hold of the device, without starting to capture."""
+        """Open the device, without starting to capture."""
 
     def frames(self) -> Iterator[Picture | None]:
         """Capture until the iterator is closed (a generator stops capturing in its `finally`).
 
-        Yields each picture as soon as it is there, and `None` at least once a second while there is none, which
-        shows that the driver still answers.
+        Yields each picture as soon as there is one, and `None` at least once a second while there is none, to show
+        that the driver still responds.
         """
 
     def close(self) -> None:
-        """Let go of the device. It may be called when nothing is open."""
+        """Close the device. It may be called when nothing is open."""
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A source with controls. Its methods are called between `open` and `close`, in the same thread as those."""
+    """A source with controls. These methods are called between `open` and `close`, in the same thread."""
 
     def controls(self) -> Mapping[str, Control]:
-        """Return what can be adjusted, with the present values."""
+        """Return the controls by name, with their present values."""
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Set a control to a value that `Control.checked` has accepted."""
+        """Set a control to a value that `Control.validate` has returned."""
 
 
 class SourceKind(Protocol):
-    """A class of sources, as an entry point names it."""
+    """A class of sources, to which an entry point refers."""
 
     def __call__(self, settings: SourceSettings) -> Source:
-        """Make a source; nothing is opened yet."""
+        """Return a source; nothing is opened yet."""
 
     def devices(self) -> Sequence[Device]:
-        """List the attached devices of this kind. Raises `SourceError` where this machine cannot have any."""
+        """Return the attached devices of this kind. Raises `SourceError` if this machine cannot have any."""
 
 
 def kinds() -> Mapping[str, Callable[[], SourceKind]]:
-    """Return the installed kinds by name, each as a function that imports it.
+    """Return the installed kinds by name, each as a function that imports and returns it.
 
     That function raises `SourceError` when the kind is installed but cannot be imported.
     """

@@ -1,4 +1,4 @@
-"""Which source a configuration means by the name it gives, `auto` included."""
+"""The source for a name in the configuration, `auto` included."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,27 +11,27 @@ AUTO = "auto"
 _ORDER = ("picamera2", "v4l2", "emulated")
 
 
-def source_maker(name: str) -> Callable[[SourceSettings], Source]:
-    """Return what makes a source of the kind `name`. To be called in a thread: it imports the library."""
+def source_factory(name: str) -> Callable[[SourceSettings], Source]:
+    """Return a function that makes a source of the kind `name`. Call it in a thread: it imports the library."""
     if name == AUTO:
         return AutoSource
 
-    def make(settings: SourceSettings) -> Source:
+    def make_source(settings: SourceSettings) -> Source:
         return kinds()[name]()(settings)
 
-    return make
+    return make_source
 
 
 class AutoSource:
-    """The first camera there is: a CSI camera, else a USB camera, else the emulated one; anew at each opening."""
+    """The first camera found: a CSI camera, else a USB camera, else the emulated one. Each `open` searches again."""
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Choose later, in `open`."""
+        """Take the settings; `open` chooses the source."""
         self._settings = settings
         self._chosen: Source | None = None
 
     def open(self) -> SourceInfo:
-        """Open the first camera; the note says why it is an emulated one, if it is."""
+        """Open the first camera found. If it is the emulated one, the note says why there is no other."""
         missing = []
         installed = kinds()
         for name in (name for name in _ORDER if name in installed):
@@ -46,13 +46,13 @@ class AutoSource:
                 continue
             device = self._settings.device or devices[0].device
             self._chosen = kind(replace(self._settings, device=device))
-            mode = self._chosen.open()
+            info = self._chosen.open()
             note = f"showing the emulated camera, because no other was found ({'; '.join(missing)})"
-            return replace(mode, source=name, note=note if name == "emulated" else mode.note)
-        raise SourceError("no kind of camera is installed: install pi-mjpeg-server anew")
+            return replace(info, source=name, note=note if name == "emulated" else info.note)
+        raise SourceError("no kind of camera is installed: install pi-mjpeg-server again")
 
     def frames(self) -> Iterator[Picture | None]:
-        """Return the chosen camera's frames."""
+        """Capture from the chosen camera."""
         if self._chosen is None:
             raise SourceError("the camera was not opened")
         return self._chosen.frames()
@@ -76,5 +76,5 @@ class AutoSource:
 
     @property
     def broken(self) -> int:
-        """How many broken pictures the chosen camera left out."""
+        """How many broken pictures the chosen camera has skipped."""
         return getattr(self._chosen, "broken", 0)

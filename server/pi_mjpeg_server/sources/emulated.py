@@ -1,4 +1,4 @@
-"""The emulated camera: big digits 1, 2, 3 in turn and a running clock, drawn by Pillow. It works anywhere."""
+"""The emulated camera: big digits 1, 2, 3 in turn and a clock, drawn by Pillow. It works anywhere."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _INK = (255, 255, 255)
 
 
 class EmulatedSource:
-    """Draws its own pictures, each with another clock reading and a dot on its way round."""
+    """Draws its own pictures. Each shows the present time, and a dot that moves across."""
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Make one of the size and rate asked for; rotation and flips turn what is drawn."""
+        """Use the requested size and rate; rotation and flips apply to the drawn picture."""
         self._settings = settings
         self._backgrounds: list[Image.Image] = []
 
     @staticmethod
     def devices() -> list[Device]:
-        """Return the one there always is."""
+        """Return the one device that always exists."""
         return [Device("emulated", "Emulated camera", "drawn pictures, for trying things out")]
 
     def open(self) -> SourceInfo:
@@ -42,12 +42,12 @@ class EmulatedSource:
         return SourceInfo(model="Emulated camera", size=self._settings.size, fps=self._settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Yield pictures at the rate asked for."""
+        """Yield pictures at the requested rate."""
         for due in ticks(self._settings.fps):
             yield Picture(self._draw()) if due else None
 
     def close(self) -> None:
-        """Forget the backgrounds."""
+        """Release the backgrounds."""
         self._backgrounds = []
 
     def _upright_size(self) -> tuple[int, int]:
@@ -63,19 +63,19 @@ class EmulatedSource:
         width, height = image.size
         clock = datetime.fromtimestamp(now).astimezone().strftime("%H:%M:%S.%f")[:-4]
         draw.text((width / 2, height * 0.92), clock, _INK, ImageFont.load_default(height / 12), anchor="mm")
-        along = now % 4 / 4 * width
-        draw.ellipse((along - height / 40, height * 0.03, along + height / 40, height * 0.08), _INK)
+        x = now % 4 / 4 * width
+        draw.ellipse((x - height / 40, height * 0.03, x + height / 40, height * 0.08), _INK)
         if self._settings.hflip:
             image = ImageOps.mirror(image)
         if self._settings.vflip:
             image = ImageOps.flip(image)
-        turns = {
+        transpositions = {
             90: Image.Transpose.ROTATE_270,
             180: Image.Transpose.ROTATE_180,
             270: Image.Transpose.ROTATE_90,
         }
-        if self._settings.rotation in turns:
-            image = image.transpose(turns[self._settings.rotation])
+        if self._settings.rotation in transpositions:
+            image = image.transpose(transpositions[self._settings.rotation])
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=self._settings.quality)
         return buffer.getvalue()

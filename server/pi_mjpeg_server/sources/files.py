@@ -1,4 +1,4 @@
-"""Plays the JPEG files of a folder over and over, their bytes untouched."""
+"""A source that plays the JPEG files of a folder in a loop, byte for byte."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,25 +12,25 @@ _SUFFIXES = frozenset({".jpg", ".jpeg"})
 
 
 class FilesSource:
-    """A folder as a camera: `device` is the folder; its JPEG files are played in the order of their names."""
+    """A folder as a camera. `device` is the folder; its JPEG files are played in the order of their names."""
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Make one for `settings.device`."""
+        """Take the settings; nothing is read yet."""
         self._settings = settings
         self._paths: list[Path] = []
 
     @staticmethod
     def devices() -> list[Device]:
-        """Return none: any folder will do, so there is nothing to list."""
+        """Return nothing, because any folder can be a device."""
         return []
 
     def open(self) -> SourceInfo:
-        """Find the files and read the first one, whose size stands for all."""
+        """List the files and read the first one, whose size is taken for all."""
         settings = self._settings
         if not settings.device:
-            raise SourceError("the source 'files' needs to know its folder: set device to a folder of JPEG files")
+            raise SourceError("the source 'files' needs a folder: set device to a folder of JPEG files")
         if settings.rotation or settings.hflip or settings.vflip:
-            raise SourceError("the source 'files' plays pictures as they are: leave out rotation, hflip and vflip")
+            raise SourceError("the source 'files' plays pictures as they are: remove rotation, hflip and vflip")
         folder = Path(settings.device)
         if not folder.is_dir():
             raise SourceError(f"{folder} is not a folder")
@@ -41,7 +41,7 @@ class FilesSource:
         return SourceInfo(model=f"Files of {folder.name}", size=jpeg.size(first), fps=settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Yield the files in turn, each read anew, so a file that changes is seen."""
+        """Yield the files in turn. Each is read again every time, so a changed file shows."""
         number = 0
         for due in ticks(self._settings.fps):
             if not due:
@@ -51,7 +51,7 @@ class FilesSource:
             number += 1
 
     def close(self) -> None:
-        """Forget the files."""
+        """Drop the list of files."""
         self._paths = []
 
 

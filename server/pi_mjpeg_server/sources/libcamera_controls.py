@@ -1,4 +1,4 @@
-"""libcamera's controls as ours: which can be offered, and how a value is sent."""
+"""Translate libcamera's controls: which of them the camera offers, and what is sent to set one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ZOOM = "Zoom"
-"""Ours: how many times narrower the view is than the sensor's; libcamera's `ScalerCrop` is the rectangle behind it."""
+"""A control of ours, the zoom factor; it is set as libcamera's `ScalerCrop`, a rectangle on the sensor."""
 
 _MAX_ZOOM = 8.0
 _CROP = "ScalerCrop"
 # The first three are the frame rate, which has its own setting; the others take lists or rectangles.
-_LEFT_OUT = frozenset(
+_EXCLUDED = frozenset(
     {
         "FrameDurationLimits",
         "FrameDuration",
@@ -32,11 +32,14 @@ _LEFT_OUT = frozenset(
 )
 
 
-def offered(camera: Any, enums: Any, values: Mapping[str, ControlValue]) -> dict[str, Control]:  # noqa: ANN401
-    """Return the controls of an open Picamera2; `enums` is `libcamera.controls`, `values` what was set so far."""
+def available_controls(camera: Any, enums: Any, values: Mapping[str, ControlValue]) -> dict[str, Control]:  # noqa: ANN401
+    """Return the controls of an open Picamera2 by name.
+
+    `enums` is `libcamera.controls`; `values` are those set so far.
+    """
     found: dict[str, Control] = {}
     for name, (lowest, highest, default) in camera.camera_controls.items():
-        if name in _LEFT_OUT:
+        if name in _EXCLUDED:
             continue
         control = _control(name, (lowest, highest, lowest if default is None else default), enums)
         if control is not None:
@@ -46,10 +49,10 @@ def offered(camera: Any, enums: Any, values: Mapping[str, ControlValue]) -> dict
     return found
 
 
-def sent(camera: Any, enums: Any, name: str, value: ControlValue) -> dict[str, object]:  # noqa: ANN401
-    """Return what to give to `Picamera2.set_controls` for a checked value."""
+def to_libcamera(camera: Any, enums: Any, name: str, value: ControlValue) -> dict[str, object]:  # noqa: ANN401
+    """Return the argument of `Picamera2.set_controls` for a validated value."""
     if name == ZOOM:
-        return {_CROP: _crop(camera.camera_controls[_CROP][1], float(value))}
+        return {_CROP: _centre_crop(camera.camera_controls[_CROP][1], float(value))}
     members = _members(name, enums)
     if members is not None and isinstance(value, str):
         return {name: members[value]}
@@ -73,13 +76,13 @@ def _control(name: str, limits: tuple[Any, Any, Any], enums: Any) -> Control | N
 
 
 def _members(name: str, enums: Any) -> dict[str, int] | None:  # noqa: ANN401
-    """Return names and numbers of a control's enumeration, which libcamera's bindings call `<Control>Enum`."""
+    """Return the values of a control's enumeration by name, or None. The bindings name it `<Control>Enum`."""
     members = getattr(getattr(enums, f"{name}Enum", None), "__members__", None)
     return {str(member): int(number) for member, number in members.items()} if isinstance(members, dict) else None
 
 
-def _crop(whole: tuple[int, int, int, int], zoom: float) -> tuple[int, int, int, int]:
-    """Return the rectangle (x, y, width, height) in the middle of the whole one, so many times narrower."""
-    x, y, width, height = whole
+def _centre_crop(full: tuple[int, int, int, int], zoom: float) -> tuple[int, int, int, int]:
+    """Return the rectangle (x, y, width, height) in the centre of `full` whose sides are `zoom` times shorter."""
+    x, y, width, height = full
     inner_width, inner_height = round(width / zoom), round(height / zoom)
     return x + (width - inner_width) // 2, y + (height - inner_height) // 2, inner_width, inner_height

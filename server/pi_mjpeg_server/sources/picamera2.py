@@ -1,6 +1,6 @@
-"""CSI cameras through Picamera2: the Pi's own pipeline, encoded by its hardware where there is one.
+"""CSI cameras through Picamera2, with the Pi's hardware encoder where it has one.
 
-Facts about Picamera2 are those of version 0.3.38, read in its source.
+Statements about Picamera2 refer to the source of version 0.3.38.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, libcamera_controls
-from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, checked
-from pi_mjpeg_server.sources.picamera2_library import Library, load, make_output
+from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
+from pi_mjpeg_server.sources.picamera2_library import Library, load_library, make_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 _HARDWARE_ENCODER = Path("/dev/video11")
-_HARDWARE_WIDTH = 1920
-_HARDWARE_PATIENCE = 2.0
+_MAX_HARDWARE_WIDTH = 1920
+_HARDWARE_TIMEOUT = 2.0  # seconds without a picture
 _MAX_EXPOSURE_US = 200_000
-_BUFFERS = 4
-_HEARTBEAT = 0.5
+_BUFFER_COUNT = 4
+_HEARTBEAT = 0.5  # seconds
 
 
 class Picamera2Source:
     """One CSI camera. `device` is its libcamera Id, its model, or its number; without one, the first."""
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Make a source; Picamera2 is not touched yet."""
+        """Take the settings; Picamera2 is not imported yet."""
         self._settings = settings
         self._library: Library | None = None
         self._camera: Any = None
@@ -43,20 +43,20 @@ class Picamera2Source:
 
     @staticmethod
     def devices() -> list[Device]:
-        """List what libcamera sees, USB webcams left out: those belong to the source v4l2."""
+        """Return the cameras that libcamera finds, except USB webcams, which belong to the source v4l2."""
         return [
             Device(str(info["Id"]), str(info.get("Model", "camera")), f"number {number}")
-            for number, info in _csi_cameras(load())
+            for number, info in _csi_cameras(load_library())
         ]
 
     def open(self) -> SourceInfo:
-        """Open and configure the camera; it does not capture yet."""
-        self._library = library = load()
-        number, info = self._choose(_csi_cameras(library))
+        """Open and configure the camera, without starting to capture."""
+        self._library = library = load_library()
+        number, info = self._find(_csi_cameras(library))
         try:
             self._camera = library.Picamera2(camera_num=number)
         except RuntimeError as error:
-            raise SourceError(_explained(error)) from error
+            raise SourceError(_explain(error)) from error
         self._camera.configure(self._configuration(library))
         refused = [name for name, value in self._settings.controls.items() if not self._accepts(name, value)]
         size = tuple(self._camera.camera_configuration()["main"]["size"])
@@ -69,12 +69,12 @@ class Picamera2Source:
         return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Record into memory, the latest picture only, until closed.
+        """Record into memory until closed, and keep only the latest picture.
 
-        Where the hardware encoder gives nothing, the next call encodes in software: it stalls for good on some boards
-        after hours, without an error.
+        If the hardware encoder gives nothing, the next call encodes in software: on some boards the hardware stalls
+        for good after hours, without an error.
         """
-        encoder, hardware, take = self._start(self._opened())
+        encoder, hardware, take = self._start(self._require_library())
         silence = 0.0
         try:
             while True:
@@ -82,8 +82,8 @@ class Picamera2Source:
                 silence = silence + _HEARTBEAT if picture is None else 0.0
                 yield picture
         finally:
-            if hardware and silence >= _HARDWARE_PATIENCE:
-                _LOGGER.warning("the hardware encoder gives nothing: encoding in software from now on")
+            if hardware and silence >= _HARDWARE_TIMEOUT:
+                _LOGGER.warning("the hardware encoder gives no pictures: encoding in software from now on")
                 self._software_only = True
             self._camera.stop_recording()
             if not hardware:
@@ -91,33 +91,35 @@ class Picamera2Source:
                 encoder.threads.shutdown(wait=False)
 
     def close(self) -> None:
-        """Give the camera back to libcamera."""
+        """Release the camera."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
 
     def controls(self) -> Mapping[str, Control]:
-        """Return what can be adjusted, by libcamera's names, and `Zoom`."""
-        return libcamera_controls.offered(self._camera, self._opened().controls, self._values)
+        """Return libcamera's controls by name, and `Zoom`."""
+        return libcamera_controls.available_controls(self._camera, self._require_library().controls, self._values)
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Set one of them; it takes effect a few pictures later."""
-        self._camera.set_controls(libcamera_controls.sent(self._camera, self._opened().controls, name, value))
+        """Set a control. It takes effect a few pictures later."""
+        self._camera.set_controls(
+            libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
+        )
         self._values[name] = value
 
-    def _opened(self) -> Library:
+    def _require_library(self) -> Library:
         if self._library is None or self._camera is None:
             raise SourceError("the camera is not open")
         return self._library
 
     def _accepts(self, name: str, value: object) -> bool:
         try:
-            self._values |= checked(self.controls(), {name: value})
+            self._values |= validate_controls(self.controls(), {name: value})
         except ControlError:
             return False
         return True
 
-    def _choose(self, cameras: list[tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
+    def _find(self, cameras: list[tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
         wanted = self._settings.device
         for number, info in cameras:
             if wanted is None or wanted in {str(number), str(info["Id"]), str(info.get("Model"))}:
@@ -131,21 +133,21 @@ class Picamera2Source:
         settings = self._settings
         half_turn = settings.rotation == 180  # noqa: PLR2004  (degrees)
         configuration: dict[str, Any] = self._camera.create_video_configuration(
-            # Both encoders take YUV420 as it is; the default, XBGR8888, costs a conversion of every picture.
+            # Both encoders accept YUV420; the default, XBGR8888, costs a conversion of every picture.
             main={"size": settings.size, "format": "YUV420"},
-            # JFIF is full range; the default for video is not, and comes out pale.
+            # JFIF is full range; the default for video is limited range, and looks pale.
             colour_space=library.ColorSpace.Sycc(),
             transform=library.Transform(hflip=settings.hflip != half_turn, vflip=settings.vflip != half_turn),
-            buffer_count=_BUFFERS,
+            buffer_count=_BUFFER_COUNT,
         )
         return configuration
 
     def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
-        """Start recording; return the encoder, whether it is the hardware's, and what waits for the next picture."""
+        """Start to record. Return the encoder, whether it is in hardware, and a function that waits for a picture."""
         encoder, hardware = self._encoder(library)
         rotation = self._settings.rotation
         output, take = make_output(library, encoder, jpeg.orientation(rotation if rotation % 180 else 0))
-        # Picamera2 forgets its controls once a start has sent them, and libcamera may forget them at a stop.
+        # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
         self._camera.set_controls(self._starting_controls(library))
         try:
             self._camera.start_recording(encoder, output)
@@ -159,34 +161,34 @@ class Picamera2Source:
         return encoder, hardware, take
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
-        shortest = int(1_000_000 / self._settings.fps)
-        # A range and not one value: in the dark the exposure may take longer than a picture at the full rate.
-        controls: dict[str, object] = {"FrameDurationLimits": (shortest, max(shortest, _MAX_EXPOSURE_US))}
+        frame_us = int(1_000_000 / self._settings.fps)
+        # A range, not one value: in the dark the exposure may take longer than a frame at the full rate.
+        controls: dict[str, object] = {"FrameDurationLimits": (frame_us, max(frame_us, _MAX_EXPOSURE_US))}
         for name, value in self._values.items():
-            controls |= libcamera_controls.sent(self._camera, library.controls, name, value)
+            controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
 
     def _encoder(self, library: Library) -> tuple[Any, bool]:
-        """Return an encoder, and whether it is the hardware's."""
+        """Return a new encoder, and whether it is in hardware."""
         width = self._camera.camera_configuration()["main"]["size"][0]
-        present = library.platform_is_vc4 and _HARDWARE_ENCODER.exists()
-        if present and not self._software_only and width <= _HARDWARE_WIDTH:
+        has_hardware = library.platform_is_vc4 and _HARDWARE_ENCODER.exists()
+        if has_hardware and not self._software_only and width <= _MAX_HARDWARE_WIDTH:
             return library.MJPEGEncoder(bitrate=self._bitrate()), True
         return library.JpegEncoder(num_threads=min(4, os.cpu_count() or 1), q=self._settings.quality), False
 
     def _bitrate(self) -> int:
-        """Bits a second for the hardware encoder, which knows no quality: about 2 bits a pixel at quality 80."""
+        """Return bits per second for the hardware encoder, which has no quality: 2 bits per pixel for quality 80."""
         width, height = self._settings.size
         return int(width * height * self._settings.fps * 2 * self._settings.quality / 80)
 
 
 def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
-    """Return number and description of each camera; a USB camera's Id contains its bus."""
+    """Return number and description of each CSI camera; the Id of a USB camera contains its bus."""
     infos = enumerate(library.Picamera2.global_camera_info())
     return [(number, info) for number, info in infos if "usb" not in str(info["Id"]).lower()]
 
 
-def _explained(error: RuntimeError) -> str:
+def _explain(error: RuntimeError) -> str:
     if error.__cause__ is not None and "busy" in str(error.__cause__).lower():
         return "another program has the camera open: stop it (`fuser /dev/media*` names it)"
     return f"libcamera cannot open the camera: {error}"

@@ -1,6 +1,6 @@
-"""The names used of Picamera2 and libcamera, imported in one place that explains a failure.
+"""Import what is used of Picamera2 and libcamera, and explain a failure.
 
-Importing them brings numpy and seconds of start-up, so it happens when a camera is opened or listed, not before.
+The import loads numpy and takes seconds, so it happens when a camera is opened or listed, not before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pi_mjpeg_server.sources import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OLDEST_BELIEVED = 5.0
+_MAX_AGE = 5.0
 _ADVICE = {
     "picamera2": "install it with: sudo apt install python3-picamera2 --no-install-recommends",
     "libcamera": "install it with: sudo apt install python3-libcamera; only Raspberry Pi OS has it, "
@@ -27,7 +27,7 @@ _ADVICE = {
 
 
 class Library(NamedTuple):
-    """Picamera2's classes, libcamera's types, and whether this is a Pi 4 or older (which has a hardware encoder)."""
+    """Picamera2's classes, libcamera's types, and whether this is a Pi 4 or older, which has a hardware encoder."""
 
     Picamera2: Any
     JpegEncoder: Any
@@ -39,8 +39,8 @@ class Library(NamedTuple):
     platform_is_vc4: bool
 
 
-def load() -> Library:
-    """Import them. Raises `SourceError` that says what to install."""
+def load_library() -> Library:
+    """Import the libraries. Raises `SourceError`, which says what to install, if one is missing."""
     try:
         from libcamera import ColorSpace, Transform, controls
         from picamera2 import Picamera2
@@ -52,18 +52,21 @@ def load() -> Library:
         raise SourceError(f"the Python module {error.name!r} is missing: {advice}") from error
     except ImportError as error:
         raise SourceError(
-            f"picamera2 and libcamera do not fit together ({error}): remove the picamera2 that pip installed, use apt's"
+            f"picamera2 and libcamera do not match ({error}): remove the picamera2 that pip installed, use apt's"
         ) from error
     except ValueError as error:
         raise SourceError(
-            f"numpy does not fit to apt's modules ({error}): remove numpy from the virtual environment"
+            f"numpy does not match apt's modules ({error}): remove numpy from the virtual environment"
         ) from error
     vc4 = get_platform() == Platform.VC4
     return Library(Picamera2, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
 
 
 def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, Callable[[float], Picture | None]]:  # noqa: ANN401
-    """Return a Picamera2 `Output` that keeps the latest picture, and what waits for it so many seconds."""
+    """Return a Picamera2 `Output` that keeps the latest picture, and a function that takes it.
+
+    That function waits up to the given seconds for a picture, and returns None if there is none.
+    """
 
     class LatestPicture(library.Output):  # type: ignore[misc,name-defined]  # its base is known at run time only
         def __init__(self) -> None:
@@ -79,9 +82,9 @@ def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, 
             packet: object = None,  # noqa: ARG002
             audio: bool = False,  # noqa: ARG002, FBT001, FBT002
         ) -> None:
-            """Keep a picture. It runs in the encoder's thread, which ends for good if this raises."""
+            """Keep a picture. This runs in the encoder's thread, which an exception would end."""
             data = jpeg.with_orientation(bytes(frame), orientation)
-            picture = Picture(data, _taken(encoder.firsttimestamp, timestamp))
+            picture = Picture(data, _monotonic_time(encoder.firsttimestamp, timestamp))
             with self._arrived:
                 self._picture = picture
                 self._arrived.notify()
@@ -96,10 +99,13 @@ def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, 
     return output, output.take
 
 
-def _taken(first_us: int | None, since_first_us: int | None) -> float:
-    """Turn the sensor's timestamp (microseconds of the boot clock) into one of the monotonic clock."""
+def _monotonic_time(first_us: int | None, since_first_us: int | None) -> float:
+    """Return the sensor's timestamp (microseconds of the boot clock) in seconds of the monotonic clock.
+
+    A timestamp in the future or more than five seconds old is not trusted: the present time is returned instead.
+    """
     now = time.monotonic()
     if first_us is None or since_first_us is None:
         return now
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - (first_us + since_first_us) / 1_000_000
-    return now - age if 0 <= age < _OLDEST_BELIEVED else now
+    return now - age if 0 <= age < _MAX_AGE else now

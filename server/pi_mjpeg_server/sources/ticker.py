@@ -1,4 +1,4 @@
-"""Keeping a rate of pictures, for sources whose pictures come from no sensor."""
+"""A constant frame rate, for sources without a sensor."""
 
 import time
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ _MAX_SLEEP = 0.5
 
 
 def ticks(fps: float) -> Iterator[bool]:
-    """Yield `True` when the next picture is due, `False` twice a second while it is not.
+    """Yield True when the next picture is due, and False twice a second until then.
 
-    A consumer that is late does not get the missed ticks afterwards.
+    Ticks that a slow consumer misses are dropped.
     """
     interval = 1 / fps
     due = time.monotonic()

@@ -1,4 +1,4 @@
-"""USB webcams: their own JPEGs passed on as they are, or YUYV encoded once."""
+"""USB webcams: their JPEGs are passed on unchanged; YUYV is encoded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, yuyv
-from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, choose
+from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, nearest_mode
 from pi_mjpeg_server.sources.webcam_extra import install_command
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 DEVICES = Path("/dev")
-_HEARTBEAT = 0.5
+_HEARTBEAT = 0.5  # seconds
 _ADVICE = {
     errno.EBUSY: "another program has it open: stop it (`fuser {path}` names it)",
     errno.EACCES: "not allowed: add this user to the group video (`sudo usermod -aG video $USER`)",
@@ -35,7 +35,7 @@ class V4L2Source:
     """One webcam. `device` is a name from /dev/v4l/by-id or by-path, a path, or a number; without one, the first."""
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Make a source; the device is not touched yet."""
+        """Take the settings; the device is not opened yet."""
         self._settings = settings
         self._webcam: Webcam | None = None
         self._mode = VideoMode("MJPG", settings.size, settings.fps)
@@ -44,90 +44,92 @@ class V4L2Source:
 
     @staticmethod
     def devices() -> list[Device]:
-        """List the webcams, each by the name that stays its own whatever else is plugged in."""
+        """Return the webcams, each by a name that does not depend on what else is plugged in."""
         _require_linuxpy()
         return [Device(_stable_name(path), model, str(path)) for path, model in _webcams()]
 
     def open(self) -> SourceInfo:
-        """Open the device and choose the mode nearest to what was asked."""
+        """Open the device and set the video mode nearest to the request."""
         _require_linuxpy()
         settings = self._settings
         path = _path(settings.device)
         try:
             self._webcam = Webcam(path)
-            chosen = choose(self._webcam.modes(settings.size), settings.size, settings.fps)
-            self._mode = self._webcam.set_mode(chosen, settings.fps)
+            nearest = nearest_mode(self._webcam.modes(settings.size), settings.size, settings.fps)
+            self._mode = self._webcam.set_mode(nearest, settings.fps)
         except OSError as error:
-            raise SourceError(_explained(path, error)) from error
+            raise SourceError(_explain(path, error)) from error
         refused = [name for name, value in settings.controls.items() if not self._try_control(name, value)]
-        given = self._mode
+        actual = self._mode
         notes = []
-        if given.size != settings.size or (given.fps and abs(given.fps - settings.fps) > 0.5):  # noqa: PLR2004  (fps)
-            asked = f"{settings.size[0]}x{settings.size[1]} at {settings.fps:g} fps"
-            notes.append(f"it has no {asked}; the nearest is {given.size[0]}x{given.size[1]} at {given.fps:g} fps")
+        if actual.size != settings.size or (actual.fps and abs(actual.fps - settings.fps) > 0.5):  # noqa: PLR2004  (fps)
+            requested = f"{settings.size[0]}x{settings.size[1]} at {settings.fps:g} fps"
+            notes.append(
+                f"it has no {requested}; the nearest is {actual.size[0]}x{actual.size[1]} at {actual.fps:g} fps"
+            )
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
-        return SourceInfo(self._webcam.model, given.size, given.fps or None, note="; ".join(notes) or None)
+        return SourceInfo(self._webcam.model, actual.size, actual.fps or None, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Stream until closed. A frame that is truncated or marked as broken is left out and counted."""
-        webcam = self._opened()
+        """Stream until closed. A frame that is truncated or marked as broken is skipped and counted in `broken`."""
+        webcam = self._require_webcam()
         try:
             webcam.start()
             while True:
                 raw = webcam.read(_HEARTBEAT)
                 yield None if raw is None else self._picture(raw)
         except OSError as error:
-            raise SourceError(_explained(webcam.path, error)) from error
+            raise SourceError(_explain(webcam.path, error)) from error
         finally:
             webcam.stop()
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Close the device."""
         webcam, self._webcam = self._webcam, None
         if webcam is not None:
             webcam.close()
 
     def controls(self) -> Mapping[str, Control]:
-        """Return what can be adjusted, by the names of v4l2-ctl."""
-        return {name: control for name, (_, control) in self._opened().controls().items()}
+        """Return the controls by the names that v4l2-ctl uses."""
+        return {name: control for name, (_, control) in self._require_webcam().controls().items()}
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Set one of them."""
-        number, control = self._opened().controls()[name]
-        self._opened().set_control(number, control, value)
+        """Set a control."""
+        control_id, control = self._require_webcam().controls()[name]
+        self._require_webcam().set_control(control_id, control, value)
 
     def _try_control(self, name: str, value: object) -> bool:
-        found = self._opened().controls().get(name)
+        found = self._require_webcam().controls().get(name)
         if found is None:
             return False
-        number, control = found
+        control_id, control = found
         try:
-            self._opened().set_control(number, control, control.checked(value))
+            self._require_webcam().set_control(control_id, control, control.validate(value))
         except (OSError, ValueError):
             return False
         return True
 
-    def _opened(self) -> Webcam:
+    def _require_webcam(self) -> Webcam:
         if self._webcam is None:
             raise SourceError("the webcam is not open")
         return self._webcam
 
     def _picture(self, raw: RawFrame) -> Picture | None:
-        """Return the picture of a buffer, or `None` for one that is none."""
+        """Return the picture in a buffer, or None if it is broken."""
         try:
             data = b"" if raw.broken else self._jpeg(raw.data)
         except (jpeg.JpegError, ValueError):
             data = b""
         if not data:
             self.broken += 1
-            _LOGGER.debug("%s: broken frame number %d left out", self._opened().path, self.broken)
+            _LOGGER.debug("%s: skipped broken frame number %d", self._require_webcam().path, self.broken)
             return None
         return Picture(jpeg.with_orientation(data, self._orientation), raw.taken or time.monotonic())
 
     def _jpeg(self, data: bytes) -> bytes:
         if self._mode.pixel_format in RAW:
-            full_range = self._opened().full_range
+            full_range = self._require_webcam().full_range
             return yuyv.encode(data, self._mode.size, self._settings.quality, full_range=full_range)
         jpeg.check(data)
         return jpeg.with_huffman_tables(data)
@@ -152,14 +154,14 @@ def _path(device: str | None) -> Path:
     if device.isdigit():
         return DEVICES / f"video{device}"
     if "/" not in device:
-        for folder in _named():
+        for folder in _link_folders():
             if (folder / device).exists():
                 return folder / device
     return Path(device) if device.startswith("/") else DEVICES / device
 
 
 def _webcams() -> list[tuple[Path, str]]:
-    """Return path and model of each device that gives pictures we can use; a webcam has others beside that one."""
+    """Return path and model of each device that offers a format we can use; a webcam also has devices that do not."""
     found = []
     for path in sorted(DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name)):
         try:
@@ -177,17 +179,17 @@ def _webcams() -> list[tuple[Path, str]]:
 
 
 def _stable_name(path: Path) -> str:
-    for folder in _named():
+    for folder in _link_folders():
         for link in sorted(folder.iterdir()) if folder.is_dir() else ():
             if link.resolve() == path:
                 return link.name
     return str(path)
 
 
-def _named() -> tuple[Path, Path]:
+def _link_folders() -> tuple[Path, Path]:
     return DEVICES / "v4l" / "by-id", DEVICES / "v4l" / "by-path"
 
 
-def _explained(path: Path, error: OSError) -> str:
+def _explain(path: Path, error: OSError) -> str:
     advice = _ADVICE.get(error.errno or 0)
     return f"{path}: {advice.format(path=path) if advice else error.strerror or error}"

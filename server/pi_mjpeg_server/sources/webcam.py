@@ -1,6 +1,6 @@
-"""One V4L2 capture device, by linuxpy: what it offers, its controls, and its frames as the driver fills them.
+"""One V4L2 capture device, through linuxpy: its video modes, its controls, and its frames.
 
-The facts are those of the kernel's "Video for Linux API" (userspace-api/media/v4l).
+Statements about V4L2 refer to the kernel's "Video for Linux API" (userspace-api/media/v4l).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPRESSED = ("MJPG", "JPEG")
-"""Pixel formats that are JPEGs already."""
+"""Pixel formats that the camera encodes as JPEG."""
 RAW = ("YUYV",)
-"""Pixel formats that are encoded here."""
+"""Pixel formats that the server has to encode."""
 
-_BUFFERS = 4
+_BUFFER_COUNT = 4
 _FULL_RANGE = 1
 
 
 @dataclass(frozen=True, slots=True)
 class VideoMode:
-    """One thing a device can give: `fps` is the highest rate at that size, 0 where the driver does not say."""
+    """A pixel format, a size, and the highest frame rate at that size (0 if the driver does not tell)."""
 
     pixel_format: str
     size: tuple[int, int]
@@ -40,7 +40,7 @@ class VideoMode:
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """The bytes of one buffer, and when its exposure was, in seconds of the monotonic clock (0: not told)."""
+    """The bytes of one buffer, and the time of exposure in seconds of the monotonic clock (0 if unknown)."""
 
     data: bytes
     taken: float
@@ -48,67 +48,68 @@ class RawFrame:
 
 
 class Webcam:
-    """An open device. Every call may block for as long as the driver likes, and raises `OSError` as it does."""
+    """An open device. Every call may block for any time, and raises the driver's `OSError`."""
 
     def __init__(self, path: Path) -> None:
-        """Open the device at `path`. Raises `SourceError` when it is none that can capture by streaming."""
+        """Open the device at `path`. Raises `SourceError` if it cannot capture by streaming."""
         from linuxpy.video import device as v4l2
 
         self._v4l2 = v4l2
         self.path = path
-        self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy's: for reading and writing)
+        self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy: for reading and writing)
         self._maps: list[mmap.mmap] = []
         self.full_range = False
         try:
             capabilities = v4l2.read_capabilities(self._file)
-            able = v4l2.Capability(capabilities.device_caps)
+            supported = v4l2.Capability(capabilities.device_caps)
         except OSError:
             self.close()
             raise
         self.driver = capabilities.driver.decode(errors="replace")
         self.model = capabilities.card.decode(errors="replace") or "Webcam"
         self.bus = capabilities.bus_info.decode(errors="replace")
-        if v4l2.Capability.VIDEO_CAPTURE not in able or v4l2.Capability.STREAMING not in able:
+        if v4l2.Capability.VIDEO_CAPTURE not in supported or v4l2.Capability.STREAMING not in supported:
             self.close()
             raise SourceError(f"{path} ({self.model}) is not a camera that can stream")
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Close the device."""
         self._file.close()
 
     def modes(self, near: tuple[int, int]) -> list[VideoMode]:
-        """Return what the device offers of the formats we know; from a range of sizes, the one nearest to `near`."""
+        """Return the modes in formats that we can use. Of a range of sizes, only the one nearest to `near` counts."""
         modes = []
-        for offered in self._v4l2.iter_read_formats(self._file, self._v4l2.BufferType.VIDEO_CAPTURE):
-            name = _fourcc(offered.pixel_format)
+        for description in self._v4l2.iter_read_formats(self._file, self._v4l2.BufferType.VIDEO_CAPTURE):
+            pixel_format = description.pixel_format
+            name = _fourcc(pixel_format)
             if name not in COMPRESSED + RAW:
                 continue
-            sizes = {_size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, offered.pixel_format)}
-            modes += [VideoMode(name, size, self._highest_rate(offered.pixel_format, size)) for size in sorted(sizes)]
+            sizes = {_size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, pixel_format)}
+            modes += [VideoMode(name, size, self._highest_rate(pixel_format, size)) for size in sorted(sizes)]
         return modes
 
     def set_mode(self, mode: VideoMode, fps: float) -> VideoMode:
-        """Ask for a mode and a rate, and return what the driver made of it."""
+        """Request a mode and a frame rate. Return the mode that the driver has set."""
         capture = self._v4l2.BufferType.VIDEO_CAPTURE
         self._v4l2.set_format(self._file, capture, *mode.size, mode.pixel_format)
-        given = self._v4l2.get_raw_format(self._file, capture).fmt.pix
-        self.full_range = given.quantization == _FULL_RANGE
+        actual = self._v4l2.get_raw_format(self._file, capture).fmt.pix
+        self.full_range = actual.quantization == _FULL_RANGE
         rate = 0.0
-        # A driver need not know rates (VIDIOC_S_PARM is optional).
+        # A driver need not support frame rates (VIDIOC_S_PARM is optional).
         with contextlib.suppress(OSError, ZeroDivisionError):
             self._v4l2.set_fps(self._file, capture, fps)
             rate = float(self._v4l2.get_fps(self._file, capture))
-        return VideoMode(_fourcc(given.pixelformat), (given.width, given.height), rate)
+        return VideoMode(_fourcc(actual.pixelformat), (actual.width, actual.height), rate)
 
     def start(self) -> None:
-        """Begin to capture into four buffers that are shared with the driver."""
+        """Start to capture into four buffers shared with the driver."""
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
-        self._maps = self._v4l2.create_mmap_buffers(self._file, capture, mapped, _BUFFERS)
+        self._maps = self._v4l2.create_mmap_buffers(self._file, capture, mapped, _BUFFER_COUNT)
         self._v4l2.enqueue_buffers(self._file, capture, mapped, len(self._maps))
         self._v4l2.stream_on(self._file, capture)
 
     def stop(self) -> None:
-        """End capturing and give the buffers back; a device that is gone has done so itself."""
+        """Stop capturing and free the buffers. A device that was unplugged has freed them itself."""
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
         try:
             self._v4l2.stream_off(self._file, capture)
@@ -122,7 +123,7 @@ class Webcam:
             self._maps = []
 
     def read(self, timeout: float) -> RawFrame | None:
-        """Return the next frame, copied out of its buffer, or `None` when none came within `timeout` seconds."""
+        """Return the next frame, copied out of its buffer, or None if there is none within `timeout` seconds."""
         ready, _, _ = select.select([self._file], [], [], timeout)
         if not ready:
             return None
@@ -139,25 +140,25 @@ class Webcam:
         return RawFrame(data, taken, self._v4l2.BufferFlag.ERROR in flags)
 
     def controls(self) -> dict[str, tuple[int, Control]]:
-        """Return what can be adjusted, by name, each with the driver's number for it."""
+        """Return the controls by name, each with its V4L2 control id."""
         found: dict[str, tuple[int, Control]] = {}
         for raw in self._v4l2.iter_read_controls(self._file):
             flags = self._v4l2.ControlFlag(raw.flags)
-            refused = self._v4l2.ControlFlag.DISABLED | self._v4l2.ControlFlag.READ_ONLY
-            if flags & refused:
+            unusable = self._v4l2.ControlFlag.DISABLED | self._v4l2.ControlFlag.READ_ONLY
+            if flags & unusable:
                 continue
             control = self._control(raw)
             if control is not None:
                 found[control.name] = (raw.id, control)
         return found
 
-    def set_control(self, number: int, control: Control, value: ControlValue) -> None:
-        """Set a control to a value that was checked against it."""
+    def set_control(self, control_id: int, control: Control, value: ControlValue) -> None:
+        """Set a control to a validated value."""
         if control.type == "menu":
-            raw = next(index for index, name in self._menu(number, control) if name == value)
+            raw = next(index for index, name in self._menu(control_id, control) if name == value)
         else:
             raw = int(value)
-        self._v4l2.set_control(self._file, number, raw)
+        self._v4l2.set_control(self._file, control_id, raw)
 
     def _control(self, raw: Any) -> Control | None:  # noqa: ANN401  (linuxpy has no types)
         kinds = self._v4l2.ControlType
@@ -179,39 +180,39 @@ class Webcam:
         )
 
     def _entries(self, raw: Any) -> Iterator[tuple[int, str]]:  # noqa: ANN401  (linuxpy has no types)
-        """Yield the entries of a menu; numbers that the driver leaves out are skipped."""
+        """Yield the entries of a menu by index. Indexes that the driver does not use are skipped."""
         menu = self._v4l2.raw.v4l2_querymenu()
         for index in range(raw.minimum, raw.maximum + 1):
             menu.id, menu.index = raw.id, index
             with contextlib.suppress(OSError):
                 self._v4l2.ioctl(self._file, self._v4l2.IOC.QUERYMENU, menu)
-                whole = raw.type == self._v4l2.ControlType.INTEGER_MENU
-                yield index, str(menu.value) if whole else menu.name.decode(errors="replace")
+                is_integer = raw.type == self._v4l2.ControlType.INTEGER_MENU
+                yield index, str(menu.value) if is_integer else menu.name.decode(errors="replace")
 
-    def _menu(self, number: int, control: Control) -> Iterator[tuple[int, str]]:
+    def _menu(self, control_id: int, control: Control) -> Iterator[tuple[int, str]]:
         for raw in self._v4l2.iter_read_controls(self._file):
-            if raw.id == number:
+            if raw.id == control_id:
                 return self._entries(raw)
         raise SourceError(f"{self.path} has no control {control.name} any more")
 
     def _highest_rate(self, pixel_format: int, size: tuple[int, int]) -> float:
         rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
-        # Of a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest.
+        # For a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest rate.
         return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
 
 
 def control_name(text: str) -> str:
-    """Return a control's name as v4l2-ctl writes it: lower case, with _ for all that is no letter or digit."""
+    """Return a control's name as v4l2-ctl writes it: in lower case, with _ for everything but letters and digits."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def choose(modes: list[VideoMode], size: tuple[int, int], fps: float) -> VideoMode:
-    """Return the mode nearest to what is asked: its own JPEGs before raw ones, then the size, then the rate.
+def nearest_mode(modes: list[VideoMode], size: tuple[int, int], fps: float) -> VideoMode:
+    """Return the mode nearest to the request: JPEG formats before raw ones, then by size, then by frame rate.
 
-    Raises `SourceError` when there is none at all.
+    Raises `SourceError` if there are no modes.
     """
     if not modes:
-        raise SourceError("this camera offers neither JPEGs nor YUYV")
+        raise SourceError("this camera offers neither JPEG nor YUYV")
 
     def distance(mode: VideoMode) -> tuple[bool, float, float, float]:
         width, height = mode.size
@@ -221,8 +222,8 @@ def choose(modes: list[VideoMode], size: tuple[int, int], fps: float) -> VideoMo
     return min(modes, key=distance)
 
 
-def _size(offered: Any, near: tuple[int, int]) -> tuple[int, int]:  # noqa: ANN401  (linuxpy has no types)
-    info = offered.info
+def _size(frame_size: Any, near: tuple[int, int]) -> tuple[int, int]:  # noqa: ANN401  (linuxpy has no types)
+    info = frame_size.info
     if hasattr(info, "width"):
         return info.width, info.height
     return (
@@ -231,8 +232,8 @@ def _size(offered: Any, near: tuple[int, int]) -> tuple[int, int]:  # noqa: ANN4
     )
 
 
-def _nearest(wanted: int, lowest: int, highest: int, step: int) -> int:
-    inside = min(max(wanted, lowest), highest)
+def _nearest(value: int, lowest: int, highest: int, step: int) -> int:
+    inside = min(max(value, lowest), highest)
     return lowest + (inside - lowest) // max(1, step) * max(1, step)
 
 

@@ -1,4 +1,4 @@
-"""Turns YUYV, what a webcam gives that has no JPEGs of its own, into a JPEG by Pillow."""
+"""Encodes YUYV, the raw format of webcams without a JPEG encoder, as JPEG, with Pillow."""
 
 import io
 
@@ -7,9 +7,9 @@ _LIMITED_CHROMA = bytes(min(255, max(0, round((level - 128) * 255 / 224 + 128)))
 
 
 def encode(data: bytes, size: tuple[int, int], quality: int, *, full_range: bool) -> bytes:
-    """Return the JPEG of a YUYV picture (4:2:2, two bytes a pixel, lines without padding).
+    """Return the JPEG of a YUYV picture (4:2:2, two bytes per pixel, lines without padding).
 
-    JFIF is full range; what the driver gives in limited range (BT.601's 16 to 235) is stretched to it.
+    JFIF is full range; a picture in limited range (16 to 235, BT.601) is expanded to it.
     """
     from PIL import Image
 

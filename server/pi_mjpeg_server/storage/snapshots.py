@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from pi_mjpeg_server.camera.camera import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished, write_atomically

@@ -117,7 +117,11 @@ def _read_only_paths(configuration: Configuration) -> Iterator[Path]:
     for folder in (Path(sys.prefix), Path(sys.base_prefix), _PACKAGE):
         yield from (folder, folder.resolve())
     for camera in configuration.cameras:
-        if camera.asked.device is not None and (device := Path(camera.asked.device)).is_absolute() and device.is_dir():
+        if (
+            camera.requested.device is not None
+            and (device := Path(camera.requested.device)).is_absolute()
+            and device.is_dir()
+        ):
             yield device
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pi_mjpeg_server.camera.camera import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 
 _LOGGER = logging.getLogger(__name__)
 _RETRY_AFTER = "2"

@@ -81,8 +81,8 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
     assert configuration.mqtt.discovery == "both"
     front, second = configuration.cameras
     assert (front.id, front.name, front.linger) == ("front", "Front door", 0)
-    assert front.asked.size == (1920, 1080)
-    assert front.asked.controls == {"Brightness": 0.1}
+    assert front.requested.size == (1920, 1080)
+    assert front.requested.controls == {"Brightness": 0.1}
     assert (second.id, second.name) == ("camera_2", "Camera 2")
 
 
@@ -118,8 +118,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert configuration.server.port == 3
     assert configuration.mqtt.port == 2
     assert configuration.mqtt.host == "file"
-    assert configuration.cameras[0].asked.fps == 2.5
-    assert configuration.cameras[0].asked.size == (640, 480)
+    assert configuration.cameras[0].requested.fps == 2.5
+    assert configuration.cameras[0].requested.size == (640, 480)
 
 
 @pytest.mark.parametrize(

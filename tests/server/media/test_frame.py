@@ -1,4 +1,4 @@
-"""The stream's bytes."""
+"""The bytes of the stream."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def recorded_frames() -> list[Frame]:
     return [live, live, Frame(second, 2, 101.0, 1795341601.25, drawn=True)]
 
 
-def test_a_machine_gets_the_recorded_stream() -> None:
+def test_a_program_gets_the_recorded_stream() -> None:
     body = PREAMBLE + b"".join(frame.part for frame in recorded_frames())
     assert body == (CONTRACT / "stream.multipart").read_bytes()
 

@@ -1,4 +1,4 @@
-"""What is read from a JPEG without decoding it."""
+"""Reading and changing JPEG headers without decoding the picture."""
 
 import io
 
@@ -10,7 +10,7 @@ from tests.server.support.scripted_camera import grey
 
 
 def with_thumbnail() -> bytes:
-    """Return a 64x48 JPEG whose EXIF segment holds a whole JPEG of 16x16."""
+    """Return a 64x48 JPEG whose EXIF segment contains a complete JPEG of 16x16."""
     body = b"Exif\0\0" + grey(9, (16, 16))
     picture = grey(100)
     return picture[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + picture[2:]
@@ -22,24 +22,24 @@ def test_the_size_is_that_of_the_picture_and_not_of_its_thumbnail() -> None:
 
 
 @pytest.mark.parametrize("cut", range(0, 350, 7))
-def test_a_truncated_picture_is_never_taken_for_a_whole_one(cut: int) -> None:
+def test_a_truncated_picture_is_never_accepted_as_complete(cut: int) -> None:
     whole = grey(50)
     assert len(whole) > 350
     with pytest.raises(jpeg.JpegError):
         jpeg.check(whole[:cut])
 
 
-def test_a_whole_picture_passes_with_padding_too() -> None:
+def test_a_complete_picture_is_accepted_with_or_without_padding() -> None:
     jpeg.check(grey(1))
     jpeg.check(grey(1) + b"\0\0\0")
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xe0\0\0", b"GIF89a"]
+    "garbage", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xe0\0\0", b"GIF89a"]
 )
-def test_rubbish_has_no_size(rubbish: bytes) -> None:
+def test_garbage_has_no_size(garbage: bytes) -> None:
     with pytest.raises(jpeg.JpegError):
-        jpeg.size(rubbish)
+        jpeg.size(garbage)
 
 
 def test_an_orientation_is_read_back_by_pillow() -> None:

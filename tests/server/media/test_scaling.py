@@ -1,4 +1,4 @@
-"""Smaller copies of a picture, asked for over real sockets: whole, upright, and one at a time."""
+"""Scaled pictures, requested over real sockets: complete, upright, and one at a time."""
 
 import asyncio
 import gc
@@ -39,8 +39,8 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
 
 @pytest.fixture
 def scalings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return what grows by one with each scaling: how many went on at that moment."""
-    running, counted, scale = [0], [], scaling._scale  # noqa: SLF001  (how often it is done can be seen only here)
+    """Return a list that gets an entry with each scaling: how many run at that moment."""
+    running, counted, scale = [0], [], scaling._scale  # noqa: SLF001  (the only place to count them)
     lock = threading.Lock()
 
     def counting(*arguments: Any) -> bytes:  # noqa: ANN401  (its own)
@@ -66,17 +66,17 @@ def jpeg(mode: str, size: tuple[int, int], **how: Any) -> bytes:  # noqa: ANN401
     return buffer.getvalue()
 
 
-def claiming(picture: bytes, side: int) -> bytes:
-    """Return a picture of 640x480 that says in its frame header that it is a square of another size."""
+def with_claimed_size(picture: bytes, side: int) -> bytes:
+    """Return a picture of 640x480 whose frame header claims a square of `side` pixels."""
     head = b"\xff\xc0\x00\x11\x08"
     return picture.replace(
         head + (480).to_bytes(2, "big") + (640).to_bytes(2, "big"), head + side.to_bytes(2, "big") * 2
     )
 
 
-def light(image: Image.Image, across: float, down: float) -> bool:
-    place = int(image.width * across), int(image.height * down)
-    return image.convert("L").crop((*place, place[0] + 1, place[1] + 1)).tobytes()[0] > 128
+def is_light(image: Image.Image, across: float, down: float) -> bool:
+    x, y = int(image.width * across), int(image.height * down)
+    return image.convert("L").crop((x, y, x + 1, y + 1)).tobytes()[0] > 128
 
 
 async def copy_of(client: aiohttp.ClientSession, served: Served, query: str) -> Image.Image:
@@ -104,36 +104,36 @@ async def test_every_kind_of_jpeg_is_scaled(
     copy = await copy_of(client, served, query)
     assert copy.size == size
     assert copy.mode in {"L", "RGB"}
-    assert [light(copy, across, 0.5) for across in (0.1, 0.9)] == [False, True]
+    assert [is_light(copy, across, 0.5) for across in (0.1, 0.9)] == [False, True]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-async def test_a_picture_that_is_shown_turned_is_turned_in_the_copy_and_measured_as_it_is_shown(
+async def test_an_exif_orientation_is_applied_before_the_picture_is_measured_and_scaled(
     served: Served, client: aiohttp.ClientSession, script: Script, orientation: int
 ) -> None:
     script.picture = with_orientation(jpeg("RGB", (640, 480)), orientation)
     copy = await copy_of(client, served, "width=120")
     assert copy.size == ((120, 90) if orientation < 5 else (120, 160))
     assert 0x0112 not in copy.getexif()
-    # Which edge the dark half lies at, by EXIF 2.3, figure 1 of tag 0x0112.
+    # The edge of the dark half, by EXIF 2.3, figure 1 of tag 0x0112.
     dark = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}[orientation]
     edges = {"left": (0.1, 0.5), "right": (0.9, 0.5), "top": (0.5, 0.1), "bottom": (0.5, 0.9)}
     opposite = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}[dark]
-    assert not light(copy, *edges[dark])
-    assert light(copy, *edges[opposite])
+    assert not is_light(copy, *edges[dark])
+    assert is_light(copy, *edges[opposite])
 
 
-async def test_a_small_copy_is_decoded_small(
+async def test_a_small_copy_is_decoded_at_a_small_size(
     served: Served, client: aiohttp.ClientSession, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded, resize = [], Image.Image.resize
 
-    def noting(self: Image.Image, size: tuple[int, int]) -> Image.Image:
+    def recording_resize(self: Image.Image, size: tuple[int, int]) -> Image.Image:
         self.load()
         decoded.append(self.size)
         return resize(self, size)
 
-    monkeypatch.setattr(Image.Image, "resize", noting)
+    monkeypatch.setattr(Image.Image, "resize", recording_resize)
     script.picture = jpeg("RGB", (1280, 720))
     await copy_of(client, served, "width=160")
     await copy_of(client, served, "width=200")
@@ -141,35 +141,35 @@ async def test_a_small_copy_is_decoded_small(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda whole: whole[: len(whole) // 2],
         lambda whole: whole[:30],
         lambda _: b"\xff\xd8\xff\xd9",
         lambda _: b"no picture",
-        # The first is beyond Pillow's own bound, the second beyond ours.
-        lambda whole: claiming(whole, 65535),
-        lambda whole: claiming(whole, 9000),
+        # The first exceeds Pillow's own limit, the second ours.
+        lambda whole: with_claimed_size(whole, 65535),
+        lambda whole: with_claimed_size(whole, 9000),
         lambda whole: whole[:2] + b"\xff\xe1\x00\x10Exif\0\0M\x02\0*\0\0\0\x08" + whole[2:],
     ],
     ids=["half", "head", "empty", "text", "65535x65535", "9000x9000", "broken exif"],
 )
-async def test_a_damaged_picture_is_refused_in_words(
+async def test_a_damaged_picture_is_refused_with_a_reason(
     served: Served,
     client: aiohttp.ClientSession,
     script: Script,
-    spoil: Callable[[bytes], bytes],
+    damage: Callable[[bytes], bytes],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     whole = jpeg("RGB", (640, 480))
-    script.picture = spoil(whole)
+    script.picture = damage(whole)
     assert script.picture != whole
     async with client.get(f"{served.url}/snapshot.jpg?width=32") as response:
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
         error = (await response.json())["error"]
         assert error["code"] == "not_scaled"
-        assert ("too large" if script.picture == claiming(whole, 9000) else "damaged") in error["message"]
+        assert ("too large" if script.picture == with_claimed_size(whole, 9000) else "damaged") in error["message"]
     async with client.get(f"{served.url}/snapshot.jpg") as response:
         assert await response.read() == script.picture
     script.picture = None
@@ -177,7 +177,7 @@ async def test_a_damaged_picture_is_refused_in_words(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_asks_for_the_same_gets_the_same_and_it_is_made_once(
+async def test_equal_requests_get_one_copy_that_is_made_once(
     served: Served, client: aiohttp.ClientSession, script: Script, scalings: list[int]
 ) -> None:
     script.picture = jpeg("RGB", (1280, 720))
@@ -190,51 +190,51 @@ async def test_who_asks_for_the_same_gets_the_same_and_it_is_made_once(
     assert len(scalings) == 2
 
 
-async def test_many_sizes_at_once_are_made_one_by_one_and_the_rest_is_told_to_come_again(
+async def test_many_sizes_at_once_are_made_one_by_one_and_the_rest_is_refused_with_503(
     served: Served, client: aiohttp.ClientSession, script: Script, scalings: list[int]
 ) -> None:
     script.picture = jpeg("RGB", (4000, 3000))
     await copy_of(client, served, "")
 
-    async def asked(width: int) -> int:
+    async def status_of(width: int) -> int:
         async with client.get(f"{served.url}/snapshot.jpg?max_age=60000&width={width}") as response:
             await response.read()
             assert response.status == 200 or (await response.json())["error"]["code"] == "not_scaled"
             return response.status
 
-    longest, asking = 0.0, asyncio.gather(*(asked(2000 + number) for number in range(30)))
-    while not asking.done():
+    longest, requests = 0.0, asyncio.gather(*(status_of(2000 + number) for number in range(30)))
+    while not requests.done():
         before = time.monotonic()
         await asyncio.sleep(0.01)
         longest = max(longest, time.monotonic() - before)
-    assert Counter(await asking) == {200: 16, 503: 14}
+    assert Counter(await requests) == {200: 16, 503: 14}
     assert set(scalings) == {1}
     assert longest < 0.3
-    assert await asked(2100) == 200
+    assert await status_of(2100) == 200
 
 
-async def test_who_leaves_while_a_picture_is_scaled_leaves_nothing_behind(
+async def test_clients_that_disconnect_while_a_picture_is_scaled_leave_nothing_behind(
     served: Served,
     client: aiohttp.ClientSession,
     script: Script,
     scalings: list[int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # It takes long, and fails in the end.
+    # Scaling it takes long, and fails at the end.
     noise = io.BytesIO()
     Image.effect_noise((4000, 3000), 80).save(noise, "JPEG")
     script.picture = noise.getvalue()[:-20_000]
-    await copy_of_nothing(client, served)
+    await take_picture(client, served)
     for _ in range(3):
-        asking = [asyncio.create_task(copy_of(client, served, f"max_age=60000&width={3000 + n}")) for n in range(4)]
+        requests = [asyncio.create_task(copy_of(client, served, f"max_age=60000&width={3000 + n}")) for n in range(4)]
         done = len(scalings)
-        await until(lambda: len(scalings) > done)  # noqa: B023  (it is asked at once)
-        for task in asking:
+        await until(lambda: len(scalings) > done)  # noqa: B023  (it is called at once)
+        for task in requests:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*requests, return_exceptions=True)
     script.picture = None
     await copy_of(client, served, "width=32")
-    # Those who only waited for their turn cost no work.
+    # Requests that only waited for their turn caused no work.
     assert len(scalings) < 8
     assert set(scalings) == {1}
     gc.collect()
@@ -242,7 +242,7 @@ async def test_who_leaves_while_a_picture_is_scaled_leaves_nothing_behind(
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def copy_of_nothing(client: aiohttp.ClientSession, served: Served) -> None:
-    """Let the camera take the picture of now, which is not decoded here."""
+async def take_picture(client: aiohttp.ClientSession, served: Served) -> None:
+    """Request a snapshot, without decoding it."""
     async with client.get(f"{served.url}/snapshot.jpg") as response:
         assert response.status == 200

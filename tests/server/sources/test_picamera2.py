@@ -1,7 +1,7 @@
-"""Our use of Picamera2, held to the real package: its signatures, its real JpegEncoder; only the sensor is made up.
+"""Our use of Picamera2, against the real package: its signatures and its real JpegEncoder; only the sensor is a fake.
 
-libcamera, kms++, prctl and PiDNG have to be compiled for the machine, so bare names stand in for their modules. What
-this cannot show is libcamera itself.
+libcamera, kms++, prctl and PiDNG have to be compiled for the machine, so mocks replace their modules. libcamera itself
+is therefore not tested.
 """
 
 import importlib
@@ -18,11 +18,13 @@ from unittest.mock import MagicMock, create_autospec
 import numpy as np
 import pytest
 from pi_mjpeg_server.camera import supervisor
-from pi_mjpeg_server.camera.camera import Camera, CameraSettings, State
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError, SourceSettings
-from pi_mjpeg_server.sources import picamera2 as our_source
+from pi_mjpeg_server.sources import picamera2 as picamera2_source
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 
 from tests.server.support.scripted_camera import level_of, supervised, until
@@ -44,23 +46,23 @@ CONTROLS = {
     "ScalerCrop": ((0, 0, 640, 480), (100, 200, 4000, 3000), (100, 200, 4000, 3000)),
 }
 
-RealThing = Any
-"""Something of Picamera2, which has no types; autospec checks the calls."""
+Untyped = Any
+"""An object of Picamera2, which has no type annotations; autospec checks the calls."""
 
 
 class FakeSensor:
-    """Feeds a real encoder YUV420 pictures, each 10 levels brighter, as Picamera2's camera thread does."""
+    """Feeds YUV420 pictures to a real encoder, as Picamera2's camera thread does, each 10 levels brighter."""
 
-    def __init__(self, camera: RealThing) -> None:
+    def __init__(self, camera: Untyped) -> None:
         self.stopping = threading.Event()
         self.running = 0
-        self.encoder: RealThing = None
+        self.encoder: Untyped = None
         camera.start_recording.side_effect = self.start
         camera.stop_recording.side_effect = self.stop
         camera.camera_configuration.return_value = {"main": {"size": SIZE, "format": "YUV420"}}
 
-    def start(self, encoder: RealThing, output: RealThing) -> None:
-        """Start the encoder and the camera's thread."""
+    def start(self, encoder: Untyped, output: Untyped) -> None:
+        """Start the encoder and the camera thread."""
         self.encoder = encoder
         encoder.output = output
         encoder.size, encoder.format, encoder.stride = SIZE, "YUV420", SIZE[0]
@@ -71,7 +73,7 @@ class FakeSensor:
         self.thread.start()
 
     def run(self) -> None:
-        """Give the encoder a picture every 10 ms."""
+        """Send a picture to the encoder every 10 ms."""
         level = 0
         while not self.stopping.wait(0.01):
             level += 10
@@ -86,9 +88,9 @@ class FakeSensor:
 
 
 class FakeMappedArray:
-    """Gives the encoder the request's array, as the real one does from a dma-buf."""
+    """Gives the encoder the array of the request; the real one maps a dma-buf."""
 
-    def __init__(self, request: RealThing, name: str) -> None:
+    def __init__(self, request: Untyped, name: str) -> None:
         self.array = request.arrays[name]
 
     def __enter__(self) -> Self:
@@ -100,7 +102,7 @@ class FakeMappedArray:
 
 
 def request(level: int) -> SimpleNamespace:
-    """Return a completed request: what of it the encoders use."""
+    """Return a completed request with everything that the encoders use."""
     width, height = SIZE
     picture = np.full((height * 3 // 2, width), 128, dtype=np.uint8)
     picture[:height] = level
@@ -117,7 +119,7 @@ def request(level: int) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def library() -> Iterator[ModuleType]:
-    """The real picamera2 package."""
+    """Import the real picamera2 package."""
     saved = {name: sys.modules.get(name) for name in MISSING}
     sys.modules.update({name: MagicMock(name=name) for name in MISSING})
     setattr(sys.modules["libcamera"], "controls", sys.modules["libcamera.controls"])  # noqa: B010  (a module has none)
@@ -132,8 +134,8 @@ def library() -> Iterator[ModuleType]:
 
 
 @pytest.fixture
-def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> RealThing:
-    """A Picamera2 that refuses every call which the real one's signatures would refuse."""
+def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Untyped:
+    """Return a mock of Picamera2 that refuses calls that do not match the real signatures."""
     kind = create_autospec(library.Picamera2)
     kind.global_camera_info.return_value = CAMERAS
     kind.return_value.camera_controls = CONTROLS
@@ -144,11 +146,11 @@ def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> RealThing:
     return kind
 
 
-def test_a_picture_comes_through_the_real_encoder(camera: RealThing) -> None:
+def test_a_picture_comes_through_the_real_encoder(camera: Untyped) -> None:
     sensor = FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, fps=15, quality=90))
-    mode = source.open()
-    assert (mode.model, mode.size) == ("imx708", SIZE)
+    info = source.open()
+    assert (info.model, info.size) == ("imx708", SIZE)
     before = time.monotonic()
     frames = source.frames()
     pictures = list(islice((picture for picture in frames if picture is not None), 5))
@@ -166,7 +168,7 @@ def test_a_picture_comes_through_the_real_encoder(camera: RealThing) -> None:
     camera.return_value.close.assert_called_once_with()
 
 
-def test_the_rate_is_sent_at_every_start(camera: RealThing) -> None:
+def test_the_frame_rate_is_set_at_every_start(camera: Untyped) -> None:
     FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 0.1}))
     source.open()
@@ -179,7 +181,7 @@ def test_the_rate_is_sent_at_every_start(camera: RealThing) -> None:
         assert sent == {"FrameDurationLimits": (50_000, 200_000), "Brightness": 0.1}
 
 
-def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: RealThing) -> None:
+def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: Untyped) -> None:
     enums = sys.modules["libcamera.controls"]
     enums.AwbModeEnum = SimpleNamespace(__members__={"Auto": 0, "Tungsten": 1, "Cloudy": 2, "Custom": 7})  # type: ignore[attr-defined]  # stands in
     source = Picamera2Source(SourceSettings(size=SIZE))
@@ -188,18 +190,18 @@ def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: RealThing) -> No
     assert set(controls) == {"Brightness", "AeEnable", "ExposureTime", "AwbMode", "Zoom"}
     assert controls["AwbMode"].options == ("Auto", "Tungsten", "Cloudy")
     assert (controls["ExposureTime"].minimum, controls["ExposureTime"].maximum) == (29, 66666)
-    for name, value, sent in (
+    for name, value, expected in (
         ("Brightness", 0.5, {"Brightness": 0.5}),
         ("AeEnable", False, {"AeEnable": False}),
         ("AwbMode", "Cloudy", {"AwbMode": 2}),
         ("Zoom", 2.0, {"ScalerCrop": (1100, 950, 2000, 1500)}),
     ):
         source.set_control(name, value)
-        assert camera.return_value.set_controls.call_args.args[0] == sent
+        assert camera.return_value.set_controls.call_args.args[0] == expected
         assert source.controls()[name].value == value
 
 
-def test_a_control_that_this_camera_has_not_is_left_out_and_told(camera: RealThing) -> None:
+def test_a_control_that_this_camera_does_not_have_is_ignored_and_reported(camera: Untyped) -> None:
     FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 9, "Sharpness": 1}))
     assert source.open().note == "it has no control of that name or range: Brightness, Sharpness"
@@ -209,13 +211,13 @@ def test_a_control_that_this_camera_has_not_is_left_out_and_told(camera: RealThi
     frames.close()  # type: ignore[attr-defined]  # it is a generator
 
 
-def test_a_hardware_encoder_that_gives_nothing_is_replaced_by_software(
-    camera: RealThing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_hardware_encoder_without_pictures_is_replaced_by_software(
+    camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "video11").touch()
-    monkeypatch.setattr(our_source, "_HARDWARE_ENCODER", tmp_path / "video11")
-    monkeypatch.setattr(our_source, "_HEARTBEAT", 0.02)
-    monkeypatch.setattr(our_source, "_HARDWARE_PATIENCE", 0.1)
+    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    monkeypatch.setattr(picamera2_source, "_HEARTBEAT", 0.02)
+    monkeypatch.setattr(picamera2_source, "_HARDWARE_TIMEOUT", 0.1)
     used = []
     camera.return_value.start_recording.side_effect = lambda encoder, _output: used.append(type(encoder).__name__)
     source = Picamera2Source(SourceSettings(size=SIZE))
@@ -228,16 +230,16 @@ def test_a_hardware_encoder_that_gives_nothing_is_replaced_by_software(
 
 
 def test_a_hardware_encoder_that_cannot_be_opened_is_replaced_by_software(
-    camera: RealThing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "video11").touch()
-    monkeypatch.setattr(our_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
     source = Picamera2Source(SourceSettings(size=SIZE))
     source.open()
     sensor = FakeSensor(camera.return_value)
     camera.return_value.stop_recording.side_effect = lambda: None if sensor.encoder is None else sensor.stop()
 
-    def start(encoder: RealThing, output: RealThing) -> None:
+    def start(encoder: Untyped, output: Untyped) -> None:
         if type(encoder).__name__ == "MJPEGEncoder":
             raise FileNotFoundError(2, "No such file", "/dev/video11")
         sensor.start(encoder, output)
@@ -249,7 +251,7 @@ def test_a_hardware_encoder_that_cannot_be_opened_is_replaced_by_software(
     assert sensor.running == 0
 
 
-def test_the_configuration_is_one_that_the_real_method_takes(camera: RealThing) -> None:
+def test_the_configuration_matches_the_real_method(camera: Untyped) -> None:
     Picamera2Source(SourceSettings(size=(1280, 720), rotation=180, hflip=True)).open()
     arguments = camera.return_value.create_video_configuration.call_args.kwargs
     assert arguments["main"] == {"size": (1280, 720), "format": "YUV420"}
@@ -260,25 +262,25 @@ def test_the_configuration_is_one_that_the_real_method_takes(camera: RealThing) 
 @pytest.mark.parametrize(
     ("device", "number"), [(None, 1), ("imx219", 2), ("2", 2), ("/base/soc/i2c0mux/i2c@1/imx708@1a", 1)]
 )
-def test_a_camera_is_chosen_by_id_model_or_number(camera: RealThing, device: str | None, number: int) -> None:
+def test_a_camera_is_chosen_by_id_model_or_number(camera: Untyped, device: str | None, number: int) -> None:
     Picamera2Source(SourceSettings(device=device)).open()
     camera.assert_called_once_with(camera_num=number)
 
 
-def test_usb_cameras_are_left_to_v4l2(camera: RealThing) -> None:
+def test_usb_cameras_are_left_to_v4l2(camera: Untyped) -> None:
     assert [device.model for device in Picamera2Source.devices()] == ["imx708", "imx219"]
     camera.global_camera_info.return_value = CAMERAS[:1]
     with pytest.raises(SourceError, match="check the ribbon"):
         Picamera2Source(SourceSettings()).open()
 
 
-def test_a_camera_that_is_not_there_is_told_with_those_that_are(camera: RealThing) -> None:
+def test_a_missing_camera_is_reported_with_those_that_are_attached(camera: Untyped) -> None:
     with pytest.raises(SourceError, match=r"no CSI camera 'imx477'; attached: .*imx708@1a"):
         Picamera2Source(SourceSettings(device="imx477")).open()
     camera.assert_not_called()
 
 
-def test_a_camera_that_another_program_holds_is_told(camera: RealThing) -> None:
+def test_a_camera_that_another_program_has_open_is_reported(camera: Untyped) -> None:
     error = RuntimeError("Camera __init__ sequence did not complete.")
     error.__cause__ = RuntimeError("Failed to acquire camera: Device or resource busy")
     camera.side_effect = error
@@ -286,7 +288,7 @@ def test_a_camera_that_another_program_holds_is_told(camera: RealThing) -> None:
         Picamera2Source(SourceSettings()).open()
 
 
-def test_a_quarter_turn_is_written_into_the_picture(camera: RealThing) -> None:
+def test_a_quarter_turn_is_written_as_exif_orientation(camera: Untyped) -> None:
     FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, rotation=90))
     source.open()
@@ -298,13 +300,13 @@ def test_a_quarter_turn_is_written_into_the_picture(camera: RealThing) -> None:
     frames.close()  # type: ignore[attr-defined]  # it is a generator
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is what is meant
-def test_an_encoder_that_dies_in_silence_shows_as_no_picture(
-    camera: RealThing,
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the encoder is meant to fail
+def test_an_encoder_that_dies_in_silence_yields_none(
+    camera: Untyped,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sensor = FakeSensor(camera.return_value)
-    monkeypatch.setattr(our_source, "_HEARTBEAT", 0.05)
+    monkeypatch.setattr(picamera2_source, "_HEARTBEAT", 0.05)
     source = Picamera2Source(SourceSettings(size=SIZE))
     source.open()
     frames = source.frames()
@@ -315,24 +317,24 @@ def test_an_encoder_that_dies_in_silence_shows_as_no_picture(
     frames.close()  # type: ignore[attr-defined]  # it is a generator
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is what is meant
-async def test_an_encoder_whose_callback_raises_is_started_anew_under_its_viewers(
-    camera: RealThing, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the encoder is meant to fail
+async def test_an_encoder_whose_callback_raises_is_restarted_and_keeps_its_viewers(
+    camera: Untyped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "FRAME_TIMEOUT", 0.3)
-    monkeypatch.setattr(our_source, "_HEARTBEAT", 0.05)
+    monkeypatch.setattr(picamera2_source, "_HEARTBEAT", 0.05)
     sensor = FakeSensor(camera.return_value)
-    settings = CameraSettings("front", "Front", asked=SourceSettings(size=SIZE, fps=50))
+    settings = CameraSettings("front", "Front", requested=SourceSettings(size=SIZE, fps=50))
     async with supervised(cam := Camera(settings, Picamera2Source)):
         with cam.viewing(Viewer("127.0.0.1", None)):
-            await until(lambda: cam.state is State.LIVE)
+            await until(lambda: cam.state is CameraState.LIVE)
             broken = sensor.encoder
             broken.encode_func = MagicMock(side_effect=ValueError("broken"))
-            await until(lambda: cam.state is State.FAILING)
-            assert cam.reason == "no picture comes from the camera; starting it anew"
-            await until(lambda: cam.state is State.LIVE)
+            await until(lambda: cam.state is CameraState.FAILING)
+            assert cam.reason == "no picture comes from the camera; restarting it"
+            await until(lambda: cam.state is CameraState.LIVE)
             assert sensor.encoder is not broken
-            assert cam.supervisor.restarts == 1
+            assert cam.status.restarts == 1
             camera.assert_called_once()
 
 
@@ -344,7 +346,7 @@ def test_a_missing_module_is_named_with_its_package(monkeypatch: pytest.MonkeyPa
     def missing(name: str, *rest: object) -> ModuleType:
         if name.partition(".")[0] == "libcamera":
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
-        return real_import(name, *rest)  # type: ignore[arg-type]  # passed on as they came
+        return real_import(name, *rest)  # type: ignore[arg-type]  # passed on unchanged
 
     real_import = __import__
     monkeypatch.setattr("builtins.__import__", missing)

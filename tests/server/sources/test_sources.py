@@ -1,4 +1,4 @@
-"""The kinds of camera that need no hardware, and how a third party adds one."""
+"""The sources that need no hardware, and how a third party adds one."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceError, SourceSettings, kinds
-from pi_mjpeg_server.sources.auto import AutoSource, source_maker
+from pi_mjpeg_server.sources.auto import AutoSource, source_factory
 from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from PIL import Image
@@ -26,10 +26,10 @@ def decoded(picture: Picture | None) -> Image.Image:
 
 
 @pytest.mark.parametrize("size", [(640, 480), (320, 240), (1920, 1080)])
-def test_the_emulated_camera_draws_pictures_of_the_size_asked_for_that_differ(size: tuple[int, int]) -> None:
+def test_the_emulated_camera_draws_different_pictures_of_the_requested_size(size: tuple[int, int]) -> None:
     source = EmulatedSource(SourceSettings(size=size, fps=50))
-    mode = source.open()
-    assert mode.size == size
+    info = source.open()
+    assert info.size == size
     pictures = [decoded(picture) for picture in islice(source.frames(), 3)]
     assert {picture.size for picture in pictures} == {size}
     assert len({picture.tobytes() for picture in pictures}) == 3
@@ -38,7 +38,7 @@ def test_the_emulated_camera_draws_pictures_of_the_size_asked_for_that_differ(si
 
 @pytest.mark.parametrize(("rotation", "side"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")])
 def test_a_rotation_is_clockwise(rotation: int, side: str) -> None:
-    """The emulated camera's moving dot is at the top of what it draws, where nothing else is white."""
+    """The moving dot of the emulated camera is at the top of the picture, where nothing else is white."""
     source = EmulatedSource(SourceSettings(size=(320, 240), rotation=rotation))
     source.open()
     image = decoded(next(source.frames())).convert("L")
@@ -55,29 +55,29 @@ def test_a_rotation_is_clockwise(rotation: int, side: str) -> None:
     assert brightest[side] > 200
 
 
-def test_the_rate_is_kept() -> None:
+def test_pictures_come_at_the_requested_rate() -> None:
     source = EmulatedSource(SourceSettings(size=(64, 48), fps=20))
     source.open()
     frames = source.frames()
     next(frames)
-    began = time.monotonic()
+    start = time.monotonic()
     for _ in range(20):
         next(frames)
-    assert 0.9 < time.monotonic() - began < 1.3
+    assert 0.9 < time.monotonic() - start < 1.3
 
 
-def test_a_slow_source_shows_twice_a_second_that_it_lives() -> None:
+def test_a_slow_source_yields_none_twice_a_second() -> None:
     source = EmulatedSource(SourceSettings(size=(64, 48), fps=0.5))
     source.open()
     frames = source.frames()
     assert next(frames) is not None
     for _ in range(3):
-        began = time.monotonic()
+        start = time.monotonic()
         assert next(frames) is None
-        assert time.monotonic() - began < 0.7
+        assert time.monotonic() - start < 0.7
 
 
-def test_files_are_played_in_order_over_and_over_untouched(tmp_path: Path) -> None:
+def test_files_are_played_in_a_loop_in_order_byte_for_byte(tmp_path: Path) -> None:
     for number, level in enumerate((10, 100, 200)):
         (tmp_path / f"{number}.jpg").write_bytes(grey(level))
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -97,7 +97,7 @@ def test_files_are_played_in_order_over_and_over_untouched(tmp_path: Path) -> No
         (SourceSettings(device="EMPTY", rotation=90), "rotation"),
     ],
 )
-def test_a_folder_that_cannot_be_played_is_told(tmp_path: Path, settings: SourceSettings, words: str) -> None:
+def test_a_folder_that_cannot_be_played_is_reported(tmp_path: Path, settings: SourceSettings, words: str) -> None:
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "BROKEN").mkdir()
     (tmp_path / "BROKEN" / "1.jpg").write_bytes(grey(1)[:100])
@@ -107,11 +107,11 @@ def test_a_folder_that_cannot_be_played_is_told(tmp_path: Path, settings: Source
         FilesSource(settings).open()
 
 
-def test_auto_takes_the_emulated_camera_where_there_is_no_other_and_says_why() -> None:
+def test_auto_takes_the_emulated_camera_if_there_is_no_other_and_says_why() -> None:
     source = AutoSource(SourceSettings(size=(64, 48)))
-    mode = source.open()
-    assert mode.source == "emulated"
-    assert "picamera2" in (mode.note or "")
+    info = source.open()
+    assert info.source == "emulated"
+    assert "picamera2" in (info.note or "")
     assert next(source.frames()) is not None
     source.close()
 
@@ -156,7 +156,7 @@ def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypa
     )
     (tmp_path / "picture.jpg").write_bytes(grey(123))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    source = source_maker("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
+    source = source_factory("still")(SourceSettings(device=str(tmp_path / "picture.jpg")))
     assert source.open().model == "Still picture"
     picture = next(source.frames())
     assert picture is not None

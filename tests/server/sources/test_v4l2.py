@@ -1,4 +1,4 @@
-"""Webcams through real V4L2 calls: linuxpy's, to a device that a preloaded library makes of files."""
+"""Webcams through linuxpy's real V4L2 calls, to a device that a preloaded library makes of files."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError
-from pi_mjpeg_server.sources.webcam import VideoMode, choose, control_name
+from pi_mjpeg_server.sources.webcam import VideoMode, control_name, nearest_mode
 from pi_mjpeg_server.sources.yuyv import encode
 from PIL import Image
 
@@ -29,11 +29,11 @@ def webcam(tmp_path: Path) -> FakeWebcam:
 
 
 @pytest.fixture
-def driven(tmp_path: Path) -> RunInProcess:
-    """Run lines of Python in a process that has the webcam; they end by printing JSON."""
+def run_with_webcam(tmp_path: Path) -> RunInProcess:
+    """Return a function that runs Python in a process with the webcam, and returns the JSON that it prints."""
 
-    def run(lines: str, *arguments: str) -> Any:  # noqa: ANN401  (JSON)
-        beginning = """
+    def run(code: str, *arguments: str) -> Any:  # noqa: ANN401  (JSON)
+        imports = """
             import json, sys, time
             from itertools import islice
             from pathlib import Path
@@ -41,7 +41,7 @@ def driven(tmp_path: Path) -> RunInProcess:
             from pi_mjpeg_server.sources.v4l2 import V4L2Source
             v4l2.DEVICES = Path(sys.argv[1])
         """
-        program = textwrap.dedent(beginning) + textwrap.dedent(lines)
+        program = textwrap.dedent(imports) + textwrap.dedent(code)
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-c", program, str(tmp_path), *arguments],
             env={"PATH": "", **environment(tmp_path)},
@@ -58,7 +58,7 @@ def driven(tmp_path: Path) -> RunInProcess:
 OPENED = """
     source = V4L2Source(SourceSettings(size=(64, 48), fps=30, device=sys.argv[2] if len(sys.argv) > 2 else None))
     try:
-        mode = source.open()
+        info = source.open()
     except SourceError as error:
         print(json.dumps(str(error)))
         sys.exit()
@@ -66,26 +66,26 @@ OPENED = """
 
 
 @pytest.mark.usefixtures("webcam")
-def test_the_cameras_own_jpegs_are_passed_on_byte_for_byte(driven: RunInProcess) -> None:
-    pictures = driven(
+def test_the_cameras_own_jpegs_are_passed_on_byte_for_byte(run_with_webcam: RunInProcess) -> None:
+    pictures = run_with_webcam(
         OPENED
         + """
-    began = time.monotonic()
+    start = time.monotonic()
     pictures = [picture for picture in islice(source.frames(), 31) if picture]
     age = time.monotonic() - pictures[-1].taken
-    print(json.dumps([[p.jpeg.hex() for p in pictures], time.monotonic() - began, age, mode.size, mode.fps]))
+    print(json.dumps([[p.jpeg.hex() for p in pictures], time.monotonic() - start, age, info.size, info.fps]))
     """
     )
     frames, seconds, age, size, fps = pictures
     assert [bytes.fromhex(frame) for frame in frames] == [grey(LEVELS[n % 5]) for n in range(len(frames))]
     assert len(frames) >= 30
     assert 0.9 < seconds < 2
-    # The fake driver's frames were exposed 40 ms before they come.
+    # The fake driver delivers a frame 40 ms after its exposure.
     assert 0.04 <= age < 0.3
     assert (size, fps) == ([64, 48], 30)
 
 
-def test_huffman_tables_that_a_camera_leaves_out_are_put_in() -> None:
+def test_huffman_tables_that_a_camera_omits_are_inserted() -> None:
     whole = grey(120)
     bare = without_huffman_tables(whole)
     assert len(bare) < len(whole) - 100
@@ -95,21 +95,21 @@ def test_huffman_tables_that_a_camera_leaves_out_are_put_in() -> None:
 
 
 def without_huffman_tables(picture: bytes) -> bytes:
-    """Leave the DHT segments out, as many webcams do; Pillow's own are the typical ones."""
-    kept, at = picture[:2], 2
-    while picture[at + 1] != 0xDA:
-        length = 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
-        if picture[at + 1] != 0xC4:
-            kept += picture[at : at + length]
-        at += length
-    return kept + picture[at:]
+    """Return the JPEG without its DHT segments, as many webcams send it; Pillow writes the typical tables."""
+    kept, offset = picture[:2], 2
+    while picture[offset + 1] != 0xDA:
+        length = 2 + int.from_bytes(picture[offset + 2 : offset + 4], "big")
+        if picture[offset + 1] != 0xC4:
+            kept += picture[offset : offset + length]
+        offset += length
+    return kept + picture[offset:]
 
 
-def test_a_truncated_frame_is_left_out_and_counted(tmp_path: Path, driven: RunInProcess) -> None:
+def test_a_truncated_frame_is_skipped_and_counted(tmp_path: Path, run_with_webcam: RunInProcess) -> None:
     whole = grey(50)
     bare = without_huffman_tables(grey(90))
     FakeWebcam(tmp_path / "video0", [whole, whole[: len(whole) // 2], bare, b"", b"\0" * 500])
-    frames, broken = driven(
+    frames, broken = run_with_webcam(
         OPENED
         + """
     pictures = list(islice(source.frames(), 10))
@@ -123,11 +123,11 @@ def test_a_truncated_frame_is_left_out_and_counted(tmp_path: Path, driven: RunIn
     assert level_of(completed) == level_of(grey(90))
 
 
-def test_a_camera_that_gives_only_yuyv_is_encoded(tmp_path: Path, driven: RunInProcess) -> None:
+def test_the_frames_of_a_yuyv_camera_are_encoded(tmp_path: Path, run_with_webcam: RunInProcess) -> None:
     # BT.601 in limited range: 16 is black and 235 white.
     frames = [bytes([level, 128]) * (64 * 48) for level in (16, 126, 235)]
     FakeWebcam(tmp_path / "video0", frames, "YUYV 64 48 30\n")
-    pictures = driven(
+    pictures = run_with_webcam(
         OPENED
         + """
     print(json.dumps([picture.jpeg.hex() for picture in islice(source.frames(), 3)]))
@@ -157,7 +157,9 @@ def test_yuyv_keeps_its_colours() -> None:
         ((1920, 1080), 30, ("MJPG", (1280, 720), 30)),
     ],
 )
-def test_the_nearest_mode_is_chosen(size: tuple[int, int], fps: float, expected: tuple[str, Any, float]) -> None:
+def test_the_mode_nearest_to_the_request_is_chosen(
+    size: tuple[int, int], fps: float, expected: tuple[str, Any, float]
+) -> None:
     modes = [
         VideoMode("YUYV", (1920, 1080), 5),
         VideoMode("MJPG", (640, 480), 60),
@@ -165,22 +167,22 @@ def test_the_nearest_mode_is_chosen(size: tuple[int, int], fps: float, expected:
         VideoMode("MJPG", (1280, 720), 30),
         VideoMode("YUYV", (640, 480), 30),
     ]
-    chosen = choose(modes, size, fps)
-    assert (chosen.pixel_format, chosen.size, chosen.fps) == expected
+    nearest = nearest_mode(modes, size, fps)
+    assert (nearest.pixel_format, nearest.size, nearest.fps) == expected
 
 
-def test_a_device_with_no_mode_for_us_is_told() -> None:
-    with pytest.raises(SourceError, match="neither JPEGs nor YUYV"):
-        choose([], (640, 480), 30)
+def test_a_device_without_a_usable_mode_is_reported() -> None:
+    with pytest.raises(SourceError, match="neither JPEG nor YUYV"):
+        nearest_mode([], (640, 480), 30)
 
 
 @pytest.mark.usefixtures("webcam")
-def test_what_the_camera_has_not_is_told(driven: RunInProcess) -> None:
-    note, size = driven(
+def test_what_the_camera_does_not_offer_is_reported(run_with_webcam: RunInProcess) -> None:
+    note, size = run_with_webcam(
         """
     source = V4L2Source(SourceSettings(size=(1920, 1080), fps=60, controls={"brightness": 100, "pan": 1}))
-    mode = source.open()
-    print(json.dumps([mode.note, mode.size]))
+    info = source.open()
+    print(json.dumps([info.note, info.size]))
     """
     )
     assert size == [1280, 720]
@@ -189,41 +191,41 @@ def test_what_the_camera_has_not_is_told(driven: RunInProcess) -> None:
 
 
 @pytest.mark.usefixtures("webcam")
-def test_a_webcam_is_listed_and_found_by_the_name_that_stays_its_own(tmp_path: Path, driven: RunInProcess) -> None:
+def test_a_webcam_is_listed_and_found_by_its_persistent_name(tmp_path: Path, run_with_webcam: RunInProcess) -> None:
     by_id = tmp_path / "v4l" / "by-id"
     by_id.mkdir(parents=True)
     (by_id / "usb-Fake_Webcam_123-video-index0").symlink_to("../../video0")
-    devices = driven("print(json.dumps([(d.device, d.model, d.detail) for d in V4L2Source.devices()]))")
+    devices = run_with_webcam("print(json.dumps([(d.device, d.model, d.detail) for d in V4L2Source.devices()]))")
     assert devices == [["usb-Fake_Webcam_123-video-index0", "Fake Webcam", str(tmp_path / "video0")]]
     for name in ("usb-Fake_Webcam_123-video-index0", "0", "video0", str(tmp_path / "video0")):
-        assert driven(OPENED + "    print(json.dumps(mode.model))", name) == "Fake Webcam"
+        assert run_with_webcam(OPENED + "    print(json.dumps(info.model))", name) == "Fake Webcam"
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [("unplugged", "it is not there: unplugged?"), ("busy", "another program has it open: stop it (`fuser")],
 )
-def test_a_webcam_that_cannot_be_opened_is_told(
-    webcam: FakeWebcam, driven: RunInProcess, fault: str, words: str
+def test_a_webcam_that_cannot_be_opened_is_reported(
+    webcam: FakeWebcam, run_with_webcam: RunInProcess, fault: str, words: str
 ) -> None:
-    webcam.break_down(fault)
-    assert words in driven(OPENED + "    print(json.dumps('opened'))", "0")
+    webcam.inject_fault(fault)
+    assert words in run_with_webcam(OPENED + "    print(json.dumps('opened'))", "0")
 
 
-def test_controls_are_listed_with_their_ranges_and_set(webcam: FakeWebcam, driven: RunInProcess) -> None:
-    listed, after = driven(
+def test_controls_are_listed_with_their_ranges_and_set(webcam: FakeWebcam, run_with_webcam: RunInProcess) -> None:
+    listed, after = run_with_webcam(
         OPENED
         + """
-    def told():
+    def described():
         controls = source.controls().values()
         return {c.name: [c.type, c.value, c.minimum, c.maximum, c.step, list(c.options)] for c in controls}
-    listed = told()
+    listed = described()
     frames = source.frames()
     next(frames)
     for name, value in (("brightness", -20), ("white_balance_automatic", False), ("auto_exposure", "Manual Mode")):
         source.set_control(name, value)
     next(frames)
-    print(json.dumps([listed, told()]))
+    print(json.dumps([listed, described()]))
     """
     )
     assert listed["brightness"] == ["integer", 0, -64, 64, 2, []]

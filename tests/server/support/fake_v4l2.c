@@ -1,19 +1,19 @@
-/* A V4L2 capture device without hardware, for one process: preload this library and open a folder as if it were /dev/videoN.
+/* A V4L2 capture device without hardware, for one process: preload this library and open a folder like /dev/videoN.
  *
- * FAKE_V4L2 names a folder; each folder video* in it is a webcam that answers the kernel's ioctls:
- *   modes      one line for each mode: FOURCC WIDTH HEIGHT FPS
- *   frames/    what it gives, in the order of the names, over and over; each file is one buffer's content. Where one
- *              has FAKE_V4L2_READY= and 19 digits in it, as a JPEG's comment may, they become the moment at which the
- *              camera had this frame ready, in nanoseconds of CLOCK_MONOTONIC
- *   set        is written: a line "NAME VALUE" for each control that was set
- * Faults, each in force while a file of that name exists:
- *   unplugged  it is not there (open: ENOENT, an open one: ENODEV)
+ * FAKE_V4L2 names a folder. Each folder video* in it is a webcam that responds to V4L2's ioctls:
+ *   modes      one line per video mode: FOURCC WIDTH HEIGHT FPS
+ *   frames/    the frames, played in a loop in the order of their names; each file is the content of one buffer. If it
+ *              contains FAKE_V4L2_READY= and 19 digits, for example in a JPEG comment, the digits are replaced by the
+ *              time at which the frame was ready, in nanoseconds of CLOCK_MONOTONIC
+ *   set        output: a line "NAME VALUE" for each control that was set
+ * Faults, each active while a file of that name exists:
+ *   unplugged  the device is gone (open: ENOENT, ioctl: ENODEV)
  *   busy       another program streams (VIDIOC_S_FMT: EBUSY)
- *   silent     it answers but never has a frame
+ *   silent     the driver responds but never has a frame
  *   stuck      VIDIOC_DQBUF never returns
  *   stop_stuck VIDIOC_STREAMOFF never returns
  *
- * The descriptor is a timer that fires once a frame, so select and epoll work as on a real device.
+ * The descriptor is a timer that fires once per frame, so select and epoll work as on a real device.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -34,29 +34,29 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_FDS 1024
-#define MOST_MODES 16
-#define MOST_FRAMES 64
-#define MOST_BUFFERS 8
+#define MAX_FDS 1024
+#define MAX_MODES 16
+#define MAX_FRAMES 64
+#define MAX_BUFFERS 8
 #define BUFFER_BYTES (4u << 20)
 #define STAMP "FAKE_V4L2_READY="
 #define STAMP_DIGITS 19
-#define EXPOSED_BEFORE_NS 40000000LL /* as a webcam's sensor is read out and compressed before the frame is handed over */
+#define EXPOSURE_AGE_NS 40000000LL /* a webcam reads out and compresses a frame before it delivers it */
 
 struct mode { uint32_t fourcc; int width, height, fps; };
 struct control { uint32_t id, type; const char *name; int minimum, maximum, step, initial, value; };
 struct device {
     char folder[PATH_MAX];
-    struct mode modes[MOST_MODES];
+    struct mode modes[MAX_MODES];
     int mode_count, mode, fps;
-    char *frames[MOST_FRAMES];
-    size_t lengths[MOST_FRAMES];
-    char *stamps[MOST_FRAMES]; /* where its digits begin, or NULL */
+    char *frames[MAX_FRAMES];
+    size_t lengths[MAX_FRAMES];
+    char *stamps[MAX_FRAMES]; /* the position of the digits, or NULL */
     int frame_count, next_frame;
-    int buffers, streaming, queue[MOST_BUFFERS], queued;
+    int buffers, streaming, queue[MAX_BUFFERS], queued;
     unsigned sequence;
-    int64_t ready, period; /* nanoseconds: when the timer last was due, whoever looked when, and how often it is */
-    void *memory[MOST_BUFFERS];
+    int64_t ready, period; /* nanoseconds: when the timer was last due (not when it was read), and its interval */
+    void *memory[MAX_BUFFERS];
     struct control controls[4];
 };
 
@@ -67,7 +67,7 @@ static const struct control CONTROLS[4] = {
     {V4L2_CID_EXPOSURE_AUTO, V4L2_CTRL_TYPE_MENU, "Auto Exposure", 0, 3, 1, 3, 3},
 };
 
-static struct device *open_devices[MOST_FDS];
+static struct device *open_devices[MAX_FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int (*real_open)(const char *, int, ...);
@@ -76,7 +76,7 @@ static int (*real_ioctl)(int, unsigned long, ...);
 static int (*real_close)(int);
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
-/* Other libraries open files before this one's constructor would run. */
+/* Not a constructor, because other libraries open files before it would run. */
 static void find_real(void) {
     if (real_mmap) return;
     real_open = dlsym(RTLD_NEXT, "open");
@@ -103,7 +103,7 @@ static void load_modes(struct device *device) {
     snprintf(path, sizeof path, "%s/modes", device->folder);
     FILE *file = fopen(path, "r");
     struct mode mode;
-    while (file && device->mode_count < MOST_MODES &&
+    while (file && device->mode_count < MAX_MODES &&
            fscanf(file, "%4s %d %d %d", fourcc, &mode.width, &mode.height, &mode.fps) == 4) {
         mode.fourcc = v4l2_fourcc(fourcc[0], fourcc[1], fourcc[2], fourcc[3]);
         device->modes[device->mode_count++] = mode;
@@ -112,12 +112,12 @@ static void load_modes(struct device *device) {
 }
 
 static void load_frames(struct device *device) {
-    char path[PATH_MAX + 300], *names[MOST_FRAMES];
+    char path[PATH_MAX + 300], *names[MAX_FRAMES];
     int count = 0;
     snprintf(path, sizeof path, "%s/frames", device->folder);
     DIR *folder = opendir(path);
     struct dirent *entry;
-    while (folder && count < MOST_FRAMES && (entry = readdir(folder)))
+    while (folder && count < MAX_FRAMES && (entry = readdir(folder)))
         if (entry->d_name[0] != '.') names[count++] = strdup(entry->d_name);
     if (folder) closedir(folder);
     qsort(names, count, sizeof *names, by_name);
@@ -136,7 +136,7 @@ static void load_frames(struct device *device) {
     }
 }
 
-/* Returns a descriptor, -1 with errno, or -2 when the path is none of ours. */
+/* Returns a descriptor, -1 with errno, or -2 if the path is not a fake webcam. */
 static int fake_open(const char *path, int flags) {
     const char *root = getenv("FAKE_V4L2");
     char real_root[PATH_MAX], real_path[PATH_MAX];
@@ -152,7 +152,7 @@ static int fake_open(const char *path, int flags) {
     load_frames(device);
     device->fps = device->modes[0].fps;
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | (flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
-    if (fd >= 0 && fd < MOST_FDS) open_devices[fd] = device;
+    if (fd >= 0 && fd < MAX_FDS) open_devices[fd] = device;
     return fd;
 }
 
@@ -162,7 +162,7 @@ int open64(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(pat
 int openat(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_openat(at, path, flags, mode) : fd; }
 int openat64(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_openat(at, path, flags | O_LARGEFILE, mode) : fd; }
 
-static struct device *device_of(int fd) { return fd >= 0 && fd < MOST_FDS ? open_devices[fd] : NULL; }
+static struct device *device_of(int fd) { return fd >= 0 && fd < MAX_FDS ? open_devices[fd] : NULL; }
 
 int close(int fd) {
     find_real();
@@ -252,8 +252,8 @@ static int set_format(struct device *device, struct v4l2_format *format) {
 static int parameters(struct device *device, struct v4l2_streamparm *parameters, int set) {
     struct v4l2_fract *interval = &parameters->parm.capture.timeperframe;
     if (set && interval->numerator) {
-        int wanted = interval->denominator / interval->numerator, most = device->modes[device->mode].fps;
-        device->fps = wanted < 1 ? 1 : wanted > most ? most : wanted;
+        int requested = interval->denominator / interval->numerator, maximum = device->modes[device->mode].fps;
+        device->fps = requested < 1 ? 1 : requested > maximum ? maximum : requested;
     }
     parameters->parm.capture.capability = V4L2_CAP_TIMEPERFRAME;
     interval->numerator = 1;
@@ -274,7 +274,7 @@ static void tick(int fd, struct device *device, int fps) {
     timerfd_settime(fd, 0, &period, NULL);
 }
 
-/* By way of a text of its own, because snprintf ends one with a 0 byte. */
+/* Formats into a separate buffer, because snprintf appends a 0 byte. */
 static void write_stamp(char *digits, int64_t time) {
     char text[STAMP_DIGITS + 1];
     snprintf(text, sizeof text, "%0*lld", STAMP_DIGITS, (long long)time);
@@ -297,7 +297,7 @@ static int dequeue(int fd, struct device *device, struct v4l2_buffer *buffer) {
     device->next_frame = (frame + 1) % device->frame_count;
     if (device->stamps[frame]) write_stamp(device->stamps[frame], device->ready);
     memcpy(device->memory[index], device->frames[frame], device->lengths[frame]);
-    int64_t exposed = device->ready - EXPOSED_BEFORE_NS;
+    int64_t exposed = device->ready - EXPOSURE_AGE_NS;
     buffer->index = index;
     buffer->bytesused = device->lengths[frame];
     buffer->length = BUFFER_BYTES;
@@ -346,19 +346,19 @@ static int query_menu(struct v4l2_querymenu *menu) {
     return 0;
 }
 
-static int set_control(struct device *device, const struct v4l2_control *wish) {
-    struct control *control = find_control(device, wish->id, 0);
+static int set_control(struct device *device, const struct v4l2_control *request) {
+    struct control *control = find_control(device, request->id, 0);
     if (!control) return fail(EINVAL);
-    if (wish->value < control->minimum || wish->value > control->maximum) return fail(ERANGE);
-    control->value = wish->value;
+    if (request->value < control->minimum || request->value > control->maximum) return fail(ERANGE);
+    control->value = request->value;
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/set", device->folder);
     FILE *file = fopen(path, "a");
-    if (file) { fprintf(file, "%s %d\n", control->name, wish->value); fclose(file); }
+    if (file) { fprintf(file, "%s %d\n", control->name, request->value); fclose(file); }
     return 0;
 }
 
-static int answer(int fd, struct device *device, unsigned long request, void *argument) {
+static int handle_ioctl(int fd, struct device *device, unsigned long request, void *argument) {
     if (fault(device, "unplugged")) return fail(ENODEV);
     switch (request) {
     case VIDIOC_QUERYCAP: {
@@ -380,9 +380,9 @@ static int answer(int fd, struct device *device, unsigned long request, void *ar
     case VIDIOC_S_PARM: return parameters(device, argument, 1);
     case VIDIOC_G_PARM: return parameters(device, argument, 0);
     case VIDIOC_REQBUFS: {
-        struct v4l2_requestbuffers *wish = argument;
-        device->buffers = wish->count < MOST_BUFFERS ? wish->count : MOST_BUFFERS;
-        wish->count = device->buffers;
+        struct v4l2_requestbuffers *request_buffers = argument;
+        device->buffers = request_buffers->count < MAX_BUFFERS ? request_buffers->count : MAX_BUFFERS;
+        request_buffers->count = device->buffers;
         device->queued = 0;
         return 0;
     }
@@ -395,7 +395,7 @@ static int answer(int fd, struct device *device, unsigned long request, void *ar
     case VIDIOC_QBUF: {
         struct v4l2_buffer *buffer = argument;
         pthread_mutex_lock(&lock);
-        if (device->queued < MOST_BUFFERS) device->queue[device->queued++] = buffer->index;
+        if (device->queued < MAX_BUFFERS) device->queue[device->queued++] = buffer->index;
         pthread_mutex_unlock(&lock);
         return 0;
     }
@@ -424,5 +424,5 @@ int ioctl(int fd, unsigned long request, ...) {
     struct device *device = device_of(fd);
     request &= 0xffffffffUL;
     if (!device || ((request >> 8) & 0xff) != 'V') return real_ioctl(fd, request, argument);
-    return request == VIDIOC_DQBUF ? dequeue(fd, device, argument) : answer(fd, device, request, argument);
+    return request == VIDIOC_DQBUF ? dequeue(fd, device, argument) : handle_ioctl(fd, device, request, argument);
 }

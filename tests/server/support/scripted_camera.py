@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pi_mjpeg_server.camera.camera import Camera, CameraSettings
+from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.server import Server
@@ -51,7 +52,7 @@ class Script:
     padding: int = 0
     picture: bytes | None = None
     delay: float = 0.0
-    mode: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
+    source_info: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
     fail_open: str | None = None
     raise_in_frames: str | None = None
     silent: bool = False
@@ -61,7 +62,7 @@ class Script:
     captures: int = 0
     closed: int = 0
     frames: int = 0
-    asked: SourceSettings = field(default_factory=SourceSettings)
+    requested: SourceSettings = field(default_factory=SourceSettings)
     brightness: int = 0
 
     def __post_init__(self) -> None:
@@ -70,7 +71,7 @@ class Script:
 
     def source(self, settings: SourceSettings) -> "ScriptedSource":
         """Make a source that follows this script."""
-        self.asked = settings
+        self.requested = settings
         return ScriptedSource(self)
 
 
@@ -86,7 +87,7 @@ class ScriptedSource:
         self._script.opened += 1
         if self._script.fail_open is not None:
             raise RuntimeError(self._script.fail_open)
-        return self._script.mode
+        return self._script.source_info
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield grey pictures, each with another level; or be silent, raise or block as scripted."""

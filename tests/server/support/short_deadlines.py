@@ -1,4 +1,4 @@
-"""`pi-mjpeg` with deadlines of a second, so that a test need not wait as long as a person would."""
+"""`pi-mjpeg` with timeouts of about a second, so that tests are fast."""
 
 import sys
 
@@ -7,6 +7,7 @@ from pi_mjpeg_server.camera import camera, supervisor
 
 camera.START_TIMEOUT = supervisor.START_TIMEOUT = 3.0  # type: ignore[attr-defined]  # imported there, not exported
 supervisor.STOP_TIMEOUT = 1.0
+supervisor.CONTROL_TIMEOUT = 1.0
 supervisor.FRAME_TIMEOUT = 1.0
 supervisor.RESPONSE_TIMEOUT = 0.8
 

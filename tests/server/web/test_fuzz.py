@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from pi_mjpeg_server.camera.camera import State
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -151,7 +151,7 @@ async def test_no_request_makes_an_internal_error_or_leaves_anything_behind(
                         assert not {500, 501, 502, 504} & set(statuses), request
                         seen.update(statuses)
                 await until(lambda: not served.server.viewers)
-                await until(lambda: served.server.cameras[0].state is State.IDLE)
+                await until(lambda: served.server.cameras[0].state is CameraState.IDLE)
                 await asyncio.sleep(0.5)
                 return Holdings.now()
 

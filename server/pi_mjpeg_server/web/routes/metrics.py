@@ -41,15 +41,17 @@ class StationCollector:
         yield self._gauge("camera_up", "Whether pictures can be had.", lambda camera: float(camera.available))
         yield self._gauge("viewers", "Who watches now.", lambda camera: len(camera.viewers))
         yield self._gauge(
-            "frames_per_second", "Pictures a second, measured.", lambda camera: camera.pictures.per_second(now)
+            "frames_per_second", "Pictures a second, measured.", lambda camera: camera.capture_rate.per_second(now)
         )
-        yield self._counter("frames", "Pictures that came from the camera.", lambda camera: camera.pictures.count)
-        yield self._counter("missed_frames", "Pictures that the source itself lost.", lambda camera: camera.missed)
-        yield self._counter("frames_sent", "Pictures sent to viewers.", _sent)
-        yield self._counter("frames_dropped", "Pictures that slow viewers did not get.", _dropped)
+        yield self._counter("frames", "Pictures that came from the camera.", lambda camera: camera.capture_rate.count)
         yield self._counter(
-            "restarts", "How often the camera was started anew.", lambda camera: camera.supervisor.restarts
+            "missed_frames", "Pictures that the source itself lost.", lambda camera: camera.capture_drops
         )
+        yield self._counter("frames_sent", "Pictures sent to viewers.", lambda camera: camera.frames_sent)
+        yield self._counter(
+            "frames_dropped", "Pictures that slow viewers did not get.", lambda camera: camera.viewer_drops
+        )
+        yield self._counter("restarts", "How often the camera was started anew.", lambda camera: camera.status.restarts)
 
     def _gauge(self, name: str, about: str, value: Callable[[Camera], float]) -> Metric:
         family = GaugeMetricFamily(f"{_PREFIX}_{name}", about, labels=["camera"])
@@ -62,11 +64,3 @@ class StationCollector:
         for camera in self.server.cameras:
             family.add_metric([camera.settings.id], value(camera))
         return family
-
-
-def _sent(camera: Camera) -> int:
-    return camera.sent_before + sum(viewer.sent.count for viewer in camera.viewers)
-
-
-def _dropped(camera: Camera) -> int:
-    return camera.dropped_before + sum(viewer.dropped for viewer in camera.viewers)

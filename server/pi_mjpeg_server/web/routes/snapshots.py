@@ -8,7 +8,7 @@ from aiohttp import web
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.documents import snapshot_document
-from pi_mjpeg_server.media.scaling import LARGEST, SMALLEST, ScalingError
+from pi_mjpeg_server.media.scaling import MAX_SIDE, MIN_SIDE, ScalingError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 from pi_mjpeg_server.web.errors import insufficient_storage, not_found, unavailable
 from pi_mjpeg_server.web.routes.request import ORIGIN, SERVER, has_already, number, requested_camera, whole_number
@@ -21,11 +21,11 @@ async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Re
     """Answer a picture taken after the request, or up to `max_age` ms older; `width` and `height` bound it."""
     camera = camera or requested_camera(request)
     max_age = number(request, "max_age", 0, _OLDEST_MS) or 0
-    width = whole_number(request, "width", SMALLEST, LARGEST)
-    height = whole_number(request, "height", SMALLEST, LARGEST)
+    width = whole_number(request, "width", MIN_SIDE, MAX_SIDE)
+    height = whole_number(request, "height", MIN_SIDE, MAX_SIDE)
     frame = await camera.still(time.monotonic() - max_age / 1000)
     try:
-        jpeg = await request.app[SERVER].scaler.scaled(camera.settings.id, frame, width, height)
+        jpeg = await request.app[SERVER].scaler.scale(camera.settings.id, frame, width, height)
     except ScalingError as error:
         raise unavailable("not_scaled", str(error)) from error
     return web.Response(

@@ -84,8 +84,8 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
                 camera.settings.name,
                 viewer.address,
                 time.time() - viewer.since,
-                viewer.sent.count,
-                viewer.dropped,
+                viewer.send_rate.count,
+                viewer.drops,
             )
     return response
 
@@ -117,12 +117,12 @@ async def _send_frames(
         if next_frame is None:
             continue
         if next_frame is not frame:
-            viewer.dropped += pace.take(time.monotonic(), missed)
+            viewer.drops += pace.take(time.monotonic(), missed)
         frame = next_frame
         async with asyncio.timeout(DRAIN_TIMEOUT):
             await writer.write(frame.browser_part if for_browser else frame.part)
             await writer.drain()
-        viewer.sent.tick(time.monotonic())
+        viewer.send_rate.tick(time.monotonic())
 
 
 async def _next(camera: Camera, frame: Frame | None, pace: FrameRateLimiter) -> tuple[Frame | None, int]:
@@ -137,7 +137,11 @@ async def _next(camera: Camera, frame: Frame | None, pace: FrameRateLimiter) -> 
                 newer = await camera.broadcast.newer_than(seen)
                 now = time.monotonic()
                 # That a camera fails, or is back, is told at once at any rate.
-                if frame is None or newer.drawn is not frame.drawn or pace.wants(now, camera.pictures.per_second(now)):
+                if (
+                    frame is None
+                    or newer.drawn is not frame.drawn
+                    or pace.wants(now, camera.capture_rate.per_second(now))
+                ):
                     return newer, 0 if frame is None else newer.sequence - seen - 1
                 seen = newer.sequence
     except TimeoutError:

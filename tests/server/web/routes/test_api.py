@@ -181,7 +181,7 @@ async def test_the_metrics_count_what_happened(served: Served, client: aiohttp.C
 
     async with client.get(f"{served.url}/cameras/front/stream") as response:
         await response.content.readuntil(b"--frame\r\nContent-Type")
-        await until(lambda: next(iter(served.server.cameras[0].viewers)).sent.count > 5)
+        await until(lambda: next(iter(served.server.cameras[0].viewers)).send_rate.count > 5)
         during = await samples()
     await until(lambda: not served.server.viewers)
     after = await samples()

@@ -102,6 +102,6 @@ async def test_a_slow_viewer_sees_now_and_the_others_see_everything(tmp_path: Pa
         assert statistics.median(late) < 1, [round(age, 2) for age in slow.ages]
         assert len(slow.ages) > 15
         assert min(received) >= 0.98 * made - 2, (received, made)
-        dropped = {viewer.dropped for viewer in served.server.cameras[0].viewers}
+        dropped = {viewer.drops for viewer in served.server.cameras[0].viewers}
         assert max(dropped) > 100
         watch.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pi_mjpeg_server.camera.camera import State
+from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.storage.atomic_file import PREFIX
 from pi_mjpeg_server.storage.snapshots import MAX_PER_CAMERA
 from PIL import Image
@@ -34,7 +34,7 @@ def script() -> Script:
 @pytest.fixture
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
     async with serving(tmp_path, [camera(script), camera(Script(fail_open="unplugged"), "shed")]) as running:
-        await until(lambda: running.server.cameras[0].state is State.IDLE and script.frames > 0)
+        await until(lambda: running.server.cameras[0].state is CameraState.IDLE and script.frames > 0)
         yield running
 
 
@@ -88,7 +88,7 @@ async def test_with_max_age_an_older_one_is_good_enough(
     async with client.get(f"{served.url}/snapshot.jpg?max_age=60000") as response:
         assert response.status == 200
     assert script.frames == frames
-    assert served.server.cameras[0].state is State.IDLE
+    assert served.server.cameras[0].state is CameraState.IDLE
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_a_camera_without_a_picture_says_why(
     served: Served, client: aiohttp.ClientSession, method_and_path: str
 ) -> None:
     method, path = method_and_path.split()
-    await until(lambda: served.server.cameras[1].state is State.FAILING)
+    await until(lambda: served.server.cameras[1].state is CameraState.FAILING)
     async with client.request(method, served.url + path) as response:
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0

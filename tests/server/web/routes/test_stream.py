@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from pi_mjpeg_server.camera.camera import State
+from pi_mjpeg_server.camera.state import CameraState
 
 from tests.server.support.scripted_camera import Script, Served, camera, level_of, serving, until
 
@@ -60,7 +60,7 @@ async def watching(url: str, *, version: str = "1.1", headers: dict[str, str] | 
 @contextlib.asynccontextmanager
 async def one_camera(folder: Path, script: Script, linger: float = 0.1) -> AsyncIterator[Served]:
     async with serving(folder, [camera(script, linger=linger)]) as served:
-        await until(lambda: served.server.cameras[0].state is State.IDLE and script.frames > 0)
+        await until(lambda: served.server.cameras[0].state is CameraState.IDLE and script.frames > 0)
         yield served
 
 
@@ -112,7 +112,7 @@ async def test_twenty_viewers_share_one_capture_which_stops_behind_the_last(tmp_
             assert script.capturing == 1
         await until(lambda: not served.server.cameras[0].viewers, 1)
         await until(lambda: script.capturing == 0, 2)
-        assert served.server.cameras[0].state is State.IDLE
+        assert served.server.cameras[0].state is CameraState.IDLE
 
 
 async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_reads_again(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_re
                 assert abs(produced - 60) <= 2
                 assert time.monotonic() - began < 60 / 30 * 1.5
             # Which of the two came first is up to the machine.
-            viewer = min(served.server.cameras[0].viewers, key=lambda viewer: viewer.sent.count)
-            assert viewer.sent.count < 30
+            viewer = min(served.server.cameras[0].viewers, key=lambda viewer: viewer.send_rate.count)
+            assert viewer.send_rate.count < 30
             reader, writer = await asyncio.open_connection(sock=slow.dup())
             await reader.readuntil(b"--frame\r\n")
             stream = Reader(reader, b"")
@@ -158,21 +158,21 @@ async def test_a_viewer_can_ask_for_fewer_pictures_and_gets_so_many_evenly_and_o
         assert statistics.median(abs(step - 1 / fps) for step in steps) < 0.02
         assert statistics.median(ages) < 0.02
         viewer = next(iter(served.server.cameras[0].viewers))
-        assert viewer.dropped == 0
+        assert viewer.drops == 0
 
 
 async def test_it_drops_what_a_slow_viewer_asked_for_and_nothing_else(tmp_path: Path) -> None:
     async with one_camera(tmp_path, Script(fps=30, padding=400_000)) as served:
         async with watching(f"{served.url}/stream?fps=5") as reader:
             viewer = next(iter(served.server.cameras[0].viewers))
-            await until(lambda: viewer.sent.count > 0)
+            await until(lambda: viewer.send_rate.count > 0)
             await asyncio.sleep(3)
             # The buffers of two kernels take some; then the viewer waits, and lets 5 a second go by.
             async with asyncio.timeout(10):
-                while not viewer.dropped:
+                while not viewer.drops:
                     await reader.part()
-        assert viewer.sent.count + viewer.dropped < 5 * (time.time() - viewer.since) + 3
-        assert viewer.dropped > 2
+        assert viewer.send_rate.count + viewer.drops < 5 * (time.time() - viewer.since) + 3
+        assert viewer.drops > 2
 
 
 async def test_a_viewer_of_one_picture_in_many_seconds_hears_from_it_each_second(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_a_viewer_of_one_picture_in_many_seconds_hears_from_it_each_second
         pictures = list(dict.fromkeys(seen))
         assert len(pictures) == 3
         assert float(pictures[2]) - float(pictures[0]) == pytest.approx(5, abs=0.2)
-        assert next(iter(served.server.cameras[0].viewers)).dropped == 0
+        assert next(iter(served.server.cameras[0].viewers)).drops == 0
 
 
 async def test_a_viewer_of_one_picture_in_many_seconds_is_told_at_once_that_the_camera_fails(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pi_mjpeg_server.camera.camera import State
+from pi_mjpeg_server.camera.state import CameraState
 
 from tests.server.support.scripted_camera import Script, camera, serving, until
 
@@ -55,14 +55,14 @@ async def test_random_arrivals_never_meet_a_hang_and_leave_nothing_behind(tmp_pa
     # Without linger the camera stops each time that nobody watches, which is where the races would be.
     async with serving(tmp_path, [camera(script, linger=0)]) as served:
         cam = served.server.cameras[0]
-        await until(lambda: cam.state is State.IDLE and script.frames > 0)
+        await until(lambda: cam.state is CameraState.IDLE and script.frames > 0)
         threads, descriptors = threading.active_count(), _descriptors()
         end = time.monotonic() + SECONDS
         chances = [random.Random(seed + number) for number in range(VIEWERS)]  # noqa: S311  (a test's chance)
         pictures = await asyncio.gather(*(_come_and_go(served.url, end, chance) for chance in chances))
         assert min(pictures) > 10, f"seed {seed}"
         assert script.captures > 20, f"seed {seed}: the camera hardly ever stopped"
-        await until(lambda: cam.state is State.IDLE and not cam.viewers)
+        await until(lambda: cam.state is CameraState.IDLE and not cam.viewers)
         gc.collect()
         assert script.capturing == 0
         assert script.opened == 1

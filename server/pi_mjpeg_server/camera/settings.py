@@ -1,0 +1,20 @@
+"""The configuration of one camera."""
+
+from dataclasses import dataclass, field
+
+from pi_mjpeg_server.sources import SourceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """One camera as configured.
+
+    `source` is the kind of source, `linger` the seconds for which the camera goes on capturing after the last viewer
+    has left, and `requested` the settings that the source is to use.
+    """
+
+    id: str
+    name: str
+    source: str = "auto"
+    linger: float = 10
+    requested: SourceSettings = field(default_factory=SourceSettings)

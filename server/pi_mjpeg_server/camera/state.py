@@ -1,0 +1,37 @@
+"""The state of a camera, and the facts that explain it."""
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CameraState(StrEnum):
+    """What a camera does now."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    LIVE = "live"
+    FAILING = "failing"
+    STUCK = "stuck"
+
+    @property
+    def is_available(self) -> bool:
+        """Whether pictures can be had. An idle camera is available, because it can be started."""
+        return self in {CameraState.IDLE, CameraState.STARTING, CameraState.LIVE}
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """The state of a camera and its history. Times are seconds since 1970.
+
+    `reason` says why there are no pictures, `since` when the state began, and `next_try` when a failing camera is
+    opened again. `restarts` counts the failures after which the capture or the device was restarted, the failure that
+    ends in `STUCK` included; `last_error` is the reason of the last one.
+    """
+
+    state: CameraState = CameraState.IDLE
+    reason: str | None = None
+    since: float = field(default_factory=time.time)
+    next_try: float | None = None
+    restarts: int = 0
+    last_error: str | None = None

@@ -1,0 +1,63 @@
+"""The capture thread, without a supervisor."""
+
+import asyncio
+from collections.abc import Mapping
+
+from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.sources import SourceInfo, SourceSettings
+from pi_mjpeg_server.sources.controls import Control
+
+from tests.server.support.scripted_camera import Script, until
+
+
+class EventLog:
+    """A listener that counts events."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.opened = self.pictures = self.pauses = self.closed = 0
+        self.error: Exception | None = None
+
+    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
+        """Count it."""
+        assert info.model == "Scripted"
+        assert "brightness" in controls
+        self.opened += 1
+
+    def picture_received(self, picture: Picture, capture_drops: int) -> None:
+        """Count it."""
+        assert picture.jpeg
+        assert capture_drops >= 0
+        self.pictures += 1
+
+    def capture_paused(self) -> None:
+        """Count it."""
+        self.pauses += 1
+
+    def source_closed(self, error: Exception | None) -> None:
+        """Count it, and keep the error."""
+        self.closed += 1
+        self.error = error
+
+
+async def test_every_pause_is_acknowledged_even_if_the_thread_never_saw_the_resume_before_it() -> None:
+    script, log = Script(fps=200), EventLog()
+    capture = Capture("Front", lambda: script.source(SourceSettings()), log)
+    capture.start()
+    capture.resume()
+    await until(lambda: log.pictures > 0)
+    capture.pause()
+    await until(lambda: log.pauses > 0)
+    for _ in range(50):
+        pauses = log.pauses
+        capture.resume()
+        capture.pause()
+        await until(lambda: log.pauses > pauses, 2)  # noqa: B023  (it is called at once)
+    assert not capture.is_resumed
+    await asyncio.sleep(0.1)
+    assert script.capturing == 0
+    capture.close()
+    await until(lambda: log.closed == 1)
+    assert log.error is None
+    assert (log.opened, script.opened, script.closed) == (1, 1, 1)
