@@ -17,7 +17,7 @@ from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.snapshots import SnapshotStore, UrlSigner
 from pi_mjpeg_server.system.identity import identify
 from pi_mjpeg_server.systemd import notifying
-from pi_mjpeg_server.web.transport.listen import listening
+from pi_mjpeg_server.web.http_server import serving_http
 
 if TYPE_CHECKING:
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer
@@ -48,7 +48,7 @@ async def run(configuration: Configuration) -> None:
     bridge = Bridge(server, configuration.mqtt, configuration.server)
     announcer = _zeroconf_announcer(server, configuration.server)
     try:
-        async with listening(server, configuration.server):
+        async with serving_http(server, configuration.server):
             for camera in server.cameras:
                 camera.start()
             bridge.start()

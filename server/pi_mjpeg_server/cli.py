@@ -19,7 +19,7 @@ from pi_mjpeg_server.sources import SourceError, kinds
 from pi_mjpeg_server.storage.access_token import new_token
 from pi_mjpeg_server.system import service
 from pi_mjpeg_server.system.unit import unit
-from pi_mjpeg_server.web.transport.listen import ListenError, certificate_of
+from pi_mjpeg_server.web.http_server import ListenError, load_certificate
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -146,7 +146,7 @@ def _cameras(_: argparse.Namespace) -> int:
 
 def _check(parsed: argparse.Namespace) -> int:
     configuration = _configuration(parsed)
-    certificate_of(configuration.server)
+    load_certificate(configuration.server)
     if configuration.mqtt.host is not None:
         credentials.check(configuration.mqtt)
     print("The configuration is right.")
