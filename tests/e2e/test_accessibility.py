@@ -29,9 +29,9 @@ async def script() -> Script:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    """A locked server with a camera that works and one that does not."""
+    """A server with a token, a camera that works and one that does not."""
     cameras = [camera(script, linger=5), camera(Script(fail_open="unplugged?"), "shed")]
-    async with serving(tmp_path, cameras, locked=True) as running:
+    async with serving(tmp_path, cameras, needs_token=True) as running:
         await until(lambda: script.frames > 0 and not cameras[1].available)
         yield running
 

@@ -1,4 +1,4 @@
-"""The programs people watch with, against a locked server, over HTTP and over TLS."""
+"""The programs people watch with, against a server with a token, over HTTP and over TLS."""
 
 import asyncio
 import subprocess
@@ -25,14 +25,14 @@ PLAYS = "document.querySelector('.picture img')?.naturalWidth > 0"
 
 @pytest_asyncio.fixture(loop_scope="session", params=["http", "https"])
 async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
-    """A locked server whose certificate's authority lies in `authority.pem` beside its state."""
+    """A server with a token, whose certificate's authority is in `authority.pem` beside its state."""
     settings: dict[str, Any] = {}
     if request.param == "https":
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
         settings = write(authority, tmp_path)
     script = Script(fps=20)
-    async with serving(tmp_path, [camera(script, linger=5)], locked=True, **settings) as running:
+    async with serving(tmp_path, [camera(script, linger=5)], needs_token=True, **settings) as running:
         await until(lambda: script.frames > 0)
         yield running
 

@@ -51,7 +51,7 @@ async def test_a_dashboard_elsewhere_reads_and_commands_when_it_is_invited(tmp_p
     async with (
         dashboard() as guest,
         dashboard() as stranger,
-        serving(tmp_path, [camera(Script(fps=5))], locked=True, cors_origins=(guest,)) as served,
+        serving(tmp_path, [camera(Script(fps=5))], needs_token=True, cors_origins=(guest,)) as served,
     ):
         await until(lambda: bool(served.server.cameras[0].controls))
         token = served.server.token

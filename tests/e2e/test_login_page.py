@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(Script(fps=5), linger=5)], locked=True) as running:
+    async with serving(tmp_path, [camera(Script(fps=5), linger=5)], needs_token=True) as running:
         yield running
 
 
@@ -45,7 +45,7 @@ async def test_who_guesses_is_told_how_long_to_wait(served: Served, page: Page) 
 
 
 async def test_a_server_that_is_gone_is_told_on_the_login_page(page: Page, tmp_path: Path) -> None:
-    async with serving(tmp_path, [camera(Script())], locked=True) as served:
+    async with serving(tmp_path, [camera(Script())], needs_token=True) as served:
         await page.goto(f"{served.url}/login")
         await until_focused(page)
     await page.keyboard.type("some token")

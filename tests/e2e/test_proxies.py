@@ -19,7 +19,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     script = Script(fps=10)
-    async with serving(tmp_path, [camera(script, linger=5)], locked=True, trusted_proxies=("127.0.0.1",)) as running:
+    async with serving(
+        tmp_path, [camera(script, linger=5)], needs_token=True, trusted_proxies=("127.0.0.1",)
+    ) as running:
         await until(lambda: script.frames > 0)
         yield running
 
