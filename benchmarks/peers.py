@@ -72,7 +72,7 @@ def _ustreamer(_folder: Path, camera: Path, port: int) -> list[str | Path]:
 
 
 def _article(_folder: Path, camera: Path, port: int) -> list[str | Path]:
-    return [environments.article() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
+    return [environments.flask() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
 
 
 OURS = Peer("pi_mjpeg", "/stream", ours)

@@ -1,12 +1,13 @@
-"""What scripts/demo, scripts/test and scripts/lint stand on: a house with a broker, a Pi and Home Assistant.
+"""The code behind scripts/demo, scripts/test and scripts/lint. The end-to-end tests and the benchmarks use it too.
 
-From the ground up, each room imports only rooms below it:
+Each layer imports only the layers above it in this list:
 
-trouble, progress, network, cache, processes - the floor
-debian, installer, interpreter, environments, programs - getting things without root: packages, uv, Python, Mosquitto
-broker, server, home_assistant, hass_client, house - a real house, joined as a person would join it
-demo and show, lanes, lint - the commands
+errors, progress, network, cache, processes: basics
+debian, installer, interpreter, environments, programs, compiler: get packages, Python and programs without root
+broker, server, home_assistant, proxies: one process each
+hass_client, stack: a broker, a server and a Home Assistant that are connected to each other
+demo and run_demo, suites, lint: the commands
 
-hass_client, house and show need aiohttp, so they run inside the server's environment. All else runs on the standard
-library alone, because it runs before any environment exists.
+hass_client, stack and run_demo need aiohttp, so they run in the server's environment. Everything else needs only the
+standard library, because it runs before there is an environment.
 """

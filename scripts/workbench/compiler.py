@@ -1,4 +1,4 @@
-"""Compiles what the tests preload: by the machine's own C compiler, else by zig's, which comes as a Python package."""
+"""Compiles C for the tests, with the machine's own compiler or with zig, which PyPI has as a package."""
 
 import shutil
 import sys
@@ -10,31 +10,31 @@ from workbench.installer import uv
 from workbench.processes import run
 
 _ZIG = "ziglang==0.17.1"
-_WORDS = ("-O1", "-shared", "-fPIC")
+_FLAGS = ("-O1", "-shared", "-fPIC")
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library made of one C file. Raises ScriptError with the compiler's words."""
+    """Return the shared library compiled from one C file. Raises ScriptError with the compiler's output."""
 
-    def make(into: Path) -> None:
+    def build(into: Path) -> None:
         into.mkdir()
-        words = (*_WORDS, "-o", into / "library.so", source, "-ldl")
+        arguments = (*_FLAGS, "-o", into / "library.so", source, "-ldl")
         own = shutil.which("cc")
         if own:
             try:
-                run([own, *words])
+                run([own, *arguments])
             except ScriptError:
-                # A compiler without the kernel's headers, as some machines have it.
+                # Some machines have a compiler without the kernel's headers.
                 own = None
         if own is None:
-            run([_zig() / "bin/python", "-m", "ziglang", "cc", *words])
+            run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
-    return cache.made(f"library-{source.stem}", f"{_WORDS} {source.read_text()}", make) / "library.so"
+    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {source.read_text()}", build) / "library.so"
 
 
 def _zig() -> Path:
-    def make(into: Path) -> None:
+    def build(into: Path) -> None:
         uv("venv", "--python", sys.executable, into)
         uv("pip", "install", "--python", into, _ZIG)
 
-    return cache.made("env-compiler", f"{sys.executable} {_ZIG}", make)
+    return cache.ensure("env-compiler", f"{sys.executable} {_ZIG}", build)

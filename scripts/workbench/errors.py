@@ -1,5 +1,5 @@
-"""The one error the scripts show to a person."""
+"""The error that the scripts print without a traceback."""
 
 
 class ScriptError(Exception):
-    """Something the person at the terminal can act on; the text says what to do next."""
+    """An error that the user can act on. The message says what to do next."""

@@ -1,41 +1,41 @@
-"""One line when a step begins and one with the time it took, and a sign of life while it is long."""
+"""Progress of long steps, printed line by line."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGN_OF_LIFE = 15.0  # seconds of silence that a person bears before wondering
+_REPEAT_INTERVAL = 15.0  # seconds
 
 
 def say(text: str) -> None:
-    """Print a line at once, whoever reads it."""
+    """Print a line and flush it, also into a pipe."""
     print(text, flush=True)
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announce a step, repeat its title while it lasts, and say how many seconds it took."""
-    began = time.monotonic()
+    """Print a line at the start of a step, one every 15 s while it lasts, and one with its duration at the end."""
+    started = time.monotonic()
     done = threading.Event()
 
-    def taken() -> str:
-        return f"{time.monotonic() - began:6.1f} s  {title}"
+    def elapsed() -> str:
+        return f"{time.monotonic() - started:6.1f} s  {title}"
 
-    def keep_saying() -> None:
-        while not done.wait(_SIGN_OF_LIFE):
-            say(f"{taken()}: still at it")
+    def repeat() -> None:
+        while not done.wait(_REPEAT_INTERVAL):
+            say(f"{elapsed()}: still running")
 
     say(f"          {title} ...")
-    thread = threading.Thread(target=keep_saying, daemon=True)
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
         yield
     except BaseException:
-        say(f"{taken()}: failed")
+        say(f"{elapsed()}: failed")
         raise
     else:
-        say(f"{taken()}: done")
+        say(f"{elapsed()}: done")
     finally:
         done.set()
         thread.join()

@@ -1,4 +1,4 @@
-"""The whole house: a broker, a Pi with a camera, and a Home Assistant that has found it. Needs aiohttp."""
+"""A broker, a server and a Home Assistant that has discovered the server. Needs aiohttp."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -14,12 +14,12 @@ from workbench.processes import Program
 from workbench.progress import step
 from workbench.server import Server, ServerSettings
 
-_BROKER_PATIENCE = 10.0  # seconds
+_BROKER_START_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Where everything listens, and what the camera shows."""
+class StackSettings:
+    """The ports and addresses of the processes, and the camera source."""
 
     folder: Path
     server_port: int
@@ -32,8 +32,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class House:
-    """A house in which the camera is on a dashboard."""
+class Stack:
+    """The running processes, the camera's entity id and the path of the dashboard that shows it."""
 
     broker: Program | None
     server: Server
@@ -44,44 +44,44 @@ class House:
 
 
 @asynccontextmanager
-async def furnished(plan: Plan, server_environment: Path) -> AsyncIterator[House]:
-    """Start everything, join it as a person would, and stop it in the opposite order.
+async def running_stack(settings: StackSettings, server_environment: Path) -> AsyncIterator[Stack]:
+    """Start the processes, connect them through the user interface's API, and stop them in reverse order at the end.
 
-    Raises ScriptError with the log of what did not come up.
+    Raises ScriptError with the log of the process that did not start.
     """
     with ExitStack() as running:
-        broker = make_broker(plan.folder / "broker", plan.broker[1]) if plan.own_broker else None
+        broker = make_broker(settings.folder / "broker", settings.broker[1]) if settings.own_broker else None
         if broker:
             running.callback(broker.stop)
             with step("starting the broker"):
                 broker.start()
-                await broker.wait_until(lambda: answers(*plan.broker), _BROKER_PATIENCE)
-        settings = ServerSettings(
-            port=plan.server_port,
-            broker=plan.broker,
-            host=plan.listen,
-            public_host=plan.public_host,
-            source=plan.source,
+                await broker.wait_until(lambda: answers(*settings.broker), _BROKER_START_TIMEOUT)
+        server_settings = ServerSettings(
+            port=settings.server_port,
+            broker=settings.broker,
+            host=settings.listen,
+            public_host=settings.public_host,
+            source=settings.source,
         )
-        server = Server(server_environment, plan.folder / "server", settings)
+        server = Server(server_environment, settings.folder / "server", server_settings)
         running.callback(server.stop)
         with step("starting the server"):
             await server.start_and_wait()
         hass = HomeAssistant(
             environments.home_assistant(),
-            plan.folder / "home-assistant",
-            host=plan.listen,
-            port=plan.home_assistant_port,
+            settings.folder / "home-assistant",
+            host=settings.listen,
+            port=settings.home_assistant_port,
         )
         running.callback(hass.stop)
         with step("starting Home Assistant"):
             await hass.start_and_wait()
         async with signed_in(hass.url) as client:
-            with step("finishing Home Assistant's start and onboarding"):
+            with step("finishing the onboarding of Home Assistant"):
                 await client.finish_onboarding()
-            with step("joining the broker"):
-                await client.join_broker(*plan.broker)
-            with step("accepting the camera that MQTT discovery finds"):
+            with step("connecting Home Assistant to the broker"):
+                await client.join_broker(*settings.broker)
+            with step("adding the discovered camera"):
                 camera = await client.camera(await client.accept_discovery(server.token()))
             dashboard = await client.show_live(camera)
-            yield House(broker, server, hass, client, camera, dashboard)
+            yield Stack(broker, server, hass, client, camera, dashboard)
