@@ -92,7 +92,7 @@ async def test_the_page_is_accessible_when_the_server_is_gone(phone: Page, tmp_p
         await phone.goto(served.url)
         await phone.get_by_text("the server runs with").wait_for()
         await assert_accessible(phone)
-    await phone.get_by_text("Not known").wait_for()
+    await phone.get_by_text("Unknown").wait_for()
     await assert_accessible(phone)
 
 

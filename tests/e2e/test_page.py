@@ -85,7 +85,7 @@ async def test_the_page_reports_a_server_that_is_gone_and_recovers(page: Page, t
         await expect(state).to_have_text("Live")
         await front.get_by_text("Controls").click()
     await expect(page.get_by_text("Trying again: the server does not answer.")).to_be_visible()
-    await expect(state).to_have_text("Not known: the server does not answer")
+    await expect(state).to_have_text("Unknown: the server does not answer")
     await front.get_by_role("button", name="Take a snapshot").click()
     await expect(front.get_by_text("No snapshot: the server does not answer")).to_be_visible()
     await front.get_by_role("slider").press("ArrowRight")
@@ -100,7 +100,7 @@ async def test_the_page_reports_a_server_that_is_gone_and_recovers(page: Page, t
 
 async def test_a_refused_stream_shows_a_message_and_is_retried(page: Page, tmp_path: Path) -> None:
     script = Script(fps=5)
-    missing = page.get_by_text("The picture does not come; trying again.")
+    missing = page.get_by_text("No picture received; trying again.")
     async with serving(tmp_path, [camera(script, linger=5)], max_viewers=1) as served:
         async with aiohttp.ClientSession() as other, other.get(f"{served.url}/stream"):
             await page.goto(served.url)
