@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import trustme
-from workbench.network import LOOPBACK
+from tooling.network import LOOPBACK
 
 from benchmarks.load_generator import read
 from benchmarks.peers import FPS, OURS, USTREAMER, Peer, ours, serving

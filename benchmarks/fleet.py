@@ -18,13 +18,13 @@ from pathlib import Path
 
 from pi_mjpeg_server import cli
 from pi_mjpeg_server.system import identity
-from workbench import environments
-from workbench.broker import make_broker
-from workbench.errors import ScriptError
-from workbench.hass_client import HassClient, signed_in, until
-from workbench.home_assistant import HomeAssistant
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling import environments
+from tooling.broker import make_broker
+from tooling.errors import ScriptError
+from tooling.hass_client import HassClient, signed_in, until
+from tooling.home_assistant import HomeAssistant
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 from tests.server.support.mqtt_listener import Listener
 

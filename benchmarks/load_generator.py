@@ -12,8 +12,8 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from workbench.errors import ScriptError
-from workbench.network import LOOPBACK
+from tooling.errors import ScriptError
+from tooling.network import LOOPBACK
 
 from tests.server.support.fake_webcam import READY
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from workbench import environments
-from workbench.errors import ScriptError
-from workbench.network import LOOPBACK, free_ports
-from workbench.processes import Program
-from workbench.programs import program
+from tooling import environments
+from tooling.errors import ScriptError
+from tooling.network import LOOPBACK, free_ports
+from tooling.processes import Program
+from tooling.programs import program
 
 from benchmarks.load_generator import Viewer, read
 from tests.server.support.fake_webcam import READY, FakeWebcam, environment

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
-from workbench.network import LOOPBACK, free_ports
-from workbench.programs import playwright_environment, program
-from workbench.server import Server, ServerSettings
-from workbench.stack import Stack, StackSettings, running_stack
+from tooling.network import LOOPBACK, free_ports
+from tooling.programs import playwright_environment, program
+from tooling.server import Server, ServerSettings
+from tooling.stack import Stack, StackSettings, running_stack
 
 ENVIRONMENT = Path(sys.prefix)
 

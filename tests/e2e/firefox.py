@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from workbench.processes import Program
-from workbench.programs import program
+from tooling.processes import Program
+from tooling.programs import program
 
 _TIMEOUT = 60.0  # seconds; the first start creates a profile, which is slow on a small machine
 

@@ -3,9 +3,9 @@
 import asyncio
 import subprocess
 
-from workbench.hass_client import until
-from workbench.programs import program
-from workbench.stack import Stack
+from tooling.hass_client import until
+from tooling.programs import program
+from tooling.stack import Stack
 
 _SECONDS = 4
 

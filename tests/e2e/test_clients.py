@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 import trustme
 from playwright.async_api import Browser
-from workbench.programs import program
+from tooling.programs import program
 
 from tests.e2e.firefox import ENTER, Tab, firefox
 from tests.e2e.pictures import size, until_true

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from playwright.async_api import Browser, Page
-from workbench.hass_client import PASSWORD, USERNAME, until
-from workbench.stack import Stack
+from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels
 

@@ -1,8 +1,8 @@
 """Discovery: a server that announces itself becomes a live camera in Home Assistant."""
 
 import pytest
-from workbench.hass_client import until
-from workbench.stack import Stack
+from tooling.hass_client import until
+from tooling.stack import Stack
 
 from tests.e2e.home_assistant_log import component_warnings
 from tests.e2e.pictures import size

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
-from workbench.environments import home_assistant
-from workbench.hass_client import PASSWORD, USERNAME, until
-from workbench.stack import Stack
+from tooling.environments import home_assistant
+from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels, size
 from tests.e2e.recordings import record_frames

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import pytest_asyncio
-from workbench.hass_client import until
-from workbench.network import LOOPBACK, answers
-from workbench.stack import Stack
+from tooling.hass_client import until
+from tooling.network import LOOPBACK, answers
+from tooling.stack import Stack
 
 from tests.e2e.home_assistant_log import component_warnings
 from tests.e2e.pictures import size

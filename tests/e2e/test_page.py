@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera.camera import Camera, CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from playwright.async_api import Page, expect
-from workbench.network import free_ports
+from tooling.network import free_ports
 
 from tests.e2e.page_actions import log_in, picture_changes
 from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from workbench import cache, proxies
-from workbench.network import LOOPBACK, answers, free_ports
+from tooling import cache, proxies
+from tooling.network import LOOPBACK, answers, free_ports
 
 from tests.e2e.pictures import size, until_true
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until

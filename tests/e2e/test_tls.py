@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import trustme
-from workbench.hass_client import until
-from workbench.server import Certificate, Server
-from workbench.stack import Stack
+from tooling.hass_client import until
+from tooling.server import Certificate, Server
+from tooling.stack import Stack
 
 from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.pictures import size

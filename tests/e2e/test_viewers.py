@@ -9,9 +9,9 @@ import aiohttp
 import cv2
 import pytest
 from playwright.async_api import Browser
-from workbench.hass_client import until
-from workbench.programs import program
-from workbench.server import Server
+from tooling.hass_client import until
+from tooling.programs import program
+from tooling.server import Server
 
 from tests.e2e.pictures import pixels, size, until_true
 

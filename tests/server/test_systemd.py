@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from workbench.network import free_ports
+from tooling.network import free_ports
 
 FEEDING = 0.1
 """Seconds between two feedings, which are half the watchdog's period apart."""

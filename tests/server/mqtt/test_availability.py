@@ -48,8 +48,8 @@ def test_a_stop_waits_only_a_few_seconds_for_a_broker_that_says_nothing(
         server = make_server(mqtt_port=cable.port)
         announced(listener)
         cable.cut()
-        server.stop(patience=8)
-        assert server.ended_by_itself
+        server.stop(timeout=8)
+        assert server.stopped_cleanly
 
 
 def test_a_false_offline_is_put_right(make_server: MakeServer, listener: Listener) -> None:

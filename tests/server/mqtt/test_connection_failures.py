@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.system.identity import identify
-from workbench.broker import make_broker
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling.broker import make_broker
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 from tests.server.support.brokers import (
     PASSWORD,
@@ -163,9 +163,9 @@ def test_trouble_is_told_once_in_words_and_the_server_streams_all_the_while(
         assert len(set(pictures(port, 20))) > 5
         assert time.monotonic() - began < 10
         told = trouble.words in server.log.read_text()
-    server.stop(patience=8)
+    server.stop(timeout=8)
     log = server.log.read_text()
-    assert server.ended_by_itself
+    assert server.stopped_cleanly
     assert log.count("; trying again") == 1, log
     assert log.count(trouble.words) == 1, log
     assert "Traceback" not in log

@@ -17,8 +17,8 @@ import pytest
 import trustme
 from pi_mjpeg_server.web.security.viewer_limits import Limits
 from pi_mjpeg_server.web.transport import acceptor
-from workbench.network import free_ports
-from workbench.server import Server, ServerSettings
+from tooling.network import free_ports
+from tooling.server import Server, ServerSettings
 
 from tests.server.support.concurrent_viewer import undisturbed
 from tests.server.support.raw_http import answer, closed_within, connected, error_of, said

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench import cache, debian
+from tooling import cache, debian
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from workbench import cache, environments
-from workbench.errors import ScriptError
-from workbench.programs import program
+from tooling import cache, environments
+from tooling.errors import ScriptError
+from tooling.programs import program
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     os.environ["PYTHONPATH"] = str(cache.ROOT / "scripts")
-    return os.execv(python, [str(python), "-m", "workbench.run_demo", *argv])  # noqa: S606 - no shell is needed
+    return os.execv(python, [str(python), "-m", "tooling.run_demo", *argv])  # noqa: S606 - no shell is needed
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:

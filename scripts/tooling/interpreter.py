@@ -5,11 +5,11 @@ import subprocess
 from functools import cache as once
 from pathlib import Path
 
-from workbench import cache, debian
-from workbench.errors import ScriptError
-from workbench.installer import tool, uv
-from workbench.processes import run
-from workbench.progress import say
+from tooling import cache, debian
+from tooling.errors import ScriptError
+from tooling.installer import tool, uv
+from tooling.processes import run
+from tooling.progress import say
 
 _MIN_VERSION = (3, 14, 2)
 _SUITE = "forky"  # the first Debian with Python 3.14

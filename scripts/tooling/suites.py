@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from workbench import cache, environments
-from workbench.errors import ScriptError
-from workbench.programs import playwright_environment, program
-from workbench.progress import say
+from tooling import cache, environments
+from tooling.errors import ScriptError
+from tooling.programs import playwright_environment, program
+from tooling.progress import say
 
 _PARALLEL = 2  # suites; a Raspberry Pi and a small CI machine have at least that many cores
 

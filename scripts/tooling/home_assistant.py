@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from workbench import cache
-from workbench.network import LOOPBACK, answers
-from workbench.processes import Program
+from tooling import cache
+from tooling.network import LOOPBACK, answers
+from tooling.processes import Program
 
 _START_TIMEOUT = 180.0  # seconds; a first start takes 8 on two cores, and a Raspberry Pi is slower
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import aiohttp
 from PIL import Image
 
-from workbench import cache
-from workbench.demo import options
-from workbench.errors import ScriptError
-from workbench.hass_client import PASSWORD, USERNAME
-from workbench.network import LOOPBACK, free_ports, is_free, own_address
-from workbench.progress import say
-from workbench.stack import Stack, StackSettings, running_stack
+from tooling import cache
+from tooling.demo import options
+from tooling.errors import ScriptError
+from tooling.hass_client import PASSWORD, USERNAME
+from tooling.network import LOOPBACK, free_ports, is_free, own_address
+from tooling.progress import say
+from tooling.stack import Stack, StackSettings, running_stack
 
 _DEFAULT_PORTS = (8000, 8123, 1883)
 _FRAMES = 10  # enough for the clock in the emulated picture to move

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.errors import ScriptError
-from workbench.processes import run
+from tooling.errors import ScriptError
+from tooling.processes import run
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

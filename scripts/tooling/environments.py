@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench import cache
-from workbench.installer import uv
-from workbench.interpreter import home_assistant_python
-from workbench.processes import run
+from tooling import cache
+from tooling.installer import uv
+from tooling.interpreter import home_assistant_python
+from tooling.processes import run
 
 HOME_ASSISTANT = "2026.11.0"
 _FLASK = "flask==3.1.3"

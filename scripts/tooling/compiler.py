@@ -4,10 +4,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from workbench import cache
-from workbench.errors import ScriptError
-from workbench.installer import uv
-from workbench.processes import run
+from tooling import cache
+from tooling.errors import ScriptError
+from tooling.installer import uv
+from tooling.processes import run
 
 _ZIG = "ziglang==0.17.1"
 _FLAGS = ("-O1", "-shared", "-fPIC")

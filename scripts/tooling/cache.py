@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.progress import step
+from tooling.progress import step
 
 ROOT = Path(__file__).resolve().parents[2]
 

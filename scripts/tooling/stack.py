@@ -5,14 +5,14 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench import environments
-from workbench.broker import make_broker
-from workbench.hass_client import HassClient, signed_in
-from workbench.home_assistant import HomeAssistant
-from workbench.network import LOOPBACK, answers
-from workbench.processes import Program
-from workbench.progress import step
-from workbench.server import Server, ServerSettings
+from tooling import environments
+from tooling.broker import make_broker
+from tooling.hass_client import HassClient, signed_in
+from tooling.home_assistant import HomeAssistant
+from tooling.network import LOOPBACK, answers
+from tooling.processes import Program
+from tooling.progress import step
+from tooling.server import Server, ServerSettings
 
 _BROKER_START_TIMEOUT = 10.0  # seconds
 

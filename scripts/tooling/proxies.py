@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from workbench.network import LOOPBACK
-from workbench.processes import Program
-from workbench.programs import program
+from tooling.network import LOOPBACK
+from tooling.processes import Program
+from tooling.programs import program
 
 NGINX = """\
 location /pi/ {

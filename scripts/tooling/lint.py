@@ -5,12 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench import cache, environments
-from workbench.errors import ScriptError
-from workbench.progress import say
+from tooling import cache, environments
+from tooling.errors import ScriptError
+from tooling.progress import say
 
 # It imports Home Assistant, so mypy needs the component's environment.
-_WITH_HOME_ASSISTANT = "scripts/workbench/core_requirements.py"
+_WITH_HOME_ASSISTANT = "scripts/tooling/core_requirements.py"
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
         (tools / "ruff", "check"),
         (tools / "ruff", "format", "--check"),
         (tools / "mypy", "server/pi_mjpeg_server", "tests/server"),
-        (tools / "mypy", "scripts/workbench", "tests/e2e", "benchmarks", "--exclude", _WITH_HOME_ASSISTANT),
+        (tools / "mypy", "scripts/tooling", "tests/e2e", "benchmarks", "--exclude", _WITH_HOME_ASSISTANT),
         (component / "mypy", "custom_components/pi_mjpeg", "tests/component", _WITH_HOME_ASSISTANT),
     )
     passed = [_passes(check) for check in checks]

