@@ -106,7 +106,7 @@ class Program:
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
-                raise ScriptError(self.report("ended"))
+                raise ScriptError(self.report("ended by itself"))
             if time.monotonic() > deadline:
                 raise ScriptError(self.report(f"is not ready after {seconds:.0f} s"))
             await asyncio.sleep(0.1)
