@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.system.identity import identify
-from workbench.broker import make_broker
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling.broker import make_broker
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 from tests.server.support.brokers import (
     PASSWORD,
@@ -167,9 +167,9 @@ def test_a_failure_is_logged_once_with_its_reason_and_the_server_streams_all_the
         assert len(set(pictures(port, 20))) > 5
         assert time.monotonic() - start_time < 10
         logged = failure.reason in server.log.read_text()
-    server.stop(patience=8)
+    server.stop(timeout=8)
     log = server.log.read_text()
-    assert server.ended_by_itself
+    assert server.stopped_cleanly
     assert log.count("; trying again") == 1, log
     assert log.count(failure.reason) == 1, log
     assert "Traceback" not in log

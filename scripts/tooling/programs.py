@@ -1,4 +1,4 @@
-"""Programs that are not Python's: from PATH, else Debian's packages unpacked in the cache, without root."""
+"""Programs from PATH, or else from Debian packages that are unpacked in the cache without root."""
 
 import ctypes
 import os
@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench import cache, debian
+from tooling import cache, debian
 
 
 @dataclass(frozen=True)
 class _Package:
-    """Where Debian keeps a program: its packages, and its path in them."""
+    """The Debian packages of a program, and its path in them."""
 
     packages: tuple[str, ...]
     path: str
@@ -28,45 +28,45 @@ _PACKAGES = {
     "firefox": _Package(("firefox-esr", "fonts-dejavu-core"), "usr/lib/firefox-esr/firefox-esr"),
     "ustreamer": _Package(("ustreamer",), "usr/bin/ustreamer"),
     "ffmpeg": _Package(("ffmpeg",), "usr/bin/ffmpeg"),
-    # /usr/bin/chromium is a script that knows only the system's own Chromium. Without a font it ends at once.
+    # /usr/bin/chromium is a script that finds only the system's own Chromium. Chromium exits at once without a font.
     "chromium": _Package(("chromium", "fonts-dejavu-core"), "usr/lib/chromium/chromium"),
 }
 
-# A daemon's place, which an ordinary person's PATH on Debian leaves out.
-_DAEMONS = f"{os.pathsep}/usr/sbin"
+# The folder of daemons, which a user's PATH on Debian does not have.
+_SBIN = f"{os.pathsep}/usr/sbin"
 
 
 def program(name: str) -> Path:
     """Return the path of one of the programs above.
 
-    Raises ScriptError with what to install when it is not on PATH and cannot be had from Debian.
+    Raises ScriptError, which says what to install, if it is not on PATH and Debian's package cannot be downloaded.
     """
-    found = shutil.which(name, path=os.environ["PATH"] + _DAEMONS)
+    found = shutil.which(name, path=os.environ["PATH"] + _SBIN)
     if found:
         return Path(found)
     package = _PACKAGES[name]
 
-    def make(into: Path) -> None:
+    def build(into: Path) -> None:
         debian.unpack(package.packages, into)
-        # Until Debian 13, packages put some into /bin.
-        places = (into / package.path, into / package.path.removeprefix("usr/"))
-        _wrap(into, next(place for place in places if place.exists()), into / name)
+        # Before Debian 13, some packages use /bin.
+        candidates = (into / package.path, into / package.path.removeprefix("usr/"))
+        _wrap(into, next(path for path in candidates if path.exists()), into / name)
 
-    return cache.made(f"program-{name}", repr(package), make) / name
+    return cache.ensure(f"program-{name}", repr(package), build) / name
 
 
 def playwright_environment() -> dict[str, str]:
-    """Return what Playwright's driver, a Node.js, needs in its environment where the system has no libatomic."""
+    """Return the environment variables for Playwright's Node.js driver, which needs libatomic."""
     try:
         ctypes.CDLL("libatomic.so.1")
     except OSError:
-        unpacked = cache.made("libatomic", "", lambda into: debian.unpack(["libatomic1"], into))
+        unpacked = cache.ensure("libatomic", "", lambda into: debian.unpack(["libatomic1"], into))
         return {"LD_LIBRARY_PATH": _library_path(unpacked)}
     return {}
 
 
 def _wrap(root: Path, target: Path, wrapper: Path) -> None:
-    """Write a script that runs a program with the libraries and the fonts unpacked beside it."""
+    """Write a script that runs a program with the unpacked libraries and fonts."""
     wrapper.write_text(
         "#!/bin/sh\n"
         f'export LD_LIBRARY_PATH="{_library_path(root)}"\n'

@@ -1,20 +1,20 @@
-"""A real Home Assistant with the component, as its own process."""
+"""A Home Assistant process with the component installed."""
 
 import json
 from pathlib import Path
 
-from workbench import cache
-from workbench.network import LOOPBACK, answers
-from workbench.processes import Program
+from tooling import cache
+from tooling.network import LOOPBACK, answers
+from tooling.processes import Program
 
-_PATIENCE = 180.0  # seconds; a first start takes 8 on two cores, and a Raspberry Pi is slower
+_START_TIMEOUT = 180.0  # seconds; a first start takes 8 on two cores, and a Raspberry Pi is slower
 
 
 class HomeAssistant(Program):
-    """`hass`, with its configuration folder and log in a folder of its own."""
+    """A `hass` process with its configuration and log in one folder."""
 
     def __init__(self, environment: Path, folder: Path, *, host: str, port: int) -> None:
-        """Describe a Home Assistant that listens on HOST:PORT; start_and_wait() starts it."""
+        """It will listen on `host`:`port`. `start_and_wait()` starts it."""
         self.port = port
         self.url = f"http://{LOOPBACK}:{port}"
         self.configuration = folder / "config"
@@ -23,13 +23,13 @@ class HomeAssistant(Program):
         super().__init__("Home Assistant", command, folder / "home-assistant.log")
 
     async def start_and_wait(self) -> None:
-        """Configure and start it, and wait until it listens; raises ScriptError with its log when it does not."""
+        """Write the configuration, start Home Assistant and wait until it listens. Raises ScriptError with its log."""
         self._configure()
         self.start()
-        await self.wait_until(lambda: answers(LOOPBACK, self.port), _PATIENCE)
+        await self.wait_until(lambda: answers(LOOPBACK, self.port), _START_TIMEOUT)
 
     def _configure(self) -> None:
-        """Write a configuration with no default_config: it would reach for the network and start slower."""
+        """Write a configuration without default_config, which needs the network and starts slower."""
         components = self.configuration / "custom_components"
         components.mkdir(parents=True, exist_ok=True)
         link = components / "pi_mjpeg"
@@ -38,7 +38,7 @@ class HomeAssistant(Program):
         http = {"server_host": self._host, "server_port": self.port}
         logger = {"default": "warning", "logs": {"custom_components.pi_mjpeg": "debug"}}
         # JSON is YAML.
-        # Recordings are made by `stream`, which is a part of default_config.
-        settings = {"homeassistant": {"name": "Workbench"}, "http": http, "logger": logger, "stream": {}}
+        # `camera.record` needs `stream`, which is a part of default_config.
+        settings = {"homeassistant": {"name": "Demo"}, "http": http, "logger": logger, "stream": {}}
         text = json.dumps(settings, indent=2)
         (self.configuration / "configuration.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""The demo itself: a furnished house, shown until Ctrl-C or checked once. Runs where aiohttp and Pillow are."""
+"""Run the demo until Ctrl-C, or check it once. Needs aiohttp and Pillow."""
 
 import argparse
 import asyncio
@@ -12,16 +12,16 @@ from pathlib import Path
 import aiohttp
 from PIL import Image
 
-from workbench import cache
-from workbench.demo import options
-from workbench.errors import ScriptError
-from workbench.hass_client import PASSWORD, USERNAME
-from workbench.house import House, Plan, furnished
-from workbench.network import LOOPBACK, free_ports, is_free, own_address
-from workbench.progress import say
+from tooling import cache
+from tooling.demo import options
+from tooling.errors import ScriptError
+from tooling.hass_client import PASSWORD, USERNAME
+from tooling.network import LOOPBACK, free_ports, is_free, own_address
+from tooling.progress import say
+from tooling.stack import Stack, StackSettings, running_stack
 
-_USUAL_PORTS = (8000, 8123, 1883)
-_FRAMES = 10  # enough that an emulated camera's moving clock has moved
+_DEFAULT_PORTS = (8000, 8123, 1883)
+_FRAMES = 10  # enough for the clock in the emulated picture to move
 
 
 def main() -> int:
@@ -32,10 +32,10 @@ def main() -> int:
         with cache.locked(name, wait=False):
             asyncio.run(_demo(arguments, cache.folder() / name))
     except BlockingIOError:
-        print(f"scripts/demo: another {name} is running: stop that one first", file=sys.stderr)
+        print(f"scripts/demo: another {name} is running: stop it first", file=sys.stderr)
         return 1
-    except ScriptError as trouble:
-        print(f"scripts/demo: {trouble}", file=sys.stderr)
+    except ScriptError as error:
+        print(f"scripts/demo: {error}", file=sys.stderr)
         return 1
     except (aiohttp.ClientError, TimeoutError) as error:
         print(f"scripts/demo: {error!r}; the logs are under {cache.folder() / name}", file=sys.stderr)
@@ -50,79 +50,79 @@ async def _demo(arguments: argparse.Namespace, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel)  # type: ignore[union-attr]  # a coroutine runs in a task
-    async with furnished(_plan(arguments, folder), Path(sys.prefix)) as house:
+    async with running_stack(_settings(arguments, folder), Path(sys.prefix)) as stack:
         if arguments.check:
-            await _check(house)
+            await _check(stack)
         else:
-            _tell(house)
+            _print_addresses(stack)
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 say("stopping")
-    say("all is stopped")
+    say("stopped")
 
 
-def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
+def _settings(arguments: argparse.Namespace, folder: Path) -> StackSettings:
     ports = folder / "ports.json"
     if arguments.keep and ports.exists():
         server, home_assistant, broker = json.loads(ports.read_text())
         taken = [port for port in (server, home_assistant, broker) if not is_free(port)]
         if taken:
-            message = f"port {taken[0]} is taken, and the kept demo lives there: free it, or leave --keep out"
+            message = f"port {taken[0]} is in use, and the kept demo needs it: free it, or run without --keep"
             raise ScriptError(message)
     else:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        asked = (arguments.port, arguments.home_assistant_port, arguments.broker_port)
-        for port in asked:
+        requested = (arguments.port, arguments.home_assistant_port, arguments.broker_port)
+        for port in requested:
             if port is not None and not is_free(port):
-                message = f"port {port} is taken: ask for another one, or for none"
+                message = f"port {port} is in use: choose another one, or let the demo choose"
                 raise ScriptError(message)
-        # Nobody looks for a check at the usual place, so it leaves that to a demo.
-        usual = (0, 0, 0) if arguments.check else _USUAL_PORTS
-        wanted = (port or otherwise for port, otherwise in zip(asked, usual, strict=True))
+        # A check leaves the default ports to a demo.
+        defaults = (0, 0, 0) if arguments.check else _DEFAULT_PORTS
+        wanted = (port or default for port, default in zip(requested, defaults, strict=True))
         server, home_assistant, broker = free_ports(*wanted)
         ports.write_text(json.dumps([server, home_assistant, broker]))
-    return Plan(
+    return StackSettings(
         folder=folder,
         server_port=server,
         home_assistant_port=home_assistant,
         broker=arguments.broker or (LOOPBACK, broker),
         own_broker=arguments.broker is None,
-        listen=LOOPBACK if arguments.check else "0.0.0.0",  # noqa: S104 - to look at it from another machine
+        listen=LOOPBACK if arguments.check else "0.0.0.0",  # noqa: S104 - reachable from other machines
         public_host=LOOPBACK if arguments.check else own_address(),
         source=arguments.source,
     )
 
 
-def _tell(house: House) -> None:
+def _print_addresses(stack: Stack) -> None:
     host = own_address()
     print(
-        f"\n  The camera in Home Assistant:  http://{host}:{house.home_assistant.port}{house.dashboard}\n"
+        f"\n  The camera in Home Assistant:  http://{host}:{stack.home_assistant.port}{stack.dashboard}\n"
         f"  User name and password:        {USERNAME} / {PASSWORD}\n"
-        f"  The camera's own page:         {house.server.url}/ (its token: {house.server.token()})\n"
+        f"  The camera's own page:         {stack.server.url}/ (its token: {stack.server.token()})\n"
         "  Ctrl-C stops everything.\n",
         flush=True,
     )
 
 
-async def _check(house: House) -> None:
-    """Prove that moving pictures come through Home Assistant; raises ScriptError when they do not."""
-    frames = await house.client.frames(house.camera, _FRAMES)
-    still = await house.client.still(house.camera)
+async def _check(stack: Stack) -> None:
+    """Check that Home Assistant proxies moving pictures and a still. Raises ScriptError if it does not."""
+    frames = await stack.client.frames(stack.camera, _FRAMES)
+    still = await stack.client.still(stack.camera)
     sizes = {_size(picture) for picture in (*frames, still)}
     different = len(set(frames))
-    if different < 2 or len(sizes) != 1:  # noqa: PLR2004 - one picture is not a moving one
-        message = f"{house.camera} does not move: {different} different pictures of {len(frames)}, sizes {sizes}"
+    if different < 2 or len(sizes) != 1:  # noqa: PLR2004 - one picture does not move
+        message = f"{stack.camera} does not move: {different} different pictures in {len(frames)}, sizes {sizes}"
         raise ScriptError(message)
     width, height = sizes.pop()
     say(
-        f"{house.camera}: {different} different pictures of {width}x{height} and a snapshot came through Home Assistant"
+        f"{stack.camera}: {different} different pictures of {width}x{height} and a snapshot came through Home Assistant"
     )
 
 
 def _size(picture: bytes) -> tuple[int, int]:
-    """Decode a JPEG whole and return its width and height."""
+    """Decode a JPEG completely and return its width and height."""
     with Image.open(io.BytesIO(picture), formats=["JPEG"]) as image:
         image.load()
         return image.size

@@ -1,37 +1,37 @@
-"""Debian packages without root: fetched with an apt state of our own, verified, and unpacked into a folder.
+"""Debian packages without root: downloaded with a separate apt state, verified, and unpacked into a folder.
 
-Nothing on the machine is changed or asked for beyond the sources it already trusts: mirrors are read from its own
-apt configuration, signatures are checked against Debian's keyring.
+Nothing on the machine changes. The mirrors come from its own apt configuration, and apt checks the signatures against
+Debian's keyring.
 """
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.errors import ScriptError
-from workbench.processes import run
+from tooling.errors import ScriptError
+from tooling.processes import run
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-# These belong to the dynamic loader of the machine itself; a second libc beside a loader of another build crashes.
+# They belong to the machine's own dynamic loader. A second libc beside a loader of another build crashes.
 _LOADER = frozenset({"libc6", "libc-bin"})
 
 
 def available() -> bool:
-    """Whether this machine has apt and dpkg."""
+    """Return whether this machine has apt and dpkg."""
     return all(map(shutil.which, ("apt-get", "dpkg-deb")))
 
 
 def unpack(packages: Sequence[str], into: Path, *, suite: str | None = None) -> None:
-    """Unpack PACKAGES and all that they depend on into a folder.
+    """Unpack packages and all their dependencies into a folder.
 
-    With a SUITE (such as "forky") they come from that suite of the machine's Debian mirror, with a C library of
-    their own; without, from the machine's own sources, to run on the machine's C library.
+    With a suite, such as "forky", they come from that suite of the machine's Debian mirror and bring their own C
+    library. Without one, they come from the machine's own sources and use the machine's C library.
 
-    Raises ScriptError when apt is missing or cannot fetch them.
+    Raises ScriptError if apt is missing or a download fails.
     """
     if not available():
-        message = f"this needs {', '.join(packages)} and finds no apt-get: install them by this system's own means"
+        message = f"{', '.join(packages)} not found and no apt-get: install it with this system's package manager"
         raise ScriptError(message)
     state = into / ".apt"
     env = {"APT_CONFIG": str(_configure(state, suite)), "LC_ALL": "C.UTF-8"}
@@ -48,30 +48,30 @@ def unpack(packages: Sequence[str], into: Path, *, suite: str | None = None) -> 
 
 
 def libraries(root: Path) -> list[Path]:
-    """Return the folders of an unpacked tree that hold shared libraries.
+    """Return the folders of an unpacked tree that contain shared libraries.
 
-    Until Debian 13, packages put some into /lib. Some keep theirs in folders of their own, which ldconfig would know.
+    Before Debian 13, some packages use /lib. Some have subfolders that ldconfig would know.
     """
     tops = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
     return [*tops, *sorted({library.parent for top in tops for library in top.glob("*/*.so*")})]
 
 
 def loader(root: Path) -> Path:
-    """Return the dynamic loader of an unpacked tree that has a C library of its own."""
+    """Return the dynamic loader of an unpacked tree that has its own C library."""
     return next(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))
 
 
 def _configure(state: Path, suite: str | None) -> Path:
     for sub in ("lists/partial", "cache/archives/partial"):
         (state / sub).mkdir(parents=True)
-    # An empty list of installed packages, so that the whole closure is unpacked whatever the machine has.
+    # With an empty list of installed packages, apt lists all dependencies, whatever the machine has installed.
     (state / "status").touch()
     lines = [
         f'Dir::State "{state}";',
         f'Dir::State::status "{state}/status";',
         f'Dir::Cache "{state}/cache";',
         'Acquire::Languages "none";',
-        # As root, apt would read as user _apt, who may not enter this folder.
+        # Started by root, apt downloads as user _apt, who cannot enter this folder.
         'APT::Sandbox::User "root";',
     ]
     if suite:
@@ -84,10 +84,10 @@ def _configure(state: Path, suite: str | None) -> Path:
 
 
 def _mirror() -> str:
-    """Return the machine's Debian mirror: not the security archive, not the Raspberry Pi's own."""
+    """Return the machine's Debian mirror. The security archive and Raspberry Pi's archive do not count."""
     targets = run(["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(ORIGIN)", "Created-By: Packages"])
     rows = [line.split("|") for line in targets.splitlines()]
-    # Origin is known only once the machine has run `apt-get update`.
+    # The origin is empty until the machine has run `apt-get update`.
     for uri, release, origin in rows:
         plain = "-" not in release and "/" not in release
         if plain and (origin == "Debian" or ("raspberrypi" not in uri and "raspbian" not in uri)):
@@ -97,5 +97,5 @@ def _mirror() -> str:
 
 
 def _name(line: str) -> str:
-    """Return the package of a line of --print-uris: 'URI' NAME_VERSION_ARCH.deb SIZE HASH."""
+    """Return the package name in a line of --print-uris: 'URI' NAME_VERSION_ARCH.deb SIZE HASH."""
     return line.split()[1].split("_", maxsplit=1)[0]

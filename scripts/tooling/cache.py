@@ -1,4 +1,4 @@
-"""Things made once and kept in the project's cache folder: interpreters, environments, unpacked packages."""
+"""The project's cache folder: interpreters, environments and unpacked packages that are built once."""
 
 import fcntl
 import hashlib
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.progress import step
+from tooling.progress import step
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,11 +20,11 @@ def folder() -> Path:
     return path
 
 
-def made(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
-    """Return folder NAME of the cache, making it by MAKE unless it is there, whole and of the same RECIPE.
+def ensure(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder `name` of the cache. Build it first if it is missing, incomplete or of another `recipe`.
 
-    The stamp is written last, so that a half-made folder is made anew. Two scripts that want the same thing at
-    once wait for each other.
+    The stamp is written last, so an interrupted build is repeated. Two scripts that need the same folder at the same
+    time wait for each other.
     """
     path = folder() / name
     stamp = folder() / f"{name}.stamp"
@@ -34,15 +34,15 @@ def made(name: str, recipe: str, make: Callable[[Path], None]) -> Path:
             return path
         stamp.unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
-        with step(f"making {name}"):
-            make(path)
+        with step(f"building {name}"):
+            build(path)
         stamp.write_text(wanted)
     return path
 
 
 @contextmanager
 def locked(name: str, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock on a folder of the cache; without WAIT, raise BlockingIOError when another script holds it."""
+    """Hold the lock of a folder of the cache. Raises BlockingIOError if another script holds it and `wait` is false."""
     with (folder() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

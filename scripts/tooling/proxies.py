@@ -1,10 +1,10 @@
-"""Reverse proxies before a server, configured as docs/proxies.md shows: nginx and Caddy, at a sub-path."""
+"""nginx and Caddy as reverse proxies at a sub-path, configured as docs/proxies.md shows."""
 
 from pathlib import Path
 
-from workbench.network import LOOPBACK
-from workbench.processes import Program
-from workbench.programs import program
+from tooling.network import LOOPBACK
+from tooling.processes import Program
+from tooling.programs import program
 
 NGINX = """\
 location /pi/ {
@@ -19,7 +19,7 @@ location /pi/ {
     proxy_set_header X-Forwarded-Prefix /pi;
 }
 """
-"""Inside a `server` block."""
+"""The contents of a `server` block."""
 
 CADDY = """\
 redir /pi /pi/
@@ -30,9 +30,9 @@ handle_path /pi/* {
     }
 }
 """
-"""Inside a site's block."""
+"""The contents of a site block."""
 
-_NGINX_AROUND = """\
+_NGINX_TEMPLATE = """\
 daemon off;
 worker_processes 1;
 pid FOLDER/nginx.pid;
@@ -52,7 +52,7 @@ http {{
 }}
 """
 
-_CADDY_AROUND = """\
+_CADDY_TEMPLATE = """\
 {{
     admin off
     auto_https off
@@ -65,21 +65,21 @@ http://{host}:{port} {{
 
 
 def nginx(folder: Path, port: int, upstream: str) -> Program:
-    """Return an nginx on 127.0.0.1:PORT that serves UPSTREAM (host:port) at /pi/."""
-    text = _NGINX_AROUND.format(host=LOOPBACK, port=port, snippet=NGINX.replace("UPSTREAM", upstream))
-    configuration = _written(folder / "nginx.conf", text)
+    """Return an nginx on 127.0.0.1:`port` that proxies `upstream` (host:port) at /pi/."""
+    text = _NGINX_TEMPLATE.format(host=LOOPBACK, port=port, snippet=NGINX.replace("UPSTREAM", upstream))
+    configuration = _write(folder / "nginx.conf", text)
     return Program("nginx", [program("nginx"), "-e", "stderr", "-c", configuration], folder / "nginx.log")
 
 
 def caddy(folder: Path, port: int, upstream: str) -> Program:
-    """Return a Caddy on 127.0.0.1:PORT that serves UPSTREAM (host:port) at /pi/."""
-    text = _CADDY_AROUND.format(host=LOOPBACK, port=port, snippet=CADDY.replace("UPSTREAM", upstream))
-    configuration = _written(folder / "Caddyfile", text)
+    """Return a Caddy on 127.0.0.1:`port` that proxies `upstream` (host:port) at /pi/."""
+    text = _CADDY_TEMPLATE.format(host=LOOPBACK, port=port, snippet=CADDY.replace("UPSTREAM", upstream))
+    configuration = _write(folder / "Caddyfile", text)
     command: list[str | Path] = [program("caddy"), "run", "--adapter", "caddyfile", "--config", configuration]
     return Program("Caddy", command, folder / "caddy.log")
 
 
-def _written(path: Path, text: str) -> Path:
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.replace("FOLDER", str(path.parent)))
     return path

@@ -1,4 +1,4 @@
-"""Programs: those that are run to their end, and those that stay."""
+"""Run commands, and start and stop background programs."""
 
 import asyncio
 import ctypes
@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workbench.errors import ScriptError
+from tooling.errors import ScriptError
 
-_TAIL = 4000  # characters of a log that tell what went wrong without filling the screen
+_TAIL = 4000  # characters at the end of a log that an error message shows
 
 
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Run a command to its end and return its output.
+    """Run a command and return its output.
 
-    Raises ScriptError with the end of its output when it fails.
+    Raises ScriptError with the end of the output if the command fails.
     """
     done = subprocess.run(
         [str(word) for word in command],
@@ -38,16 +38,16 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
 
 
 class Program:
-    """A program that stays until it is stopped, with its output in a log file.
+    """A background program with its output in a log file.
 
-    It has a session of its own, so that Ctrl-C reaches only the script, which then stops things in order. Should
-    the script itself be killed, the kernel ends the program too (setpriv is part of Debian's essential util-linux).
+    It has its own session, so Ctrl-C reaches only the script, which then stops the programs in order. If the script
+    is killed, the kernel ends the program too (setpriv is part of util-linux, which Debian always has).
     """
 
     def __init__(
         self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
     ) -> None:
-        """Describe the program; start() starts it. ENV is added to this process's environment."""
+        """`env` is added to this process's environment. `start()` starts the program."""
         self.name = name
         self.log = log
         self._command = ["setpriv", "--pdeathsig", "TERM", "--", *(str(word) for word in command)]
@@ -57,39 +57,39 @@ class Program:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether it is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Its process; 0 before it was started."""
+        """The process id, or 0 before the start."""
         return 0 if self._process is None else self._process.pid
 
     @property
     def memory(self) -> int:
-        """How many bytes of memory it has for itself, as long as it runs (proc(5), VmRSS)."""
+        """The resident memory in bytes while it runs (proc(5), VmRSS)."""
         if not self.pid:
             return 0
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+) kB", status)[1]) * 1024  # type: ignore[index]  # a process has memory
+        return int(re.search(r"VmRSS:\s*(\d+) kB", status)[1]) * 1024  # type: ignore[index]  # every process has this line
 
     @property
     def processor_time(self) -> float:
-        """How many seconds of processor time it has used, all its threads', as exactly as the kernel knows."""
+        """The processor time of all its threads in seconds, in the kernel's full resolution."""
         if self._process is None:
             return 0.0
         clock = ctypes.c_int()
-        # clock_getcpuclockid(3): /proc/PID/stat counts in hundredths of a second.
+        # clock_getcpuclockid(3), because /proc/PID/stat counts in hundredths of a second.
         ctypes.CDLL(None).clock_getcpuclockid(self._process.pid, ctypes.byref(clock))
         return time.clock_gettime(clock.value)
 
     @property
-    def ended_by_itself(self) -> bool:
-        """Whether it ended when it was asked to, or before, and not by force."""
+    def stopped_cleanly(self) -> bool:
+        """Whether it ended before or after SIGTERM, without SIGKILL."""
         return self._exit_code is not None and self._exit_code >= 0
 
     def start(self) -> None:
-        """Start it; its output is added to the log."""
+        """Start it. Its output is appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -102,7 +102,7 @@ class Program:
             )
 
     async def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until READY says so; raise ScriptError when the program ends or time runs out before that."""
+        """Wait until `ready` returns true. Raises ScriptError on timeout, or if the program ends first."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
@@ -112,25 +112,25 @@ class Program:
             await asyncio.sleep(0.1)
 
     def report(self, what: str) -> str:
-        """Tell WHAT happened to it, with the end of its log."""
+        """Return an error message that says what happened, with the end of the log."""
         tail = self.log.read_text(errors="replace")[-_TAIL:] if self.log.exists() else ""
         return f"{self.name} {what}. Its log, {self.log}, ends with:\n{tail}"
 
-    def stop(self, patience: float = 20.0) -> None:
-        """End it as an operator would (SIGTERM), and by force after PATIENCE seconds."""
+    def stop(self, timeout: float = 20.0) -> None:
+        """Send SIGTERM, and SIGKILL after `timeout` seconds."""
         if self._process is None:
             return
         if self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(patience)
+                self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
         self._exit_code = self._process.wait()
         self._process = None
 
     def kill(self) -> None:
-        """End it as a power cut would: at once, with no word to anybody (SIGKILL to its whole group)."""
+        """Send SIGKILL to the process group, to simulate a power cut."""
         if self._process is not None and self.running:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

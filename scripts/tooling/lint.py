@@ -1,31 +1,31 @@
-"""scripts/lint: ruff on everything, and mypy on each half in an environment that has its libraries."""
+"""scripts/lint: ruff on everything, and mypy on each half in an environment with its libraries."""
 
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench import cache, environments
-from workbench.errors import ScriptError
-from workbench.progress import say
+from tooling import cache, environments
+from tooling.errors import ScriptError
+from tooling.progress import say
 
-# It imports Home Assistant, so it is checked where that is.
-_WITH_HOME_ASSISTANT = "scripts/workbench/requirements_of_core.py"
+# It imports Home Assistant, so mypy needs the component's environment.
+_WITH_HOME_ASSISTANT = "scripts/tooling/core_requirements.py"
 
 
 def main() -> int:
-    """Run all checks, whatever the first ones say; return 1 when any of them has something to say."""
+    """Run all checks, even after a failure. Return 1 if any check failed."""
     try:
         tools = environments.tests() / "bin"
         component = environments.component() / "bin"
-    except ScriptError as trouble:
-        print(f"scripts/lint: {trouble}", file=sys.stderr)
+    except ScriptError as error:
+        print(f"scripts/lint: {error}", file=sys.stderr)
         return 1
     checks = (
         (tools / "ruff", "check"),
         (tools / "ruff", "format", "--check"),
         (tools / "mypy", "server/pi_mjpeg_server", "tests/server"),
-        (tools / "mypy", "scripts/workbench", "tests/e2e", "benchmarks", "--exclude", _WITH_HOME_ASSISTANT),
+        (tools / "mypy", "scripts/tooling", "tests/e2e", "benchmarks", "--exclude", _WITH_HOME_ASSISTANT),
         (component / "mypy", "custom_components/pi_mjpeg", "tests/component", _WITH_HOME_ASSISTANT),
     )
     passed = [_passes(check) for check in checks]

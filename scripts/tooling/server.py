@@ -1,4 +1,4 @@
-"""The Pi half, as its own process on the emulated camera (or another source)."""
+"""A `pi-mjpeg` process, by default with the emulated camera."""
 
 import ssl
 import urllib.error
@@ -6,15 +6,15 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.network import LOOPBACK
-from workbench.processes import Program
+from tooling.network import LOOPBACK
+from tooling.processes import Program
 
-_PATIENCE = 20.0  # seconds; a server that has nothing to restore listens within two
+_START_TIMEOUT = 20.0  # seconds; it usually listens within two
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate's chain, its key, and the authority that vouches for it, in PEM files."""
+    """The PEM files of a certificate chain, its key and its certificate authority."""
 
     chain: Path
     key: Path
@@ -23,28 +23,28 @@ class Certificate:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server is started: where it listens, what it shows, which broker it tells, whether it speaks TLS."""
+    """The address, camera source, broker and certificate of a server."""
 
     port: int
     broker: tuple[str, int] | None = None
     host: str = LOOPBACK
     public_host: str = LOOPBACK
-    name: str = "Workbench Pi"
+    name: str = "Demo Pi"
     source: str = "emulated"
     flags: tuple[str, ...] = ()
     certificate: Certificate | None = None
 
     @property
     def url(self) -> str:
-        """The address it gives to others."""
+        """The URL that the server announces."""
         return f"{'https' if self.certificate else 'http'}://{self.public_host}:{self.port}"
 
 
 class Server(Program):
-    """`pi-mjpeg run`, with its state and log in a folder of its own."""
+    """A `pi-mjpeg run` process with its state and log in one folder."""
 
     def __init__(self, environment: Path, folder: Path, settings: ServerSettings) -> None:
-        """Describe the server; start_and_wait() starts it."""
+        """`start_and_wait()` starts the server."""
         self.settings = settings
         self.url = settings.url
         self._token = folder / "state/token"
@@ -62,19 +62,19 @@ class Server(Program):
         super().__init__("The server", command, folder / "server.log")
 
     async def start_and_wait(self) -> None:
-        """Start it and wait until it answers; raises ScriptError with its log when it does not."""
+        """Start the server and wait until it answers. Raises ScriptError with its log if it does not."""
         self.start()
-        await self.wait_until(self._healthy, _PATIENCE)
+        await self.wait_until(self._healthy, _START_TIMEOUT)
 
     def token(self) -> str:
-        """Return its access token, which is there once it answers."""
+        """Return the access token. It exists once the server answers."""
         return self._token.read_text().strip()
 
     def _healthy(self) -> bool:
         certificate = self.settings.certificate
         context = ssl.create_default_context(cafile=certificate.authority) if certificate else None
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2, context=context) as answer:  # noqa: S310 - http or https, ours
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2, context=context) as answer:  # noqa: S310 - the URL is our own
                 return bool(answer.status == 200)  # noqa: PLR2004 - OK
         except (urllib.error.URLError, OSError):
             return False

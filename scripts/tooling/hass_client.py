@@ -1,4 +1,4 @@
-"""What a person does in Home Assistant's frontend, done by its HTTP and WebSocket API. Needs aiohttp."""
+"""A client of Home Assistant's HTTP and WebSocket API, which does what a user does in the frontend. Needs aiohttp."""
 
 import asyncio
 import time
@@ -9,37 +9,37 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from workbench.errors import ScriptError
+from tooling.errors import ScriptError
 
 USERNAME = "demo"
 PASSWORD = "demo-camera"  # noqa: S105 - the demo prints it
 
 _T = TypeVar("_T")
 
-_STEP = 30.0  # seconds that one step in Home Assistant may take
-_START = 180.0  # seconds from listening to RUNNING; 5 on two cores
+_STEP_TIMEOUT = 30.0  # seconds for one step in Home Assistant
+_START_TIMEOUT = 180.0  # seconds from listening to RUNNING; 5 on two cores
 
 
 class HassClient:
-    """An administrator of one Home Assistant, from the onboarding on."""
+    """The administrator of one Home Assistant."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        """Use SESSION, every request of which carries an access token."""
+        """`session` sends an access token with every request."""
         self.url = url
         self.session = session
 
-    async def get(self, path: str) -> Any:  # noqa: ANN401 - what Home Assistant answers
-        """Return the JSON of a GET."""
+    async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        """Send a GET and return the JSON of the response."""
         async with self.session.get(f"{self.url}{path}") as response:
             return await _json(response)
 
-    async def post(self, path: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - what Home Assistant answers
-        """Return the JSON of a POST."""
+    async def post(self, path: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Send a POST and return the JSON of the response."""
         async with self.session.post(f"{self.url}{path}", json=data) as response:
             return await _json(response)
 
-    async def command(self, kind: str, **data: object) -> Any:  # noqa: ANN401 - what Home Assistant answers
-        """Return the result of one WebSocket command; raises ScriptError when it fails."""
+    async def command(self, kind: str, **data: object) -> Any:  # noqa: ANN401 - any JSON
+        """Send one WebSocket command and return its result. Raises ScriptError if it fails."""
         token = self.session.headers["Authorization"].removeprefix("Bearer ")
         async with self.session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0) as socket:
             await socket.receive_json()
@@ -57,7 +57,7 @@ class HassClient:
         return str((await self.get(f"/api/states/{entity_id}"))["state"])
 
     async def join_broker(self, host: str, port: int) -> None:
-        """Set up the MQTT integration, unless it is."""
+        """Set up the MQTT integration, unless it is set up already."""
         if await self.command("config_entries/get", domain="mqtt"):
             return
         flow = await self.post("/api/config/config_entries/flow", {"handler": "mqtt"})
@@ -66,9 +66,9 @@ class HassClient:
         await self._finish(flow["flow_id"], answers)
 
     async def accept_discovery(self, token: str) -> str:
-        """Confirm the camera server that MQTT discovery finds, unless it is; return its config entry's id.
+        """Confirm the server that MQTT discovery finds, unless it is set up already. Return the config entry's id.
 
-        The server asks for TOKEN.
+        `token` is the server's access token.
         """
         if entries := await self.command("config_entries/get", domain="pi_mjpeg"):
             return str(entries[0]["entry_id"])
@@ -83,13 +83,13 @@ class HassClient:
         if step.get("step_id") == "token":
             step = await self.post(f"/api/config/config_entries/flow/{flow_id}", {"token": token})
         if step.get("step_id") != "confirm" or step["errors"]:
-            message = f"the config flow does not show the camera: {step}"
+            message = f"the config flow did not show the camera: {step}"
             raise ScriptError(message)
         result = await self._finish(flow_id, {})
         return str(result["result"]["entry_id"])
 
     async def camera(self, entry_id: str) -> str:
-        """Wait for a config entry's camera, and return its entity id."""
+        """Wait for the camera entity of a config entry and return its id."""
 
         async def found() -> str | None:
             entities = await self.command("config/entity_registry/list")
@@ -99,68 +99,68 @@ class HassClient:
         return await until(found, "the server has a camera entity")
 
     async def show_live(self, entity_id: str) -> str:
-        """Make a dashboard with the live camera; return its path."""
+        """Create a dashboard with the live camera and return its path."""
         path = "pi-cameras"
         dashboards = await self.command("lovelace/dashboards/list")
         if path not in {dashboard["url_path"] for dashboard in dashboards}:
-            look = {"title": "Pi cameras", "icon": "mdi:cctv", "mode": "storage"}
+            options = {"title": "Pi cameras", "icon": "mdi:cctv", "mode": "storage"}
             access = {"require_admin": False, "show_in_sidebar": True}
-            await self.command("lovelace/dashboards/create", url_path=path, **look, **access)
+            await self.command("lovelace/dashboards/create", url_path=path, **options, **access)
         card = {"type": "picture-entity", "entity": entity_id, "camera_view": "live"}
         views = [{"title": "Pi cameras", "path": "live", "cards": [card]}]
         await self.command("lovelace/config/save", url_path=path, config={"views": views})
         return f"/{path}/live"
 
     async def frames(self, entity_id: str, count: int) -> list[bytes]:
-        """Return COUNT frames of the live stream as Home Assistant passes it on."""
+        """Return `count` frames of the live stream that Home Assistant proxies."""
         async with self.session.get(f"{self.url}/api/camera_proxy_stream/{entity_id}") as response:
             response.raise_for_status()
             reader = aiohttp.MultipartReader.from_response(response)
-            async with asyncio.timeout(_STEP):
-                return [bytes(await (await reader.next()).read()) for _ in range(count)]  # type: ignore[union-attr]  # a stream of one level
+            async with asyncio.timeout(_STEP_TIMEOUT):
+                return [bytes(await (await reader.next()).read()) for _ in range(count)]  # type: ignore[union-attr]  # the parts are not nested
 
     async def still(self, entity_id: str) -> bytes:
-        """Return a snapshot as Home Assistant passes it on."""
+        """Return the still image that Home Assistant proxies."""
         async with self.session.get(f"{self.url}/api/camera_proxy/{entity_id}") as response:
             response.raise_for_status()
             return await response.read()
 
     async def steps_left(self) -> list[str]:
-        """Return the steps of the onboarding that nobody has taken yet."""
+        """Return the steps of the onboarding that are not done."""
         async with self.session.get(f"{self.url}/api/onboarding") as response:
             if response.status == HTTPStatus.NOT_FOUND:
-                # Home Assistant serves it only until the onboarding is finished.
+                # Home Assistant serves this route only until the onboarding is finished.
                 return []
             return [step["step"] for step in await _json(response) if not step["done"]]
 
     async def finish_onboarding(self) -> None:
-        """Wait until Home Assistant runs, then take the steps of its onboarding that are left."""
+        """Wait until Home Assistant is running, then finish the onboarding."""
 
-        async def runs() -> bool:
+        async def running() -> bool:
             return bool((await self.get("/api/config"))["state"] == "RUNNING")
 
-        await until(runs, "Home Assistant runs", _START)
+        await until(running, "Home Assistant is running", _START_TIMEOUT)
         redirect = {"client_id": _client_id(self.url), "redirect_uri": _client_id(self.url)}
         for step in await self.steps_left():
             await self.post(f"/api/onboarding/{step}", redirect if step == "integration" else {})
         if (await self.command("http/config"))["pending"]:
-            # Since 2026.11 an `http:` in YAML is on trial: unconfirmed, it is taken back after five minutes.
+            # Since 2026.11 an `http:` in YAML is reverted after five minutes unless it is confirmed.
             await self.command("http/config/promote")
 
     async def _finish(self, flow_id: str, answers: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = await self.post(f"/api/config/config_entries/flow/{flow_id}", answers)
         if result["type"] != "create_entry":
-            message = f"the config flow does not end with an entry: {result}"
+            message = f"the config flow did not create an entry: {result}"
             raise ScriptError(message)
         return result
 
 
 @asynccontextmanager
 async def signed_in(url: str) -> AsyncIterator[HassClient]:
-    """Sign in as the demo's user, who is made when there is none."""
+    """Sign in as the demo's user. Create the user first if there is none."""
     async with aiohttp.ClientSession() as session:
-        anybody = HassClient(session, url)
-        code = await (_sign_up(anybody) if "user" in await anybody.steps_left() else _sign_in(anybody))
+        anonymous = HassClient(session, url)
+        code = await (_sign_up(anonymous) if "user" in await anonymous.steps_left() else _sign_in(anonymous))
         grant = {"grant_type": "authorization_code", "code": code, "client_id": _client_id(url)}
         async with session.post(f"{url}/auth/token", data=grant) as response:
             token = (await _json(response))["access_token"]
@@ -168,38 +168,38 @@ async def signed_in(url: str) -> AsyncIterator[HassClient]:
         yield HassClient(session, url)
 
 
-async def until(ask: Callable[[], Awaitable[_T | None]], what: str, seconds: float = _STEP) -> _T:
-    """Ask again and again until the answer is true, and return it; raise ScriptError when WHAT never comes."""
+async def until(ask: Callable[[], Awaitable[_T | None]], what: str, seconds: float = _STEP_TIMEOUT) -> _T:
+    """Call `ask` until its result is true, and return the result. Raises ScriptError with `what` on timeout."""
     deadline = time.monotonic() + seconds
     while not (answer := await ask()):
         if time.monotonic() > deadline:
-            message = f"not within {seconds:.0f} s: {what}"
+            message = f"timed out after {seconds:.0f} s: {what}"
             raise ScriptError(message)
         await asyncio.sleep(0.2)
     return answer
 
 
-async def _sign_up(anybody: HassClient) -> str:
+async def _sign_up(anonymous: HassClient) -> str:
     user = {"name": "Demo", "username": USERNAME, "password": PASSWORD, "language": "en"}
-    created = await anybody.post("/api/onboarding/users", {"client_id": _client_id(anybody.url), **user})
+    created = await anonymous.post("/api/onboarding/users", {"client_id": _client_id(anonymous.url), **user})
     return str(created["auth_code"])
 
 
-async def _sign_in(anybody: HassClient) -> str:
-    client_id = _client_id(anybody.url)
+async def _sign_in(anonymous: HassClient) -> str:
+    client_id = _client_id(anonymous.url)
     start = {"client_id": client_id, "handler": ["homeassistant", None], "redirect_uri": client_id}
-    flow = await anybody.post("/auth/login_flow", start)
+    flow = await anonymous.post("/auth/login_flow", start)
     credentials = {"client_id": client_id, "username": USERNAME, "password": PASSWORD}
-    finished = await anybody.post(f"/auth/login_flow/{flow['flow_id']}", credentials)
+    finished = await anonymous.post(f"/auth/login_flow/{flow['flow_id']}", credentials)
     return str(finished["result"])
 
 
 def _client_id(url: str) -> str:
-    """Return what Home Assistant calls a client: the address of the page that signs in."""
+    """Return the client id, which is the URL of the page that signs in."""
     return f"{url}/"
 
 
-async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - what Home Assistant answers
+async def _json(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 - any JSON
     if not response.ok:
         message = f"{response.method} {response.url.path} answers {response.status}: {await response.text()}"
         raise ScriptError(message)
