@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image, ImageStat
 
-from custom_components.pi_mjpeg.streaming.placard import draw, size_of
+from custom_components.pi_mjpeg.actions.picture_files import size_of
+from custom_components.pi_mjpeg.streaming.placard import draw
 
 
 def picture(width: int, height: int) -> bytes:
