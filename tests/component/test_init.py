@@ -8,7 +8,7 @@ import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -200,3 +200,28 @@ async def test_mqtt_that_is_set_up_later_is_used_from_then_on(
     await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker_itself._subscriptions)  # noqa: SLF001 - told nowhere else
     await wire.publish(f"pi_mjpeg/{NODE}/availability", b"offline", qos=1)
     await until(lambda: not loaded.runtime_data.last_update_success)
+
+
+async def test_unloading_after_mqtt_came_later_logs_nothing(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    with_mqtt: None,
+    broker_itself: Broker,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker_itself._subscriptions)  # noqa: SLF001 - told nowhere else
+    caplog.clear()
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+async def test_mqtt_that_never_comes_is_no_longer_waited_for_after_unloading(
+    hass: HomeAssistant, loaded: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    listeners = hass.data["dispatcher"][SIGNAL_CONFIG_ENTRY_CHANGED]
+    before = len(listeners)
+    caplog.clear()
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(hass.data["dispatcher"].get(SIGNAL_CONFIG_ENTRY_CHANGED, {})) == before - 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
