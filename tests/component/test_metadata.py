@@ -10,7 +10,7 @@ import pytest
 from homeassistant.util.yaml import load_yaml_dict
 
 from custom_components.pi_mjpeg.api.schemas import STATES
-from custom_components.pi_mjpeg.controls import TRANSLATED
+from custom_components.pi_mjpeg.entity import TRANSLATED_CONTROLS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.rglob("*.py"))
@@ -38,7 +38,7 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
         (r'ProbeError\("(\w+)", str', ("config", "error")),
         (r'raise ProbeError\("(\w+)"\)', ("config", "abort")),
         (r'step_id="(init)"', ("options", "step")),
-        (r'self._form\(\s*"(\w+)"', ("config", "step")),
+        (r'self\._show_(?:step|form)\(\s*"(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
         (r'translation_domain=DOMAIN,\s+translation_key="(\w+)"', ("exceptions",)),
         (r'asking_for\("(\w+)"', ("exceptions",)),
@@ -60,7 +60,7 @@ def test_whatever_can_stop_an_update_of_the_address_has_its_words() -> None:
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
     keys = set(re.findall(r'translation_key="(\w+)",\n +(?:device_class|native|state_class|entity_cat)', SOURCE))
-    keys |= set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE)) | TRANSLATED
+    keys |= set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE)) | TRANSLATED_CONTROLS
     words, icons = read("translations/en.json")["entity"], read("icons.json")["entity"]
     assert keys == {key for platform in words.values() for key in platform}
     assert keys == {key for platform in icons.values() for key in platform}

@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
+from custom_components.pi_mjpeg.const import DOMAIN
 from tests.component.support.fake_pi import NODE, Handler, Pi, jpeg
 from tests.component.support.flow_steps import NOWHERE, add, by_address, submit
 
@@ -134,6 +135,15 @@ async def test_a_known_server_at_a_new_address_keeps_its_entry(
     assert entry.data == {"url": pi.url}
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_server_that_was_added_meanwhile_is_not_added_twice(hass: HomeAssistant, pi: Pi) -> None:
+    form = await by_address(hass, pi.url)
+    assert form["step_id"] == "confirm"
+    MockConfigEntry(domain=DOMAIN, unique_id=NODE, data={"url": pi.url}).add_to_hass(hass)
+    result = await submit(hass, form)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
 async def test_a_token_that_is_no_longer_taken_is_asked_for_again(
