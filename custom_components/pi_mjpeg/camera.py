@@ -21,7 +21,7 @@ from yarl import URL
 from .actions import picture_files, take_snapshot
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, viewer
 from .streaming.hub import Hub
 
@@ -37,10 +37,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add a camera entity for each of the server's cameras."""
-    coordinator = entry.runtime_data
-    async_add_as_found(
-        entry, async_add_entities, lambda server: server.cameras, lambda camera: [PiMjpegCamera(coordinator, camera)]
-    )
+    async_add_for_cameras(entry, async_add_entities, PiMjpegCamera)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,22 @@ def async_add_as_found[T: Hashable](
     entry.async_on_unload(coordinator.async_add_listener(add_new))
 
 
+@callback
+def async_add_for_cameras(
+    entry: PiMjpegConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    *create: Callable[[PiMjpegCoordinator, str], Entity],
+) -> None:
+    """Add the entities that these make for each of the server's cameras."""
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: server.cameras,
+        lambda camera_id: [each(coordinator, camera_id) for each in create],
+    )
+
+
 class PiMjpegEntity(CoordinatorEntity[PiMjpegCoordinator]):
     """An entity of one server. Its name is added to that of its device."""
 

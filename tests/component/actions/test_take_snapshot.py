@@ -10,10 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from PIL import Image
 
-from tests.component.conftest import state_of
+from tests.component.conftest import FRONT, state_of
 from tests.component.support.fake_pi import Pi, jpeg
-
-FRONT = "camera.front_door"
 
 pytestmark = pytest.mark.usefixtures("loaded")
 

@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.const import DOMAIN
+from tests.component.conftest import FRONT, LIVE
 from tests.component.support.fake_pi import NODE, Handler, Pi, jpeg
 from tests.component.support.flow_steps import NOWHERE, add, by_address, submit
 
@@ -26,7 +27,7 @@ async def test_a_server_is_added_by_its_address(hass: HomeAssistant, pi: Pi) -> 
     result = await add(hass, form)
     assert (result["title"], result["data"]) == ("Garden Pi", {"url": pi.url})
     assert result["result"].unique_id == NODE
-    assert hass.states.get("camera.front_door") is not None
+    assert hass.states.get(FRONT) is not None
 
 
 async def test_a_live_still_is_shown_before_a_server_is_added(hass: HomeAssistant, pi: Pi) -> None:
@@ -123,7 +124,7 @@ async def test_a_server_that_wants_a_token_gets_the_one_that_a_person_enters(has
     del pi.answers["/api/state"]
     result = await add(hass, await submit(hass, form, token=" right "))  # noqa: S106 - likewise
     assert result["data"] == {"url": pi.url, "token": "right"}
-    assert hass.states.get("camera.front_door") is not None
+    assert hass.states.get(FRONT) is not None
 
 
 async def test_a_known_server_at_a_new_address_keeps_its_entry(
@@ -198,7 +199,7 @@ async def test_the_options_limit_the_live_pictures_and_take_effect_at_once(
     assert (result["type"], result["data"]) == (FlowResultType.CREATE_ENTRY, {"fps": 5})
     await hass.async_block_till_done()
     pi.show(jpeg(1))
-    response = await (await hass_client()).get("/api/camera_proxy_stream/camera.front_door")
+    response = await (await hass_client()).get(LIVE)
     await response.content.readuntil(jpeg(1))
     assert "GET /cameras/front/stream?fps=5" in pi.requests
     response.close()

@@ -53,7 +53,7 @@ async def test_a_server_on_the_local_network_is_found_and_added(hass: HomeAssist
     assert pi.requests == []
     form = await submit(hass, form)
     assert form["step_id"] == "token"
-    assert pi.shown == [None]
+    assert pi.authorizations == [None]
     result = await add(hass, await submit(hass, form, token="right"))  # noqa: S106 - likewise
     assert result["data"] == {"url": pi.url, "token": "right"}
 
@@ -195,9 +195,9 @@ async def test_a_server_that_a_person_ignores_stays_ignored_until_they_add_it(
 
 
 @pytest.fixture
-async def announced(wire: MQTTClient, announcement: dict[str, Any]) -> None:
+async def announced(pi_mqtt: MQTTClient, announcement: dict[str, Any]) -> None:
     """The announcement, kept by the broker since before Home Assistant joined it."""
-    await wire.publish(TOPIC, json.dumps(announcement).encode(), qos=1, retain=True)
+    await pi_mqtt.publish(TOPIC, json.dumps(announcement).encode(), qos=1, retain=True)
 
 
 async def test_a_retained_announcement_on_the_broker_is_found(
