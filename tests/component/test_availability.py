@@ -1,4 +1,4 @@
-"""Unavailable says unavailable within a moment, and whoever comes back is available again by itself."""
+"""What is gone is unavailable within a moment, and available again by itself when it is back."""
 
 import asyncio
 import json
@@ -173,7 +173,7 @@ async def test_telemetry_is_taken_over(publish: Publish, loaded: MockConfigEntry
         ("nobody/snapshot", example("snapshot.json")),
     ],
 )
-async def test_what_is_not_in_the_contract_changes_nothing(
+async def test_messages_outside_the_contract_change_nothing(
     hass: HomeAssistant,
     publish: Publish,
     loaded: MockConfigEntry,
@@ -193,7 +193,7 @@ async def test_what_is_not_in_the_contract_changes_nothing(
     assert "Traceback" not in caplog.text
 
 
-async def test_after_unloading_nobody_listens(
+async def test_unloading_ends_all_subscriptions(
     hass: HomeAssistant, publish: Publish, loaded: MockConfigEntry, broker: Broker
 ) -> None:
     await hass.config_entries.async_unload(loaded.entry_id)

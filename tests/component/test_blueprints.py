@@ -1,4 +1,4 @@
-"""The blueprints do in a Home Assistant what they say."""
+"""The blueprints work in a real Home Assistant."""
 
 from collections.abc import Mapping
 from datetime import timedelta

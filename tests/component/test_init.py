@@ -135,7 +135,7 @@ async def test_without_a_snapshot_the_image_is_an_error_and_not_an_old_one(
     assert (await (await hass_client()).get(f"/api/image_proxy/{IMAGE}")).status == 500
 
 
-async def test_a_snapshot_that_fails_is_said_to_the_one_who_wanted_it(
+async def test_a_failed_snapshot_is_an_error_of_the_button(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
 ) -> None:
     await pi.stop()

@@ -1,4 +1,4 @@
-"""A server gets in by its address, once it has said who it is, and can be changed later."""
+"""A server is added by its address, once it has identified itself, and can be reconfigured later."""
 
 import base64
 
@@ -85,7 +85,7 @@ async def be_of_tomorrow(_: web.Request) -> web.StreamResponse:
     ("handler", "reason"),
     [(say_no, "refused"), (be_something_else, "invalid_response"), (be_of_tomorrow, "incompatible")],
 )
-async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
+async def test_a_bad_answer_is_an_error_at_the_address_which_can_be_sent_again(
     hass: HomeAssistant, pi: Pi, handler: Handler, reason: str
 ) -> None:
     pi.answers["/api/state"] = handler
@@ -97,7 +97,7 @@ async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
 
 
 @pytest.mark.parametrize("address", ["", "ftp://x", "http://user:pw@127.0.0.1:8000", "http://127.0.0.1:8000?x", "a b"])
-async def test_what_is_no_address_is_said_without_asking_anybody(hass: HomeAssistant, pi: Pi, address: str) -> None:
+async def test_an_invalid_address_is_an_error_without_a_request(hass: HomeAssistant, pi: Pi, address: str) -> None:
     form = await submit(hass, await by_address(hass), url=address)
     assert form["errors"] == {"url": "invalid_url"}
     assert pi.requests == []

@@ -1,4 +1,4 @@
-"""One upstream for all viewers, only while there are any, and viewers never notice that it was away."""
+"""One upstream for all viewers, open only while there are any. Viewers stay connected while it is away."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -129,7 +129,7 @@ async def test_a_viewer_stays_across_a_gap_and_gets_what_follows(hub: Hub, pi: P
         assert (await picture(hub, first)).jpeg == jpeg(2)
 
 
-async def test_attempts_come_ever_more_seldom(client: PiMjpegClient, pi: Pi) -> None:
+async def test_the_delay_between_attempts_grows(client: PiMjpegClient, pi: Pi) -> None:
     await pi.stop()
     attempts: list[float] = []
 
@@ -155,7 +155,7 @@ async def test_a_stream_without_a_single_frame_does_not_reset_the_wait(hub: Hub,
     assert 3 <= len(pi.requests) <= 6
 
 
-async def test_word_that_the_server_is_back_ends_the_wait(client: PiMjpegClient, pi: Pi) -> None:
+async def test_retry_now_ends_the_wait(client: PiMjpegClient, pi: Pi) -> None:
     port = pi.port
     await pi.stop()
     # Longer than the test may take.
@@ -168,7 +168,7 @@ async def test_word_that_the_server_is_back_ends_the_wait(client: PiMjpegClient,
             assert (await picture(hub)).jpeg == jpeg(3)
 
 
-async def test_a_fault_of_our_own_is_over_with_the_next_viewer(client: PiMjpegClient, pi: Pi) -> None:
+async def test_the_next_viewer_recovers_from_an_internal_error(client: PiMjpegClient, pi: Pi) -> None:
     broken = True
 
     def faulty() -> AsyncGenerator[Frame]:
@@ -221,7 +221,7 @@ async def test_a_gap_is_shown_after_a_while_and_over_with_the_next_frame(client:
             assert (gapped.in_gap, ended) == (False, [False])
 
 
-async def test_a_server_that_says_nothing_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> None:
+async def test_a_silent_server_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> None:
     hub = hub_with_short_gap
     pi.stalled = True
     with hub.viewing():

@@ -1,4 +1,4 @@
-"""A dashboard whose view broke off gets a new URL until it is back; one that still sees pictures is left in peace."""
+"""A dashboard that lost its view gets a new URL until it returns. Others keep their view."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def ask_again(entry: MockConfigEntry) -> None:
     await entry.runtime_data.async_refresh()
 
 
-async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
+async def test_a_view_that_was_lost_in_a_gap_is_recalled_until_it_returns(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
@@ -73,9 +73,7 @@ async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
     kept.close()
 
 
-async def test_pages_that_were_closed_are_not_called_for_ever(
-    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
-) -> None:
+async def test_closed_pages_are_not_recalled_for_ever(hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi) -> None:
     hub = hub_of(hass)
     hub.lost_dashboards.add()
     seen = set()

@@ -77,7 +77,7 @@ async def numbers(
     return seen
 
 
-async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(dashboard: Dashboard, pi: Pi) -> None:
+async def test_a_slow_viewer_sees_recent_pictures_and_delays_no_other(dashboard: Dashboard, pi: Pi) -> None:
     """At 30 pictures of 60 kB a second, it takes 300 kB/s: with the kernel's own buffers it would see the past."""
     filming = asyncio.create_task(film(pi, fps=30, size=60_000))
     (slow, slow_writer), (fast, fast_writer) = await dashboard.open(), await dashboard.open()
@@ -93,7 +93,7 @@ async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(dashboard: Dash
     assert pi.streams == 1
 
 
-async def test_a_viewer_who_takes_nothing_is_dropped(
+async def test_a_viewer_that_reads_nothing_is_disconnected(
     dashboard: Dashboard, pi: Pi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(viewer, "DRAIN_TIMEOUT", 0.5)
@@ -156,7 +156,7 @@ async def test_across_a_gap_the_last_picture_is_repeated_then_a_drawn_one_and_li
     writer.close()
 
 
-async def test_a_viewer_who_comes_while_the_pi_is_away_waits_for_it(dashboard: Dashboard, pi: Pi) -> None:
+async def test_a_viewer_that_connects_while_the_pi_is_off_waits_for_it(dashboard: Dashboard, pi: Pi) -> None:
     port = pi.port
     await pi.stop()
     reader, writer = await dashboard.open()
@@ -168,7 +168,7 @@ async def test_a_viewer_who_comes_while_the_pi_is_away_waits_for_it(dashboard: D
     writer.close()
 
 
-async def test_a_viewer_who_leaves_is_no_viewer(dashboard: Dashboard) -> None:
+async def test_a_viewer_that_leaves_is_no_longer_counted(dashboard: Dashboard) -> None:
     _, writer = await dashboard.open()
     await until(lambda: dashboard.hub.viewers == 1)
     writer.close()

@@ -1,4 +1,4 @@
-"""A server is followed with its certificate and no other: whoever shows another one gets nothing."""
+"""Requests go only to a server with the accepted certificate. One with another certificate gets none."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -126,7 +126,7 @@ async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_acc
     assert entry.data == {"url": pi.url, "token": SECRET, "fingerprint": expired.fingerprint}
 
 
-async def test_who_has_the_accepted_certificate_is_followed_with_the_token(
+async def test_a_server_with_the_accepted_certificate_is_followed_with_the_token(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, announcement: dict[str, Any]
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
@@ -137,7 +137,7 @@ async def test_who_has_the_accepted_certificate_is_followed_with_the_token(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_who_announces_a_known_server_with_another_certificate_gets_nothing(
+async def test_an_announced_server_with_another_certificate_gets_no_request(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
@@ -149,7 +149,7 @@ async def test_who_announces_a_known_server_with_another_certificate_gets_nothin
     assert set(issues(hass, entry)) == {"address_unconfirmed"}
 
 
-async def test_who_had_a_certificate_is_not_followed_to_where_there_is_none(
+async def test_a_server_that_had_a_certificate_is_not_followed_to_plain_http(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, certificate: Certificate
 ) -> None:
     gone = NOWHERE.replace("http", "https")
