@@ -1,6 +1,7 @@
 """A failing connection to the broker costs one line in the log, and never delays a picture."""
 
 import asyncio
+import re
 import socket
 import time
 import urllib.request
@@ -170,7 +171,8 @@ def test_a_failure_is_logged_once_with_its_reason_and_the_server_streams_all_the
     server.stop(timeout=8)
     log = server.log.read_text()
     assert server.stopped_cleanly
-    assert log.count("; trying again") == 1, log
+    # Another server on this machine makes mDNS try again too.
+    assert len(re.findall(r"MQTT: .*; trying again", log)) == 1, log
     assert log.count(failure.reason) == 1, log
     assert "Traceback" not in log
     assert PASSWORD not in log
