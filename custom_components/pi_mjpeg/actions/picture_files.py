@@ -54,7 +54,10 @@ async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
 
 
 def _write(path: Path, picture: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     # In the same folder, so that one rename puts it in its place. With this name, no program takes it for a picture.
     temporary = path.parent / f".pi_mjpeg-{secrets.token_hex(8)}.tmp"
     try:

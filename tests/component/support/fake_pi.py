@@ -41,6 +41,11 @@ OFF = jpeg(0)
 """What the Pi's own viewers see of a camera that is off."""
 
 
+def _timestamp(picture: bytes) -> float:
+    """Return a time of capture that differs with the number of a picture, if it has one."""
+    return float(picture[2:10]) if picture[2:10].isdigit() else 1.0
+
+
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -187,7 +192,7 @@ class Pi:
                 if not self.camera().get("enabled", True):
                     await response.write(part(OFF, drawn=True))
                 elif self.latest and not self.stalled:
-                    await response.write(part(self.latest, timestamp=number_of(self.latest)))
+                    await response.write(part(self.latest, timestamp=_timestamp(self.latest)))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(newer.wait(), 1)
         except ConnectionError:
