@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.media.jpeg_parser import JpegParser
 from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, yuyv
 from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, nearest_mode
 from pi_mjpeg_server.sources.webcam_extra import install_command
@@ -40,7 +41,9 @@ class V4L2Source:
         self._webcam: Webcam | None = None
         self._mode = VideoMode("MJPG", settings.size, settings.fps)
         self._orientation = jpeg.orientation(settings.rotation, hflip=settings.hflip, vflip=settings.vflip)
+        self._parser = JpegParser()
         self.broken = 0
+        self.last_damage: str | None = None
 
     @staticmethod
     def devices() -> list[Device]:
@@ -118,12 +121,13 @@ class V4L2Source:
     def _picture(self, raw: RawFrame) -> Picture | None:
         """Return the picture in a buffer, or None if it is broken."""
         try:
-            data = b"" if raw.broken else self._jpeg(raw.data)
-        except (jpeg.JpegError, ValueError):
-            data = b""
-        if not data:
+            if raw.broken:
+                raise jpeg.JpegError("the driver marked it as damaged")
+            data = self._jpeg(raw.data)
+        except ValueError as error:
             self.broken += 1
-            _LOGGER.debug("%s: skipped broken frame number %d", self._require_webcam().path, self.broken)
+            self.last_damage = str(error)
+            _LOGGER.debug("%s: skipped damaged picture number %d: %s", self._require_webcam().path, self.broken, error)
             return None
         return Picture(jpeg.with_orientation(data, self._orientation), raw.taken or time.monotonic())
 
@@ -131,8 +135,7 @@ class V4L2Source:
         if self._mode.pixel_format in RAW:
             full_range = self._require_webcam().full_range
             return yuyv.encode(data, self._mode.size, self._settings.quality, full_range=full_range)
-        jpeg.check(data)
-        return jpeg.with_huffman_tables(data)
+        return jpeg.with_huffman_tables(self._parser.parse(data))
 
 
 def _require_linuxpy() -> None:

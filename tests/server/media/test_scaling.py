@@ -147,12 +147,10 @@ async def test_a_small_copy_is_decoded_at_a_small_size(
         lambda whole: whole[:30],
         lambda _: b"\xff\xd8\xff\xd9",
         lambda _: b"no picture",
-        # The first exceeds Pillow's own limit, the second ours.
         lambda whole: with_claimed_size(whole, 65535),
         lambda whole: with_claimed_size(whole, 9000),
-        lambda whole: whole[:2] + b"\xff\xe1\x00\x10Exif\0\0M\x02\0*\0\0\0\x08" + whole[2:],
     ],
-    ids=["half", "head", "empty", "text", "65535x65535", "9000x9000", "broken exif"],
+    ids=["half", "head", "empty", "text", "65535x65535", "9000x9000"],
 )
 async def test_a_damaged_picture_is_refused_with_a_reason(
     served: Served,
@@ -169,7 +167,8 @@ async def test_a_damaged_picture_is_refused_with_a_reason(
         assert int(response.headers["Retry-After"]) > 0
         error = (await response.json())["error"]
         assert error["code"] == "not_scaled"
-        assert ("too large" if script.picture == with_claimed_size(whole, 9000) else "damaged") in error["message"]
+        is_large = script.picture in {with_claimed_size(whole, side) for side in (9000, 65535)}
+        assert ("too large" if is_large else "cannot be scaled") in error["message"]
     async with client.get(f"{served.url}/snapshot.jpg") as response:
         assert await response.read() == script.picture
     script.picture = None

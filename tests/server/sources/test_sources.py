@@ -107,6 +107,24 @@ def test_a_folder_that_cannot_be_played_is_reported(tmp_path: Path, settings: So
         FilesSource(settings).open()
 
 
+def test_a_file_that_is_no_picture_of_a_camera_costs_only_itself(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(grey(10 + number))
+    source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
+    source.open()
+    (tmp_path / "1.jpg").write_bytes(grey(1)[:100])
+    (tmp_path / "2.jpg").unlink()
+    (tmp_path / "3.jpg").write_bytes(b"\0" + grey(13) + b"rest")
+    played = [picture and picture.jpeg for picture in islice(source.frames(), 10)]
+    assert played == [grey(10), None, None, grey(13), grey(14)] * 2
+    assert source.broken == 4
+    assert "2.jpg" in (source.last_damage or "")
+    with pytest.raises(SourceError, match="not a file of at most"):
+        (tmp_path / "0.jpg").unlink()
+        (tmp_path / "0.jpg").mkdir()
+        source.open()
+
+
 def test_auto_takes_the_emulated_camera_if_there_is_no_other_and_says_why() -> None:
     source = AutoSource(SourceSettings(size=(64, 48)))
     info = source.open()
