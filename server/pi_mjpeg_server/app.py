@@ -10,7 +10,7 @@ from pi_mjpeg_server.config import Configuration, ServerSettings
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server, make_server
 from pi_mjpeg_server.systemd import systemd_notifications
-from pi_mjpeg_server.web.transport.listen import listening
+from pi_mjpeg_server.web.http_server import serving_http
 
 if TYPE_CHECKING:
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer
@@ -28,7 +28,7 @@ async def run(configuration: Configuration) -> None:
     bridge = _mqtt_bridge(server, configuration)
     announcer = _zeroconf_announcer(server, configuration.server)
     try:
-        async with listening(server, configuration.server):
+        async with serving_http(server, configuration.server):
             for camera in server.cameras:
                 camera.start()
             if bridge is not None:

@@ -128,7 +128,7 @@ def _run(parsed: argparse.Namespace) -> int:
     import faulthandler
 
     from pi_mjpeg_server.app import run
-    from pi_mjpeg_server.web.transport.listen import ListenError
+    from pi_mjpeg_server.web.http_server import ListenError
 
     # A crash in a driver, or systemd's watchdog by SIGABRT, then leaves the stack of each thread in the log.
     faulthandler.enable()
@@ -160,10 +160,10 @@ def _check(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.mqtt import credentials
     from pi_mjpeg_server.server import make_cameras
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
-    from pi_mjpeg_server.web.transport.listen import certificate_of
+    from pi_mjpeg_server.web.http_server import load_certificate
 
     configuration = _configuration(parsed)
-    certificate_of(configuration.server)
+    load_certificate(configuration.server)
     if configuration.mqtt.host is not None:
         credentials.check(configuration.mqtt)
     print("The configuration is right.")

@@ -30,7 +30,7 @@ SERVER: Table = {
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
     "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},
-    "cli": _TOLD | {"mqtt", "app", "web.http_server", "web.transport"},
+    "cli": _TOLD | {"mqtt", "app", "web.http_server"},
     "__main__": frozenset({"cli"}),
 }
 

@@ -1,1 +1,1 @@
-"""The HTTP edge: routes, stream, stills, state and page."""
+"""The HTTP server: the live picture, snapshots, the JSON API and the page."""

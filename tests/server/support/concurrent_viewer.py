@@ -1,22 +1,24 @@
-"""Somebody who watches while others do what a test is about."""
+"""A viewer that watches while a test does something else to the server."""
 
 import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
 
-from tests.server.support.raw_http import connected
+from tests.server.support.raw_http import open_connection
 from tests.server.support.scripted_camera import Script, Served, until
 
 
 @contextlib.asynccontextmanager
-async def undisturbed(served: Served, script: Script, trust: ssl.SSLContext | None = None) -> AsyncIterator[None]:
-    """Watch meanwhile; fails when the viewer missed more than a few of the frames that were made."""
+async def undisturbed_viewer(
+    served: Served, script: Script, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Watch the stream while the context lasts. Fails when more than a few of the camera's frames do not arrive."""
     count = 0
 
     async def watch() -> None:
         nonlocal count
-        async with connected(served.url, trust) as (reader, writer):
+        async with open_connection(served.url, trust) as (reader, writer):
             writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while True:
                 await reader.readuntil(b"\r\n--frame\r\n")
@@ -25,12 +27,12 @@ async def undisturbed(served: Served, script: Script, trust: ssl.SSLContext | No
     watching = asyncio.create_task(watch())
     try:
         await until(lambda: count > 2)
-        frames, seen = script.frames, count
+        frames_before, count_before = script.frames, count
         yield
         await asyncio.sleep(1)
-        made, came = script.frames - frames, count - seen
+        made, received = script.frames - frames_before, count - count_before
         assert not watching.done()
-        assert came >= 0.98 * made - 2, f"{came} of {made} frames came"
+        assert received >= 0.98 * made - 2, f"{received} of {made} frames arrived"
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket: what no well-behaved client sends, and what comes back."""
+"""HTTP as bytes on a socket, for requests that no well-behaved client sends."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 
 @contextlib.asynccontextmanager
-async def connected(
+async def open_connection(
     url: str, trust: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection to the server of this URL, by TLS when there is a context to trust it by."""
+    """Open a connection to the server of this URL, with TLS if there is an SSL context."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=trust)
     try:
@@ -26,10 +26,10 @@ async def connected(
             await writer.wait_closed()
 
 
-async def answer(
+async def read_response(
     reader: asyncio.StreamReader, seconds: float = 30, *, head_only: bool = False
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return one response that has a Content-Length: its status, its headers in lower case, its body."""
+    """Return the status, headers (names in lower case) and body of one response that has a Content-Length."""
     async with asyncio.timeout(seconds):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
@@ -38,15 +38,15 @@ async def answer(
     return int(first.split()[1]), headers, body
 
 
-async def said(url: str, data: bytes, seconds: float = 30) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes and return the first response."""
-    async with connected(url) as (reader, writer):
+async def send_raw(url: str, data: bytes, seconds: float = 30) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes over a new connection and return the first response."""
+    async with open_connection(url) as (reader, writer):
         writer.write(data)
-        return await answer(reader, seconds, head_only=data.startswith(b"HEAD "))
+        return await read_response(reader, seconds, head_only=data.startswith(b"HEAD "))
 
 
-def error_of(body: bytes) -> dict[str, Any]:
-    """Return the refusal that a body is; fails when it is none."""
+def parse_error(body: bytes) -> dict[str, Any]:
+    """Return the error that a response body describes. Fails when it has another form."""
     document = json.loads(body)
     assert set(document) == {"error"}
     assert set(document["error"]) == {"code", "message"}
@@ -54,17 +54,17 @@ def error_of(body: bytes) -> dict[str, Any]:
     return error
 
 
-def established(url: str) -> int:
-    """Return how many connections of IPv4 the kernel keeps open to the server of this URL (proc(5), net/tcp)."""
+def count_established(url: str) -> int:
+    """Return how many IPv4 connections to the server of this URL the kernel holds (proc(5), net/tcp)."""
     port = f"{urlsplit(url).port:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[1].endswith(f":{port}") and row[3] == "01" for row in rows)
 
 
-async def closed_within(reader: asyncio.StreamReader, seconds: float) -> float:
-    """Wait for the server to hang up; return how long it took."""
-    began = time.monotonic()
+async def seconds_until_closed(reader: asyncio.StreamReader, seconds: float) -> float:
+    """Return how long the server takes to close the connection. Raises `TimeoutError` after `seconds`."""
+    started = time.monotonic()
     with contextlib.suppress(ConnectionError):
         async with asyncio.timeout(seconds):
             await reader.read()
-    return time.monotonic() - began
+    return time.monotonic() - started

@@ -1,21 +1,24 @@
-"""Requests as nobody sends them: drawn by hypothesis, some hardly HTTP, some nearly right, some quite."""
+"""Hypothesis strategies for HTTP requests: some hardly HTTP, some nearly valid, some valid."""
 
 import base64
 from urllib.parse import quote
 
 from hypothesis import strategies as st
-from pi_mjpeg_server.web.security.auth import COOKIE
+from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME
 
-TOKEN = "a-token-that-the-drawn-requests-know"  # noqa: S105  (it locks nothing but a test)
-SESSION = "@session@"
-KEPT = "front-20261122T100000000Z-9f3a61c2"
-SIGNATURE = "@signature@"
-"""What only a server can say; whoever sends a request puts it in the place of these two words."""
+TOKEN = "a-token-that-the-drawn-requests-know"  # noqa: S105  (of a test)
+SNAPSHOT_ID = "front-20261122T100000000Z-9f3a61c2"
+SESSION_PLACEHOLDER = "@session@"
+SIGNATURE_PLACEHOLDER = "@signature@"
+"""Only a running server knows these two values. The test replaces the placeholders before it sends a request."""
 
 _ROUTES = (
     *(("GET", path) for path in ("/", "/login", "/healthz", "/metrics", "/api/state", "/api/openapi.json")),
     *(("GET", path) for path in ("/cameras/front/stream", "/cameras/front/snapshot.jpg", "/stream", "/video_feed")),
-    *(("GET", path) for path in ("/snapshot.jpg", "/static/page.js", "/static/icon.svg", f"/snapshots/{KEPT}.jpg")),
+    *(
+        ("GET", path)
+        for path in ("/snapshot.jpg", "/static/page.js", "/static/icon.svg", f"/snapshots/{SNAPSHOT_ID}.jpg")
+    ),
     *(("POST", path) for path in ("/login", "/logout", "/api/cameras/front/snapshots", "/api/cameras/front/restart")),
     ("PATCH", "/api/cameras/front/controls"),
 )
@@ -37,7 +40,14 @@ _VALUES = st.one_of(
             *("localhost", "chunked", "gzip", "application/json", "application/x-www-form-urlencoded", "0", "2", "-1"),
             *("http://evil.example", "https://dash.example", "*", '"a"', 'W/"', "bytes=0-5,9-", "bytes=99999-"),
             *("close", "upgrade", "websocket", "100-continue", "127.0.0.1, ::1", "https", "/pi", "PATCH", "cors"),
-            *("Bearer x", "Basic eDp5", f'"{KEPT}"', "Fri, 31 Feb 2026 99:99:99 GMT", "same-origin", "text/html"),
+            *(
+                "Bearer x",
+                "Basic eDp5",
+                f'"{SNAPSHOT_ID}"',
+                "Fri, 31 Feb 2026 99:99:99 GMT",
+                "same-origin",
+                "text/html",
+            ),
             *("image/*", "none", "a, b;q=0, */*;q=nan", "evil.example", "[::1]:99999"),
         ]
     ).map(str.encode),
@@ -47,8 +57,14 @@ _COOKIES = st.lists(
     st.one_of(
         st.sampled_from(
             [
-                *(f"{COOKIE}={SESSION}", f"{COOKIE}=", f'{COOKIE}="{SESSION}"', f"{COOKIE}={SESSION}; Path=/", COOKIE),
-                *("a=b", "=", ";;;", '"', "a=\\303", "__Host-x=1", "$Version=1", f"{COOKIE}={'x' * 3000}"),
+                *(
+                    f"{COOKIE_NAME}={SESSION_PLACEHOLDER}",
+                    f"{COOKIE_NAME}=",
+                    f'{COOKIE_NAME}="{SESSION_PLACEHOLDER}"',
+                    f"{COOKIE_NAME}={SESSION_PLACEHOLDER}; Path=/",
+                    COOKIE_NAME,
+                ),
+                *("a=b", "=", ";;;", '"', "a=\\303", "__Host-x=1", "$Version=1", f"{COOKIE_NAME}={'x' * 3000}"),
             ]
         ).map(str.encode),
         _JUNK,
@@ -56,16 +72,18 @@ _COOKIES = st.lists(
     min_size=1,
     max_size=4,
 ).map(b"; ".join)
-_PROOFS = st.sampled_from(
+_CREDENTIALS = st.sampled_from(
     [
         ("Authorization", f"Bearer {TOKEN}"),
         ("Authorization", "Basic " + base64.b64encode(f"x:{TOKEN}".encode()).decode()),
-        ("Cookie", f"{COOKIE}={SESSION}"),
+        ("Cookie", f"{COOKIE_NAME}={SESSION_PLACEHOLDER}"),
     ]
 )
 _NUMBERS = st.sampled_from(["0", "-1", "1e309", "nan", "9" * 400, "32", "16", "0.5", "240", "60000", "1_0", "²", "%00"])
 _TEXTS = st.one_of(
-    st.sampled_from(["%ff%fe", "%", "%zz", "stream", "snapshot", "stream_0", "snapshot_1", "stream_٣", SIGNATURE, "+"]),
+    st.sampled_from(
+        ["%ff%fe", "%", "%zz", "stream", "snapshot", "stream_0", "snapshot_1", "stream_٣", SIGNATURE_PLACEHOLDER, "+"]
+    ),
     st.text(max_size=20),
     _NUMBERS,
 )
@@ -73,7 +91,7 @@ _QUERIES = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["fps", "width", "height", "max_age"]), _NUMBERS),
         st.tuples(st.just("action"), st.sampled_from(["stream", "snapshot", "snapshot_0", "stream_1", "command"])),
-        st.tuples(st.just("sig"), st.sampled_from([SIGNATURE, SIGNATURE[:-1], ""])),
+        st.tuples(st.just("sig"), st.sampled_from([SIGNATURE_PLACEHOLDER, SIGNATURE_PLACEHOLDER[:-1], ""])),
         st.tuples(st.sampled_from(["fps", "width", "action", "sig", "again", ""]), _TEXTS),
     ).map("=".join),
     max_size=4,
@@ -96,7 +114,7 @@ _BODIES = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """Draw a request: a few are any bytes, the others are wrong in one place or in many, or not at all."""
+    """Draw a request: a few are random bytes, the others have one mistake, many or none."""
     if draw(_RARELY):
         return draw(st.binary(min_size=1, max_size=300)) + b"\r\n\r\n"
     method, path = draw(st.sampled_from(_ROUTES))
@@ -120,7 +138,7 @@ def requests(draw: st.DrawFn) -> bytes:
     return b"\r\n".join([*lines, b"", b""]) + body
 
 
-# Hypothesis is fond of the ends of a range.
+# Hypothesis prefers the ends of a range, so these numbers are in the middle.
 _RARELY = st.integers(0, 20).map(lambda number: number == 11)
 _SOMETIMES = st.integers(0, 10).map(lambda number: number == 7)
 
@@ -131,8 +149,8 @@ def _headers(draw: st.DrawFn) -> list[tuple[str, bytes]]:
     if draw(st.booleans()):
         headers += draw(st.lists(st.tuples(st.sampled_from(_NAMES), _VALUES), max_size=3))
     if draw(st.booleans()):
-        name, value = draw(_PROOFS)
-        # Wrong tokens make an address wait; who has the right one comes from another.
+        name, value = draw(_CREDENTIALS)
+        # Wrong tokens make an address wait, so requests with the right one come from another.
         other = b"10.0.%d.%d" % (draw(st.integers(0, 255)), draw(st.integers(0, 255)))
         headers += [(name, value.encode()), ("X-Forwarded-For", other)]
     elif draw(st.booleans()):

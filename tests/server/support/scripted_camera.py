@@ -1,4 +1,4 @@
-"""A camera that does what a test says, and a server that serves it over real sockets."""
+"""A camera that follows a test's script, and a server that serves it over real sockets."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
-from pi_mjpeg_server.web.transport.listen import listening
+from pi_mjpeg_server.web.http_server import serving_http
 from PIL import Image
 
 NODE = "5b2c7f0e9a41"
@@ -36,7 +36,7 @@ def grey(level: int, size: tuple[int, int] = (64, 48)) -> bytes:
 
 
 def level_of(jpeg: bytes) -> int:
-    """Return the grey level in the middle of a JPEG; fails when it does not decode."""
+    """Return the grey level in the middle of a JPEG. Fails when it cannot be decoded."""
     with Image.open(io.BytesIO(jpeg)) as image:
         middle = image.convert("L").crop(
             (image.width // 2, image.height // 2, image.width // 2 + 1, image.height // 2 + 1)
@@ -46,7 +46,7 @@ def level_of(jpeg: bytes) -> int:
 
 @dataclass
 class Script:
-    """What a scripted camera does, and what was done to it."""
+    """What a scripted camera does, and a record of what the server did with it."""
 
     fps: float = 50
     padding: int = 0
@@ -66,31 +66,31 @@ class Script:
     brightness: int = 0
 
     def __post_init__(self) -> None:
-        """Nothing blocks unless a test clears the event."""
+        """Set `blocked`: frames block only while a test has cleared it."""
         self.blocked.set()
 
     def source(self, settings: SourceSettings) -> "ScriptedSource":
-        """Make a source that follows this script."""
+        """Return a source that follows this script."""
         self.requested = settings
         return ScriptedSource(self)
 
 
 class ScriptedSource:
-    """A camera that follows its script."""
+    """The source of a scripted camera."""
 
     def __init__(self, script: Script) -> None:
         """Follow this script."""
         self._script = script
 
     def open(self) -> SourceInfo:
-        """Open, or fail as scripted."""
+        """Open the camera, or fail as scripted."""
         self._script.opened += 1
         if self._script.fail_open is not None:
             raise RuntimeError(self._script.fail_open)
         return self._script.source_info
 
     def frames(self) -> Iterator[Picture | None]:
-        """Yield grey pictures, each with another level; or be silent, raise or block as scripted."""
+        """Yield grey pictures of different levels, or None, or raise or block as scripted."""
         script = self._script
         script.captures += 1
         script.capturing += 1
@@ -104,7 +104,7 @@ class ScriptedSource:
                     yield None
                     continue
                 script.frames += 1
-                # What follows the end marker is padding, which readers ignore.
+                # Decoders ignore what follows the end marker.
                 jpeg = script.picture or grey(script.frames % 200)
                 yield Picture(jpeg + bytes(script.padding), time.monotonic() - script.delay)
                 time.sleep(1 / script.fps)
@@ -112,16 +112,16 @@ class ScriptedSource:
             script.capturing -= 1
 
     def controls(self) -> dict[str, Control]:
-        """Offer a brightness."""
+        """Return the only control, the brightness."""
         return {"brightness": Control("brightness", "integer", 0, self._script.brightness, -64, 64, 2)}
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Set it."""
+        """Set the brightness."""
         assert name == "brightness"
         self._script.brightness = int(value)
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Count the call."""
         self._script.closed += 1
 
 
@@ -145,7 +145,7 @@ async def supervised(*cameras: Camera) -> AsyncIterator[None]:
 
 @dataclass
 class Served:
-    """A server on a port of its own."""
+    """A running server, and its URL."""
 
     url: str
     server: Server
@@ -156,25 +156,25 @@ async def serving(
     folder: Path,
     cameras: Sequence[Camera],
     *,
-    locked: bool = False,
+    needs_token: bool = False,
     **settings: Any,  # noqa: ANN401  (those of [server])
 ) -> AsyncIterator[Served]:
-    """Serve cameras on 127.0.0.1, as `app.run` does; open to all unless it is locked with a token."""
+    """Serve cameras on 127.0.0.1, as `app.run` does; with a token only if `needs_token`."""
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
     control_store = ControlStore(folder / "controls.json")
-    server = Server(identity, cameras, store, control_store, token=token if locked else None)
+    server = Server(identity, cameras, store, control_store, token=token if needs_token else None)
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
-    async with supervised(*cameras), listening(server, ServerSettings(**settings)) as port:
+    async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"
         yield Served(f"{scheme}://127.0.0.1:{port}", server)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
-    """Wait until a condition holds and return how long it took; fails when it takes longer than `seconds`."""
+    """Wait until a condition holds and return how long it took. Fails when it takes longer than `seconds`."""
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < seconds, "it did not come true in time"
+        assert time.monotonic() - began < seconds, "the condition did not hold in time"
         await asyncio.sleep(0.01)
     return time.monotonic() - began

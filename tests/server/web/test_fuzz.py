@@ -1,4 +1,4 @@
-"""Whatever is sent or configured: no 500, no traceback, no growth. Seeded and bounded."""
+"""Random requests and configurations: no 500, no traceback, no growth. Seeded and bounded."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,14 @@ from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
-from tests.server.support.raw_http import connected
-from tests.server.support.request_strategies import KEPT, SESSION, SIGNATURE, TOKEN, requests
+from tests.server.support.raw_http import open_connection
+from tests.server.support.request_strategies import (
+    SESSION_PLACEHOLDER,
+    SIGNATURE_PLACEHOLDER,
+    SNAPSHOT_ID,
+    TOKEN,
+    requests,
+)
 from tests.server.support.scripted_camera import Script, camera, grey, serving, until
 
 EXAMPLES = int(os.environ.get("PI_MJPEG_FUZZ_EXAMPLES", "400"))
@@ -32,8 +38,8 @@ EXAMPLES = int(os.environ.get("PI_MJPEG_FUZZ_EXAMPLES", "400"))
 
 
 async def _statuses(url: str, data: bytes) -> list[int]:
-    """Send bytes, and return the status of every answer that comes before the server has nothing more to say."""
-    async with connected(url) as (reader, writer):
+    """Send bytes, and return the status of each response until the server is silent for 0.15 s."""
+    async with open_connection(url) as (reader, writer):
         writer.write(data)
         received = b""
         try:
@@ -45,13 +51,13 @@ async def _statuses(url: str, data: bytes) -> list[int]:
         except (TimeoutError, ConnectionError):
             pass
         writer.transport.abort()
-    # What is no HTTP is answered in that of 1.0.
+    # aiohttp answers what is not HTTP as HTTP/1.0.
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", received)]
 
 
 @dataclass(frozen=True)
-class Holdings:
-    """What a server holds: descriptors, threads, tasks, objects of its own and of aiohttp's by kind, and bytes."""
+class Resources:
+    """What the process holds: file descriptors, threads, tasks, objects of some packages by type, resident bytes."""
 
     descriptors: int
     threads: int
@@ -60,8 +66,8 @@ class Holdings:
     resident: int
 
     @classmethod
-    def now(cls) -> "Holdings":
-        """Count them."""
+    def now(cls) -> "Resources":
+        """Count them now."""
         gc.collect()
         kinds = (type(each) for each in gc.get_objects())
         named = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
@@ -73,8 +79,8 @@ class Holdings:
             int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
         )
 
-    def grown(self, before: "Holdings") -> dict[str, int]:
-        """Return what there is more of than before, apart from bytes, and how much."""
+    def grown(self, before: "Resources") -> dict[str, int]:
+        """Return what has increased since `before`, apart from bytes, and by how much."""
         more = dict(self.objects - before.objects)
         for name in ("descriptors", "threads", "tasks"):
             more[name] = getattr(self, name) - getattr(before, name)
@@ -82,38 +88,38 @@ class Holdings:
 
 
 _WATCHED = ("pi_mjpeg_server.", "aiohttp.", "asyncio.", "_asyncio.", "concurrent.futures.")
-_BOUNDED = frozenset({"pi_mjpeg_server.web.security.throttle._Record"})
+_BOUNDED = frozenset({"pi_mjpeg_server.web.security.throttle._Failures"})
 _NOISE = 3
 
 
 @contextlib.contextmanager
-def overheard() -> Iterator[list[str]]:
-    """Collect what the log says that it should not, each record written out as the server would."""
+def unwanted_log_entries() -> Iterator[list[str]]:
+    """Collect the log entries that are errors or contain a traceback."""
     wrong: list[str] = []
 
-    class Reader(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = self.format(record)
             if record.levelno >= logging.ERROR or "Traceback" in text:
                 wrong.append(text)
 
-    reader, root = Reader(), logging.getLogger()
-    usual, others = root.level, root.handlers[:]
-    # Pytest's own handlers keep every line, which would count as growth.
-    root.handlers[:] = [reader]
+    collector, root = Collector(), logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    # Pytest's own handlers keep every entry, which would count as growth.
+    root.handlers[:] = [collector]
     root.setLevel(logging.INFO)
     try:
         yield wrong
     finally:
-        root.handlers[:] = others
-        root.setLevel(usual)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
-@pytest.mark.parametrize("locked", [False, True], ids=["open", "locked"])
-async def test_no_request_makes_an_internal_error_or_leaves_anything_behind(
+@pytest.mark.parametrize("needs_token", [False, True], ids=["no token", "token"])
+async def test_no_request_causes_an_internal_error_or_leaves_anything_behind(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    locked: bool,  # noqa: FBT001  (a parameter of pytest's)
+    needs_token: bool,  # noqa: FBT001  (a parameter of pytest's)
 ) -> None:
     drawn: list[bytes] = []
 
@@ -130,47 +136,47 @@ async def test_no_request_makes_an_internal_error_or_leaves_anything_behind(
     await asyncio.to_thread(draw)
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "snapshots").mkdir()
-    (tmp_path / "snapshots" / f"{KEPT}.jpg").write_bytes(grey(1))
+    (tmp_path / "snapshots" / f"{SNAPSHOT_ID}.jpg").write_bytes(grey(1))
     seen: Counter[int] = Counter()
     settings_ = {"trusted_proxies": ("127.0.0.1",), "cors_origins": ("https://dash.example",)}
-    with overheard() as said:
-        async with serving(tmp_path, [camera(Script(fps=10))], locked=locked, **settings_) as served:
+    with unwanted_log_entries() as unwanted:
+        async with serving(tmp_path, [camera(Script(fps=10))], needs_token=needs_token, **settings_) as served:
             await until(lambda: served.server.cameras[0].broadcast.latest is not None)
             token = AccessToken(tmp_path / "token")
             signer = UrlSigner(lambda: token.key("snapshots"))
-            known = {
-                SESSION.encode(): token.key("pi_mjpeg session").hex().encode(),
-                SIGNATURE.encode(): signer.sign(f"/snapshots/{KEPT}.jpg").encode(),
+            values = {
+                SESSION_PLACEHOLDER.encode(): token.key("pi_mjpeg session").hex().encode(),
+                SIGNATURE_PLACEHOLDER.encode(): signer.sign(f"/snapshots/{SNAPSHOT_ID}.jpg").encode(),
             }
 
-            async def send(some: list[bytes]) -> Holdings:
+            async def send(some: list[bytes]) -> Resources:
                 for start in range(0, len(some), 20):
                     batch = some[start : start + 20]
-                    answers = await asyncio.gather(*(_statuses(served.url, _filled(each, known)) for each in batch))
+                    answers = await asyncio.gather(*(_statuses(served.url, _filled(each, values)) for each in batch))
                     for request, statuses in zip(batch, answers, strict=True):
                         assert not {500, 501, 502, 504} & set(statuses), request
                         seen.update(statuses)
                 await until(lambda: not served.server.viewers)
                 await until(lambda: served.server.cameras[0].state is CameraState.IDLE)
                 await asyncio.sleep(0.5)
-                return Holdings.now()
+                return Resources.now()
 
-            # What the first half leaves is what a server has that is in use: threads, the copies of pictures, records.
+            # The first half brings what any server in use has: threads, scaled pictures, records of failures.
             before = await send(drawn[: len(drawn) // 2])
             after = await send(drawn[len(drawn) // 2 :])
-    print(  # noqa: T201  (for whoever runs it by hand, with -s)
+    print(  # noqa: T201  (for a run by hand, with -s)
         f"\n{len(drawn)} requests: {sorted(seen.items())}; {(after.resident - before.resident) / 1e6:.1f} MB more"
     )
-    assert said == []
+    assert unwanted == []
     assert after.grown(before) == {}
     assert after.resident - before.resident < 24_000_000
-    # It reached further than the first check, and past the lock: 201 is a snapshot that was taken and kept.
-    assert {200, 201, 400, 404, 405, *({401} if locked else {422})} <= set(seen)
+    # The requests got past the first checks and past authentication: 201 is a snapshot that was taken and kept.
+    assert {200, 201, 400, 404, 405, *({401} if needs_token else {422})} <= set(seen)
 
 
-def _filled(request: bytes, known: Mapping[bytes, bytes]) -> bytes:
-    for word, value in known.items():
-        request = request.replace(word, value)
+def _filled(request: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    for placeholder, value in values.items():
+        request = request.replace(placeholder, value)
     return request
 
 
@@ -212,7 +218,7 @@ _TOML = st.one_of(
     st.lists(st.tuples(_SECTIONS, st.booleans(), st.lists(st.tuples(_SETTINGS, _TOML), max_size=3)), max_size=3),
     st.binary(max_size=20),
 )
-def test_no_configuration_ends_in_anything_but_a_sentence(
+def test_every_wrong_configuration_is_refused_with_a_sentence(
     tmp_path_factory: pytest.TempPathFactory,
     tables: list[tuple[str, bool, list[tuple[str, str]]]],
     junk: bytes,
@@ -223,9 +229,9 @@ def test_no_configuration_ends_in_anything_but_a_sentence(
         text += f"[[{section}]]\n" if double else f"[{section}]\n"
         text += "".join(f"{key} = {value}\n" for key, value in pairs)
     file.write_bytes(text.encode("utf-8", "replace") + (junk if len(junk) > 15 else b""))
-    said = None
+    message = None
     try:
         load(file, {}, {})
     except ConfigurationError as error:
-        said = str(error)
-    assert said is None or (str(file) in said and "\n" not in said.strip())
+        message = str(error)
+    assert message is None or (str(file) in message and "\n" not in message.strip())

@@ -1,32 +1,33 @@
-"""Which of a camera's pictures a viewer asked for: all of them, or so many a second."""
+"""Which of a camera's frames are sent to a viewer that asked for fewer."""
 
 
 class FrameRateLimiter:
-    """The rate one viewer wants, as a grid of moments in seconds of a monotonic clock."""
+    """Chooses the frames nearest to an even grid of moments. Times are seconds of a monotonic clock."""
 
     def __init__(self, fps: float | None, now: float) -> None:
-        """Want so many pictures a second from now on, or all of them."""
+        """Choose `fps` frames a second from now on, or all frames if it is None."""
         self._interval = 1 / fps if fps else 0.0
-        self._due = now
+        self._next = now
 
-    def wants(self, now: float, rate: float) -> bool:
-        """Tell whether a picture that comes now, from a camera that gives `rate` a second, is to be sent.
+    def is_due(self, now: float, rate: float) -> bool:
+        """Return whether a frame that arrives now is to be sent. `rate` is the camera's frames a second.
 
-        It is when no other comes nearer to the moment on the grid. With the first one behind it, a camera of exactly
-        three times the rate would be at the mercy of its jitter: the third picture now, the fourth the next time.
+        It is if no other frame will be nearer to the next moment of the grid. With the rule "the first frame after
+        it", a camera of exactly three times the rate would depend on its jitter: once the third frame, once the fourth.
         """
-        nearest = 0.5 / rate if rate else 0.0
-        return not self._interval or now >= self._due - nearest
+        half_a_frame = 0.5 / rate if rate else 0.0
+        return not self._interval or now >= self._next - half_a_frame
 
-    def take(self, now: float, missed: int) -> int:
-        """Note that a picture goes out now, and return how many were due before it and did not.
+    def sent(self, now: float, missed: int) -> int:
+        """Record that a frame is sent now, and return how many frames were due before it and were not sent.
 
-        `missed` is how many came while the viewer was busy with the one before. Those between two moments of the
-        grid were never asked for.
+        `missed` is how many frames arrived while the viewer was busy with the previous one. Frames between two moments
+        of the grid were not asked for, and do not count.
         """
         if not self._interval:
             return missed
-        late = now - self._due
-        # Who is late by less gets the next one so much sooner: 25 of 30 have to be 25. More is not made up for.
-        self._due = self._due + self._interval if late < self._interval else now + self._interval
+        late = now - self._next
+        # A frame that is late by less than an interval brings the next one forward, so that 25 of 30 frames a second
+        # are 25. Longer delays are not made up for.
+        self._next = self._next + self._interval if late < self._interval else now + self._interval
         return min(missed, max(0, int(late / self._interval)))

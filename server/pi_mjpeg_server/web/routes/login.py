@@ -1,36 +1,36 @@
-"""The way in for a person: the login page, the cookie it earns, and the way out."""
+"""Logging in and out in a browser."""
 
 from aiohttp import web
 
 from pi_mjpeg_server.web.errors import unauthorised
-from pi_mjpeg_server.web.routes.request import ORIGIN, form
-from pi_mjpeg_server.web.routes.static_files import file
-from pi_mjpeg_server.web.security.auth import Authenticator, Credential, refuse_other_origins
-
-AUTHENTICATOR = web.AppKey("lock", Authenticator)
+from pi_mjpeg_server.web.routes.request_body import read_form
+from pi_mjpeg_server.web.routes.static_files import file_response
+from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
+from pi_mjpeg_server.web.security.credentials import Credential
+from pi_mjpeg_server.web.security.csrf import refuse_other_origins
+from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 
 
 async def login_page(request: web.Request) -> web.Response:
-    """Answer the login page."""
-    return file(request, "login.html")
+    """Answer with the login page."""
+    return file_response(request, "login.html")
 
 
 async def log_in(request: web.Request) -> web.Response:
-    """Take the token from the login form, answer with the cookie, and send the browser to the page."""
-    # A stranger's page must not log somebody in either.
-    refuse_other_origins(request, Credential.OPEN)
-    fields = await form(request)
-    peer = request[ORIGIN]
-    lock = request.app[AUTHENTICATOR]
-    if not lock.check(peer.address, fields.get("token", "").strip()):
+    """Check the token of the login form, set the session cookie, and redirect to the page. Raises 401."""
+    # A page of another site must not log a browser in either.
+    refuse_other_origins(request, Credential.NOT_NEEDED)
+    fields = await read_form(request)
+    authenticator, origin = request.app[AUTHENTICATOR], request[REQUEST_ORIGIN]
+    if not authenticator.check_token(origin.client_ip, fields.get("token", "").strip()):
         raise unauthorised("this is not the token", ())
     response = web.Response(status=303, headers={"Location": "./"})
-    lock.log_in(response, peer)
+    authenticator.session_cookie.set_on(response, origin)
     return response
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """Take the cookie back and send the browser to the login page."""
+    """Delete the session cookie and redirect to the login page."""
     response = web.Response(status=303, headers={"Location": "login"})
-    request.app[AUTHENTICATOR].log_out(response, request[ORIGIN])
+    request.app[AUTHENTICATOR].session_cookie.delete_from(response, request[REQUEST_ORIGIN])
     return response

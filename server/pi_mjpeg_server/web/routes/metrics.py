@@ -1,4 +1,4 @@
-"""What Prometheus may collect: counted where it happens, read when somebody asks."""
+"""Metrics for Prometheus, read from the server at each request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +17,15 @@ _PREFIX = "pi_mjpeg"
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Answer all metrics in Prometheus' text format."""
+    """Answer with all metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(StationCollector(request.app[SERVER]))
+    registry.register(ServerCollector(request.app[SERVER]))
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class StationCollector:
-    """Reads a server, one sample per camera."""
+class ServerCollector:
+    """Collects the metrics of a server, with one sample per camera."""
 
     server: Server
 
@@ -38,8 +38,8 @@ class StationCollector:
         yield GaugeMetricFamily(
             f"{_PREFIX}_start_time_seconds", "When the server started, since 1970.", self.server.started_at
         )
-        yield self._gauge("camera_up", "Whether pictures can be had.", lambda camera: float(camera.available))
-        yield self._gauge("viewers", "Who watches now.", lambda camera: len(camera.viewers))
+        yield self._gauge("camera_up", "Whether the camera can give pictures.", lambda camera: float(camera.available))
+        yield self._gauge("viewers", "Viewers that watch now.", lambda camera: len(camera.viewers))
         yield self._gauge(
             "frames_per_second", "Pictures a second, measured.", lambda camera: camera.capture_rate.per_second(now)
         )

@@ -1,4 +1,4 @@
-"""Single pictures: one taken now, one kept, one kept earlier."""
+"""Snapshots: a picture taken now, one that is taken and kept, and one that was kept earlier."""
 
 import asyncio
 import os
@@ -10,19 +10,20 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.documents import snapshot_document
 from pi_mjpeg_server.media.scaling import MAX_SIDE, MIN_SIDE, ScalingError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
-from pi_mjpeg_server.web.errors import insufficient_storage, not_found, unavailable
-from pi_mjpeg_server.web.routes.request import ORIGIN, SERVER, has_already, number, requested_camera, whole_number
+from pi_mjpeg_server.web.errors import not_found, unavailable
+from pi_mjpeg_server.web.routes.request import SERVER, is_cached, query_integer, query_number, requested_camera
+from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 
-_OLDEST_MS = 60_000
-_PIECE = 64 * 1024
+_MAX_AGE_MS = 60_000
+_CHUNK_BYTES = 64 * 1024
 
 
 async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Response:
-    """Answer a picture taken after the request, or up to `max_age` ms older; `width` and `height` bound it."""
+    """Answer with a picture taken after the request, or up to `max_age` ms before it; `width` and `height` limit it."""
     camera = camera or requested_camera(request)
-    max_age = number(request, "max_age", 0, _OLDEST_MS) or 0
-    width = whole_number(request, "width", MIN_SIDE, MAX_SIDE)
-    height = whole_number(request, "height", MIN_SIDE, MAX_SIDE)
+    max_age = query_number(request, "max_age", 0, _MAX_AGE_MS) or 0
+    width = query_integer(request, "width", MIN_SIDE, MAX_SIDE)
+    height = query_integer(request, "height", MIN_SIDE, MAX_SIDE)
     frame = await camera.still(time.monotonic() - max_age / 1000)
     try:
         jpeg = await request.app[SERVER].scaler.scale(camera.settings.id, frame, width, height)
@@ -36,17 +37,13 @@ async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Re
 
 
 async def keep_snapshot(request: web.Request) -> web.Response:
-    """Take a picture now, keep it, and answer where it is."""
-    camera = requested_camera(request)
-    try:
-        kept = await request.app[SERVER].take_snapshot(camera, "http")
-    except SnapshotError as error:
-        raise insufficient_storage(str(error)) from error
-    return web.json_response(snapshot_document(kept, request[ORIGIN].base), status=201)
+    """Take a picture now, keep it, and answer with its signed URL."""
+    kept = await request.app[SERVER].take_snapshot(requested_camera(request), "http")
+    return web.json_response(snapshot_document(kept, request[REQUEST_ORIGIN].base_url), status=201)
 
 
 async def kept_snapshot(request: web.Request) -> web.StreamResponse:
-    """Answer a kept snapshot to whoever has its signed URL."""
+    """Answer with a kept snapshot, to anybody who has its signed URL."""
     identity = request.match_info["snapshot"]
     try:
         file = await request.app[SERVER].snapshots.open(identity, request.query.get("sig", ""))
@@ -57,15 +54,15 @@ async def kept_snapshot(request: web.Request) -> web.StreamResponse:
     with file:
         response = web.StreamResponse(headers={"Cache-Control": "private, max-age=31536000, immutable"})
         response.etag = identity
-        if has_already(request, identity):
+        if is_cached(request, identity):
             response.set_status(304)
             return response
         response.content_type = "image/jpeg"
         response.content_length = os.fstat(file.fileno()).st_size
         await response.prepare(request)
         if request.method != "HEAD":
-            # aiohttp's own FileResponse refuses in words that are no JSON, and one picture needs no ranges.
-            while piece := await asyncio.to_thread(file.read, _PIECE):
-                await response.write(piece)
+            # Not aiohttp's FileResponse: its errors are not JSON, and a single picture needs no ranges.
+            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                await response.write(chunk)
         await response.write_eof()
         return response

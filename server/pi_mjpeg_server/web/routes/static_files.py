@@ -1,4 +1,4 @@
-"""The page's own files, as they lie in the package."""
+"""The files of the page, as they are in the package."""
 
 import hashlib
 from functools import cache
@@ -7,7 +7,7 @@ from importlib.resources import files
 from aiohttp import ETag, web
 
 from pi_mjpeg_server.web.errors import not_found
-from pi_mjpeg_server.web.routes.request import has_already
+from pi_mjpeg_server.web.routes.request import is_cached
 
 _STATIC = files("pi_mjpeg_server.web") / "static"
 _TYPES = {
@@ -23,28 +23,28 @@ _TYPES = {
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
-    # A browser keeps them, and asks each time whether they are still the same.
+    # Browsers may keep them, but have to ask each time whether they have changed.
     "Cache-Control": "no-cache",
 }
 
 
 async def static(request: web.Request) -> web.Response:
-    """Answer one of the files that page and login are made of; the pages themselves have routes of their own."""
+    """Answer with a file that the page or the login page loads; the pages themselves have routes of their own."""
     name = request.match_info["name"]
     if name not in _TYPES or name.endswith((".html", ".json")):
         raise not_found("there is no such file")
-    return file(request, name)
+    return file_response(request, name)
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """Answer the description of the JSON routes (OpenAPI 3.1)."""
-    return file(request, "openapi.json")
+    """Answer with the description of the JSON routes (OpenAPI 3.1)."""
+    return file_response(request, "openapi.json")
 
 
-def file(request: web.Request, name: str) -> web.Response:
-    """Return a file, or 304 when the browser has it already."""
+def file_response(request: web.Request, name: str) -> web.Response:
+    """Return a file, or 304 if the browser already has it."""
     body, tag = _read(name)
-    if has_already(request, tag):
+    if is_cached(request, tag):
         response = web.Response(status=304, headers=_HEADERS)
     else:
         response = web.Response(body=body, content_type=_TYPES[name], charset="utf-8", headers=_HEADERS)

@@ -13,41 +13,44 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.media.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
-from pi_mjpeg_server.web.routes.login import AUTHENTICATOR
-from pi_mjpeg_server.web.routes.request import ORIGIN, SERVER, number, requested_camera
-from pi_mjpeg_server.web.security.auth import Authenticator
-from pi_mjpeg_server.web.security.viewer_limits import Limits
-
-LIMITS = web.AppKey("limits", Limits)
+from pi_mjpeg_server.web.routes.request import SERVER, query_number, requested_camera
+from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
+from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.session_cookie import SessionCookie
+from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
 
 _LOGGER = logging.getLogger(__name__)
 
 REPEAT_INTERVAL = 1.0
-"""Seconds after which the last frame is sent again, so that no reader's time-out ends the stream."""
-DRAIN_TIMEOUT = 15.0
-"""Seconds a viewer may take for one frame before it is dropped."""
-UNSENT_BYTES = 16 * 1024
-"""How much the kernel may hold for a viewer that it has not sent: with more, a slow viewer sees the past."""
+"""Seconds after which the last frame is sent again, so that no client's read timeout ends the stream."""
 
-_LOOK_AT_TOKEN = 1.0
-_MAX_AGENT = 200
+DRAIN_TIMEOUT = 15.0
+"""Seconds that one part may take. A viewer that needs longer is disconnected."""
+
+UNSENT_BYTES = 16 * 1024
+"""Bytes that the kernel may hold unsent for a viewer. With more, a slow viewer sees the past."""
+
+_TOKEN_CHECK_INTERVAL = 1.0
+_MAX_USER_AGENT = 200
 
 _HEADERS = {
     "Content-Type": CONTENT_TYPE,
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
     "Pragma": "no-cache",
+    # nginx would collect whole parts before it passes them on.
     "X-Accel-Buffering": "no",
 }
 
 
 class UnchunkedResponse(web.StreamResponse):
-    """A response that ends with its connection and has no chunk sizes in it, which simple MJPEG readers choke on."""
+    """A response that ends with its connection, without chunk sizes: simple MJPEG clients do not understand them."""
 
-    # aiohttp 3.14 has no public way to say so; its own WebSocketResponse sets the same attribute.
+    # aiohttp 3.14 has no public name for this; its own WebSocketResponse sets the same attribute. That the name is
+    # still there is checked in web/transport/aiohttp_internals.py.
     _length_check = False
 
     def __init__(self) -> None:
-        """Announce a multipart stream that no cache or proxy may hold back."""
+        """Set the headers of a multipart stream that no cache or proxy may hold back."""
         super().__init__(headers=_HEADERS)
         self.force_close()
 
@@ -55,28 +58,28 @@ class UnchunkedResponse(web.StreamResponse):
 async def stream(request: web.Request, camera: Camera | None = None) -> web.StreamResponse:
     """Send frames until the viewer leaves. `?fps=` limits the rate for this viewer."""
     camera = camera or requested_camera(request)
-    fps = number(request, "fps", 0.05, 240)
+    limiter = FrameRateLimiter(query_number(request, "fps", 0.05, 240), time.monotonic())
     response = UnchunkedResponse()
     if request.method == "HEAD":
         return response
     for_browser = "image/" in request.headers.get("Accept", "")
-    address = request[ORIGIN].address
-    viewer = Viewer(address, _agent(request))
-    request.app[LIMITS].admit(request.app[SERVER], camera, address)
-    writer = await response.prepare(request)
-    if writer is None:
-        return response
-    _keep_fresh(request.transport)
-    with camera.viewing(viewer), contextlib.suppress(ConnectionError):
+    viewer = Viewer(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
+    admitted = request.app[VIEWER_LIMITS].admit(request.app[SERVER], camera, viewer)
+    # A ConnectionError means that the viewer left, which is how a stream ends.
+    with admitted, contextlib.suppress(ConnectionError):
+        writer = await response.prepare(request)
+        if writer is None:
+            return response
+        _limit_buffers(request.transport)
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         try:
-            await writer.write(BROWSER_PREAMBLE if for_browser else PREAMBLE)
-            pace = FrameRateLimiter(fps, time.monotonic())
-            await _send_frames(writer, camera, viewer, pace, request.app[AUTHENTICATOR], for_browser=for_browser)
+            await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
+            session_cookie = request.app[AUTHENTICATOR].session_cookie
+            await _send_frames(writer, camera, viewer, limiter, session_cookie, for_browser=for_browser)
         except TimeoutError:
             _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_TIMEOUT)
             if request.transport is not None:
-                # A close would wait until the viewer has taken what lies there for it.
+                # close() would wait until the viewer has taken what is buffered for it.
                 request.transport.abort()
         finally:
             _LOGGER.info(
@@ -90,76 +93,81 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
     return response
 
 
-def _agent(request: web.Request) -> str | None:
-    """Return the name that the viewer's program gives itself, as text that JSON can hold."""
+def _user_agent(request: web.Request) -> str | None:
+    """Return the User-Agent header, shortened, as text that JSON can hold, or None if there is none."""
     name = request.headers.get("User-Agent")
-    return None if name is None else name[:_MAX_AGENT].encode(errors="replace").decode()
+    return None if name is None else name[:_MAX_USER_AGENT].encode(errors="replace").decode()
 
 
 async def _send_frames(
     writer: AbstractStreamWriter,
     camera: Camera,
     viewer: Viewer,
-    pace: FrameRateLimiter,
-    lock: Authenticator,
+    limiter: FrameRateLimiter,
+    session_cookie: SessionCookie,
     *,
     for_browser: bool,
 ) -> None:
-    """Send frames for as long as the token is the one that the viewer knew."""
+    """Send frames until the access token is rotated, which changes the value of the session cookie."""
     frame: Frame | None = None
-    session, look = lock.session(), time.monotonic() + _LOOK_AT_TOKEN
+    session, next_check = session_cookie.value, time.monotonic() + _TOKEN_CHECK_INTERVAL
     while True:
-        if time.monotonic() >= look:
-            if lock.session() != session:
+        if time.monotonic() >= next_check:
+            if session_cookie.value != session:
                 return
-            look = time.monotonic() + _LOOK_AT_TOKEN
-        next_frame, missed = await _next(camera, frame, pace)
+            next_check = time.monotonic() + _TOKEN_CHECK_INTERVAL
+        next_frame, missed = await _next(camera, frame, limiter)
         if next_frame is None:
             continue
         if next_frame is not frame:
-            viewer.drops += pace.take(time.monotonic(), missed)
+            viewer.drops += limiter.sent(time.monotonic(), missed)
         frame = next_frame
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            await writer.write(frame.browser_part if for_browser else frame.part)
-            await writer.drain()
+        await _send(writer, frame.browser_part if for_browser else frame.part)
         viewer.send_rate.tick(time.monotonic())
 
 
-async def _next(camera: Camera, frame: Frame | None, pace: FrameRateLimiter) -> tuple[Frame | None, int]:
-    """Return the next frame for a viewer that has `frame`, and how many came before it and were not looked at.
+async def _next(camera: Camera, frame: Frame | None, limiter: FrameRateLimiter) -> tuple[Frame | None, int]:
+    """Return the next frame for a viewer that has `frame`, and how many frames before it were missed.
 
-    After a second without one that is due it is the same frame again, or `None` when there never was any.
+    After `REPEAT_INTERVAL` seconds without one that is due it is the same frame again, or None if there never was any.
     """
-    seen = frame.sequence if frame is not None else _stale(camera)
+    seen = frame.sequence if frame is not None else _last_stale(camera)
     try:
         async with asyncio.timeout(REPEAT_INTERVAL):
             while True:
                 newer = await camera.broadcast.newer_than(seen)
                 now = time.monotonic()
-                # That a camera fails, or is back, is told at once at any rate.
-                if (
-                    frame is None
-                    or newer.drawn is not frame.drawn
-                    or pace.wants(now, camera.capture_rate.per_second(now))
-                ):
+                # At any rate, a viewer is told at once that the camera fails, or that it is back.
+                is_news = frame is None or newer.drawn is not frame.drawn
+                if is_news or limiter.is_due(now, camera.capture_rate.per_second(now)):
                     return newer, 0 if frame is None else newer.sequence - seen - 1
                 seen = newer.sequence
     except TimeoutError:
         return frame, 0
 
 
-def _stale(camera: Camera) -> int:
-    """Return the sequence number up to which frames are too old to begin with: those of an earlier capture."""
+def _last_stale(camera: Camera) -> int:
+    """Return the sequence number of the last frame that is too old to start with, from an earlier capture, or -1."""
     latest = camera.broadcast.latest
     if latest is None or time.monotonic() - latest.taken < REPEAT_INTERVAL:
         return -1
     return latest.sequence
 
 
-def _keep_fresh(transport: asyncio.Transport | None) -> None:
-    """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see now.
+async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
+    """Return once the kernel has taken all of `part`: only then is it known which frame is the newest to send.
 
-    With the default of both, a reader of 300 kB/s sees pictures five seconds old; with these two, half a second.
+    Raises `TimeoutError` when the viewer does not take it, and `ConnectionError` when it has left.
+    """
+    async with asyncio.timeout(DRAIN_TIMEOUT):
+        await writer.write(part)
+        await writer.drain()
+
+
+def _limit_buffers(transport: asyncio.Transport | None) -> None:
+    """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see what is now.
+
+    With the defaults of both, a client that reads 300 kB/s sees pictures five seconds old; like this, half a second.
     """
     if transport is None:
         return

@@ -1,1 +1,1 @@
-"""Who may ask: authentication, allowed hosts, trusted proxies, CORS, and the throttling of wrong tokens."""
+"""Who may ask for what: authentication, CSRF, CORS, allowed hosts, trusted proxies, viewer limits, throttling."""

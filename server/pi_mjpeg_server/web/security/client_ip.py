@@ -1,34 +1,37 @@
-"""The address of a client, in one form however it was written."""
+"""The IP address of a client, in one form however it was written."""
 
 import ipaddress
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_IPV6_SUBSCRIBER_PREFIX = 64
 
 
-def parse(text: str) -> Address:
-    """Return an address. Raises ValueError.
+def parse_ip(text: str) -> IPAddress:
+    """Return an IP address. Raises `ValueError` when `text` is not one.
 
-    Sockets for both versions of IP, and proxies that have one, write an IPv4 address as ::ffff:192.0.2.1.
+    Dual-stack sockets, and proxies that listen on one, write an IPv4 address as ::ffff:192.0.2.1. That is returned
+    as an IPv4 address. A zone (`%eth0`) is left out.
     """
     parsed = ipaddress.ip_address(text.strip().partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed
 
 
-def plain(text: str) -> str:
-    """Return an address in its one form, and anything else as it is."""
+def normalize_ip(text: str) -> str:
+    """Return an IP address in its shortest form, or `text` unchanged if it is not an IP address."""
     try:
-        return str(parse(text))
+        return str(parse_ip(text))
     except ValueError:
         return text
 
 
-def network(text: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 that one IPv6 subscriber has for itself."""
+def client_network(text: str) -> str:
+    """Return what limits count as one client: an IPv4 address, or the /64 that one IPv6 subscriber gets."""
     try:
-        parsed = parse(text)
+        parsed = parse_ip(text)
     except ValueError:
         return text
     if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
+        return str(ipaddress.ip_network((parsed, _IPV6_SUBSCRIBER_PREFIX), strict=False))
     return str(parsed)

@@ -1,127 +1,121 @@
-"""Who asks, and by which address they reached this server; through proxies only as far as these are trusted."""
+"""Who sent a request and which URL they used; `X-Forwarded-*` counts only when a trusted proxy sends it."""
 
 import ipaddress
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
 
-from pi_mjpeg_server.web.security.client_ip import parse, plain
+from pi_mjpeg_server.web.errors import bad_request
+from pi_mjpeg_server.web.security.client_ip import normalize_ip, parse_ip
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}")
-_LARGEST_PORT = 65535
-
-_PRIVATE_SUFFIXES = (".local", ".localhost", ".lan", ".home", ".internal", ".localdomain", ".home.arpa")
-"""Names below these are never in the public DNS, so no stranger can make one of them mean this server."""
 
 
-class RequestOriginError(Exception):
-    """The request's own words about who reached whom make no sense."""
-
-
-class UnknownHostError(RequestOriginError):
-    """The request was sent to a name that is not this server's."""
+class ProxyHeaderError(Exception):
+    """The headers do not say which URL the client used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOrigin:
-    """Who asks. `host` has the port where the client named one; `prefix` is the path a proxy serves us below."""
+    """The client's IP address, and the parts of the URL under which the client sees this server.
 
-    address: str
+    `host` includes the port if the client named one. `prefix` is the path below which a proxy serves this server.
+    """
+
+    client_ip: str
     scheme: str
     host: str
     prefix: str = ""
 
     @property
     def origin(self) -> str:
-        """Return scheme, host and port as the client's browser knows them."""
+        """Return the web origin (RFC 6454) of this server, as the client's browser sees it."""
         return f"{self.scheme}://{self.host}"
 
     @property
-    def base(self) -> str:
-        """Return the address under which the client reaches the server, without a slash at the end."""
+    def base_url(self) -> str:
+        """Return the URL under which the client reaches this server, without a slash at the end."""
         return self.origin + self.prefix
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedHosts:
-    """By which names this server may be called, and whose word about a client is believed."""
+REQUEST_ORIGIN = web.RequestKey("request_origin", RequestOrigin)
+"""Set on every request by `TrustedProxies.middleware`."""
 
-    hosts: frozenset[str] = frozenset()
-    trusted: Sequence[Network] = ()
 
-    def peer(self, remote: str, scheme: str, local: str, headers: CIMultiDictProxy[str]) -> RequestOrigin:
-        """Return who asks; `remote` is the socket's other end, `local` its own (host and port).
+class TrustedProxies:
+    """The reverse proxies whose `X-Forwarded-*` headers are believed."""
 
-        Raises `RequestOriginError`, or `UnknownHostError` for a name that a stranger's DNS may have pointed here.
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        """Trust proxies with addresses in these networks, such as `10.0.0.0/8` or `192.168.1.2`."""
+        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Set `REQUEST_ORIGIN`. Raises 400 when the headers contradict each other or are not what they should be."""
+        sockname = request.get_extra_info("sockname")
+        host, port = sockname[:2] if sockname else ("localhost", 80)
+        host = normalize_ip(host)
+        local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        scheme = "https" if request.secure else "http"
+        try:
+            request[REQUEST_ORIGIN] = self.origin(request.remote or "unknown", scheme, local, request.headers)
+        except ProxyHeaderError as error:
+            raise bad_request(str(error)) from error
+        return await handler(request)
+
+    def origin(self, remote: str, scheme: str, local: str, headers: CIMultiDictProxy[str]) -> RequestOrigin:
+        """Return the origin of a request from the address `remote` to the socket `local` (host and port).
+
+        Raises `ProxyHeaderError`.
         """
-        host = _only(headers, "Host") or local
+        host = _single_host(headers) or local
         prefix = ""
-        address = remote = plain(remote)
+        client_ip = remote = normalize_ip(remote)
         if self.trusts(remote):
-            address = self._client(remote, headers)
+            client_ip = self._client_ip(remote, headers)
             scheme = _last(headers, "X-Forwarded-Proto") or scheme
             host = _last(headers, "X-Forwarded-Host") or host
             prefix = (_last(headers, "X-Forwarded-Prefix") or "").rstrip("/")
         if scheme not in {"http", "https"}:
-            raise RequestOriginError("X-Forwarded-Proto is neither http nor https")
+            raise ProxyHeaderError("X-Forwarded-Proto is neither http nor https")
         if prefix and not _PREFIX.fullmatch(prefix):
-            raise RequestOriginError("X-Forwarded-Prefix is no path")
-        self._check(host)
-        return RequestOrigin(address, scheme, host, prefix)
+            raise ProxyHeaderError("X-Forwarded-Prefix is not a path")
+        return RequestOrigin(client_ip, scheme, host, prefix)
 
     def trusts(self, address: str) -> bool:
-        """Tell whether this address is a proxy of ours."""
+        """Return whether this address belongs to a trusted proxy."""
         try:
-            parsed = parse(address)
+            parsed = parse_ip(address)
         except ValueError:
             return False
-        return any(parsed in network for network in self.trusted)
+        return any(parsed in network for network in self._networks)
 
-    def _client(self, remote: str, headers: CIMultiDictProxy[str]) -> str:
-        """Return the nearest address that is no proxy of ours: what lies beyond it, the client could have written."""
+    def _client_ip(self, remote: str, headers: CIMultiDictProxy[str]) -> str:
+        """Return the last address that no trusted proxy has: the client may have invented those before it."""
         nearest = remote
         for text in reversed(",".join(headers.getall("X-Forwarded-For", [])).split(",")):
             try:
-                nearest = str(parse(text))
+                nearest = str(parse_ip(text))
             except ValueError:
                 break
             if not self.trusts(nearest):
                 break
         return nearest
 
-    def _check(self, host: str) -> None:
-        found = _HOST.fullmatch(host)
-        if found is None or int(found["port"] or 0) > _LARGEST_PORT:
-            raise RequestOriginError("the Host header is not a host")
-        name = found["name"].strip("[]").rstrip(".").lower()
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            if name not in self.hosts and name != "localhost" and not name.endswith(_PRIVATE_SUFFIXES):
-                raise UnknownHostError(name) from None
 
-
-def trusted_hosts(names: Collection[str], public_url: str | None, trusted: Sequence[str]) -> TrustedHosts:
-    """Return the trusted_hosts of a server that has these names, this public URL and these proxies (as networks)."""
-    public = urlsplit(public_url).hostname if public_url else None
-    hosts = {name.lower() for name in (*names, public) if name}
-    return TrustedHosts(frozenset(hosts), [ipaddress.ip_network(text, strict=False) for text in trusted])
-
-
-def _only(headers: CIMultiDictProxy[str], name: str) -> str | None:
-    given = headers.getall(name, [])
-    if len(given) > 1:
-        raise RequestOriginError(f"there is more than one {name} header")
-    return given[0] if given else None
+def _single_host(headers: CIMultiDictProxy[str]) -> str | None:
+    """Return the Host header, or None if there is none. Two are an error (RFC 9112, 3.2)."""
+    values = headers.getall("Host", [])
+    if len(values) > 1:
+        raise ProxyHeaderError("there is more than one Host header")
+    return values[0] if values else None
 
 
 def _last(headers: CIMultiDictProxy[str], name: str) -> str | None:
-    """Return what the nearest proxy wrote: each one appends to what it was given."""
-    given = headers.getall(name, [])
-    return given[-1].rpartition(",")[2].strip() if given else None
+    """Return the value that the nearest proxy wrote: each proxy appends to what it received."""
+    values = headers.getall(name, [])
+    return values[-1].rpartition(",")[2].strip() if values else None

@@ -1,53 +1,53 @@
-"""Slows down whoever guesses tokens: after a few wrong ones, each more costs its address twice the wait."""
+"""Throttles clients that guess tokens: after a few failures, each further one doubles the wait."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from pi_mjpeg_server.web.security.client_ip import network
+from pi_mjpeg_server.web.security.client_ip import client_network
 
-FREE_TRIES = 5
+FREE_ATTEMPTS = 5
 """Wrong tokens that cost nothing: people mistype."""
 MAX_WAIT = 60.0
-"""Seconds; somebody else behind the same address must not be locked out for longer."""
+"""Seconds. Other people behind the same address must not be locked out for longer."""
 
-_FORGIVEN_AFTER = 600.0
-_MAX_ADDRESSES = 1024
+_RESET_AFTER = 600.0
+_MAX_CLIENTS = 1024
 
 
 @dataclass(slots=True)
-class _Record:
-    wrong: int = 0
+class _Failures:
+    count: int = 0
     last: float = 0.0
-    until: float = 0.0
+    blocked_until: float = 0.0
 
 
 class Throttle:
-    """Remembers the last 1024 addresses that gave wrong tokens. Times are seconds of a monotonic clock."""
+    """Counts wrong tokens per client, for the last 1024 clients. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self._records: OrderedDict[str, _Record] = OrderedDict()
+        """Start without any failures."""
+        self._clients: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait(self, address: str, now: float) -> float:
-        """Return the seconds for which this address is not listened to."""
-        record = self._records.get(network(address))
-        return max(0.0, record.until - now) if record else 0.0
+        """Return the seconds until a token from this address is checked again, or 0."""
+        failures = self._clients.get(client_network(address))
+        return max(0.0, failures.blocked_until - now) if failures else 0.0
 
-    def wrong(self, address: str, now: float) -> None:
-        """Note a wrong token."""
-        key = network(address)
-        record = self._records.setdefault(key, _Record())
-        self._records.move_to_end(key)
-        if now - record.last > _FORGIVEN_AFTER:
-            record.wrong = 0
-        record.wrong += 1
-        record.last = now
-        beyond = record.wrong - FREE_TRIES
-        if beyond >= 0:
-            record.until = now + min(MAX_WAIT, 2.0 ** min(beyond, 10))
-        while len(self._records) > _MAX_ADDRESSES:
-            self._records.popitem(last=False)
+    def failed(self, address: str, now: float) -> None:
+        """Count a wrong token."""
+        client = client_network(address)
+        failures = self._clients.setdefault(client, _Failures())
+        self._clients.move_to_end(client)
+        if now - failures.last > _RESET_AFTER:
+            failures.count = 0
+        failures.count += 1
+        failures.last = now
+        excess = failures.count - FREE_ATTEMPTS
+        if excess >= 0:
+            failures.blocked_until = now + min(MAX_WAIT, 2.0 ** min(excess, 10))
+        while len(self._clients) > _MAX_CLIENTS:
+            self._clients.popitem(last=False)
 
-    def right(self, address: str) -> None:
-        """Note a right token: what was wrong before was a mistake."""
-        self._records.pop(network(address), None)
+    def succeeded(self, address: str) -> None:
+        """Forget the failures of this client: they were typing errors."""
+        self._clients.pop(client_network(address), None)

@@ -1,46 +1,57 @@
-"""How many may watch at once: in all, per camera and per address."""
+"""How many viewers may watch at the same time: in all, per camera and per client."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import web
 
 from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import too_many_viewers
-from pi_mjpeg_server.web.security.client_ip import network
-
-_ROOM_FOR_REQUESTS = 128
-_ROOM_PER_ADDRESS = 32
+from pi_mjpeg_server.web.security.client_ip import client_network
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server takes on. An address is one IPv4 address or one IPv6 /64."""
+class ViewerLimits:
+    """The limits of [server]. A client is one IPv4 address or one IPv6 /64."""
 
-    viewers: int = 64
-    per_camera: int = 32
-    per_address: int = 24
+    max_viewers: int
+    max_per_camera: int
+    max_per_client: int
 
-    @property
-    def connections(self) -> int:
-        """How many connections are open at most: the viewers', and those of short requests."""
-        return self.viewers + _ROOM_FOR_REQUESTS
+    @classmethod
+    def from_settings(cls, settings: ServerSettings) -> Self:
+        """Return the limits that the settings ask for."""
+        return cls(settings.max_viewers, settings.max_viewers_per_camera, settings.max_viewers_per_address)
 
-    @property
-    def connections_per_address(self) -> int:
-        """How many of them one address may have."""
-        return self.per_address + _ROOM_PER_ADDRESS
+    @contextlib.contextmanager
+    def admit(self, server: Server, camera: Camera, viewer: Viewer) -> Iterator[None]:
+        """Count a viewer of this camera while the context lasts. Raises 503 when a limit is reached.
 
-    def admit(self, server: Server, camera: Camera, address: str) -> None:
-        """Let one more viewer in. Raises 503 with what is full."""
-        if server.viewers >= self.viewers:
-            raise too_many_viewers(f"{self.viewers} viewers watch already; max_viewers in [server] is the limit")
-        if len(camera.viewers) >= self.per_camera:
+        Nothing suspends between the check and the count, so no two viewers can get the last slot.
+        """
+        self._check(server, camera, client_network(viewer.address))
+        with camera.viewing(viewer):
+            yield
+
+    def _check(self, server: Server, camera: Camera, client: str) -> None:
+        if server.viewers >= self.max_viewers:
+            raise too_many_viewers(f"{self.max_viewers} viewers watch already; max_viewers in [server] is the limit")
+        if len(camera.viewers) >= self.max_per_camera:
             raise too_many_viewers(
-                f"{self.per_camera} viewers watch this camera already; max_viewers_per_camera in [server] is the limit"
+                f"{self.max_per_camera} viewers watch this camera already; "
+                "max_viewers_per_camera in [server] is the limit"
             )
-        here = network(address)
-        watching = (viewer for each in server.cameras for viewer in each.viewers)
-        if sum(network(viewer.address) == here for viewer in watching) >= self.per_address:
+        viewers = (viewer for each in server.cameras for viewer in each.viewers)
+        if sum(client_network(viewer.address) == client for viewer in viewers) >= self.max_per_client:
             raise too_many_viewers(
-                f"{self.per_address} viewers of this address watch already; "
+                f"{self.max_per_client} viewers of this address watch already; "
                 "max_viewers_per_address in [server] is the limit"
             )
+
+
+VIEWER_LIMITS = web.AppKey("viewer_limits", ViewerLimits)

@@ -1,4 +1,4 @@
-"""The way in: who comes is counted before it says a word, so a TLS handshake that never ends takes a slot too."""
+"""Accepts connections: each is counted before its TLS handshake, so one that never ends takes a slot too."""
 
 import asyncio
 import contextlib
@@ -10,97 +10,108 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.web.security.client_ip import plain
-from pi_mjpeg_server.web.transport.connection import FULL, Connection
-from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit, ConnectionSlot
+from pi_mjpeg_server.web.security.client_ip import normalize_ip
+from pi_mjpeg_server.web.transport.connection import TOO_MANY_CONNECTIONS, Connection
+from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit
 
 HANDSHAKE_TIMEOUT = 10.0
-"""Seconds in which the two sides have to agree on a key."""
+"""Seconds that a TLS handshake may take."""
 UNREAD_TIMEOUT = 20.0
-"""Seconds after which a client that takes nothing of what was sent is hung up on, whatever it asked for."""
+"""Seconds after which a client that reads nothing of what was sent is disconnected, whatever it requested."""
 
 RECEIVE_BUFFER_BYTES = 16 * 1024
-"""Bytes that the kernel may hold of what one client sends: the loop parses no more of it in one turn."""
+"""Bytes that the kernel may hold of what one client sends: the loop parses no more of it in one iteration."""
 
 _TLS_SHUTDOWN_TIMEOUT = 2.0
 _ACCEPT_RETRY_DELAY = 1.0
-_FULL_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
-    """Lets clients in to one server, by TLS when there is a context."""
+    """Accepts connections for one server, with TLS if there is an SSL context.
+
+    A slot of the connection limit is acquired when a connection is accepted, and released when its task ends: after
+    a failed handshake, or when the connection is lost.
+    """
 
     def __init__(self, server: web.Server, limit: ConnectionLimit, context: ssl.SSLContext | None) -> None:
-        """Let in as many as the limit says."""
+        """Accept as many connections as the limit allows."""
         self._server = server
         self._limit = limit
         self._context = context
-        self._coming: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._one_request_per_iteration = asyncio.Lock()
         self._rate_limited_log = RateLimitedLog()
 
     @contextlib.asynccontextmanager
-    async def open(self, listeners: Sequence[socket.socket]) -> AsyncIterator[None]:
-        """Take in who comes to these non-blocking sockets, while the context lasts."""
+    async def accepting(self, listeners: Sequence[socket.socket]) -> AsyncIterator[None]:
+        """Accept connections on these non-blocking sockets while the context lasts."""
         for listener in listeners:
-            # Who is accepted inherits it.
+            # Accepted sockets inherit the option.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        serving = [asyncio.create_task(self._serve(listener)) for listener in listeners]
+        accepting = [asyncio.create_task(self._accept(listener)) for listener in listeners]
         try:
             yield
         finally:
-            for task in (*serving, *self._coming):
+            tasks = (*accepting, *self._connections)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*serving, *self._coming, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 sock, address = await loop.sock_accept(listener)
             except OSError as error:
-                # What else there is concerns the one who came, and is over (accept(2) on Linux).
-                full_up = error.errno in _FULL_UP
-                if full_up:
-                    self._rate_limited_log.warn("full", f"no connection can be taken in: {error.strerror}")
-                await asyncio.sleep(_ACCEPT_RETRY_DELAY if full_up else 0)
+                # Any other error is one of the connection that was to be accepted (accept(2) on Linux): go on.
+                out_of_resources = error.errno in _OUT_OF_RESOURCES
+                if out_of_resources:
+                    self._rate_limited_log.warn("resources", f"cannot accept connections: {error.strerror}")
+                await asyncio.sleep(_ACCEPT_RETRY_DELAY if out_of_resources else 0)
                 continue
-            self._receive(sock, plain(str(address[0])))
-            # One at a time: a thousand at once must not hold up the frames of who watches.
+            self._handle(sock, normalize_ip(str(address[0])))
+            # One per iteration of the loop: a thousand new connections must not delay the frames of viewers.
             await asyncio.sleep(0)
 
-    def _receive(self, sock: socket.socket, address: str) -> None:
-        slot = self._limit.acquire(address)
-        if slot is None:
-            self._rate_limited_log.warn("crowd", f"there is no room for more connections; one of {address} was refused")
+    def _handle(self, sock: socket.socket, address: str) -> None:
+        if not self._limit.acquire(address):
+            self._rate_limited_log.warn("limit", f"too many connections; one from {address} was refused")
             self._refuse(sock)
             return
-        task = asyncio.create_task(self._let_in(sock, slot))
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
 
-    async def _let_in(self, sock: socket.socket, slot: ConnectionSlot) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._connections.discard(task)
+            self._limit.release(address)
+
+        task = asyncio.create_task(self._run(sock))
+        self._connections.add(task)
+        task.add_done_callback(ended)
+
+    async def _run(self, sock: socket.socket) -> None:
+        """Serve one connection from its TLS handshake until it is lost."""
         tls = self._context is not None
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT * 1000))
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._server, slot, self._turn),
+            _, connection = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._server, self._one_request_per_iteration),
                 sock,
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT if tls else None,
                 ssl_shutdown_timeout=_TLS_SHUTDOWN_TIMEOUT if tls else None,
             )
         except OSError:
-            # It spoke no TLS, or none that we know, or nothing at all: a stranger's mistake is no news.
-            slot.release()
+            # The handshake failed or timed out. Anybody on the network can make it fail, so it is not logged.
+            return
+        await connection.wait_closed()
 
     def _refuse(self, sock: socket.socket) -> None:
-        """Hang up on it; say why, where a handshake is not needed for that."""
+        """Close a connection; without TLS, send the reason first."""
         with contextlib.closing(sock), contextlib.suppress(OSError):
             if self._context is None:
                 sock.setblocking(False)  # noqa: FBT003  (it takes no keyword)
-                sock.send(FULL)
-                # An end before the reset, which is what a close means to whoever still speaks.
+                sock.send(TOO_MANY_CONNECTIONS)
+                # FIN first: if the client is still sending, close() alone sends a reset, which may overtake the answer.
                 sock.shutdown(socket.SHUT_WR)

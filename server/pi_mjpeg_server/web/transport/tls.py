@@ -1,8 +1,10 @@
-"""The server's certificate: loaded before anybody connects, and anew on SIGHUP without losing a viewer."""
+"""The server's TLS certificate: loaded at the start, and reloaded on SIGHUP while viewers watch."""
 
 import logging
 import ssl
 from pathlib import Path
+
+from pi_mjpeg_server.config import ConfigurationError, ServerSettings
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -12,35 +14,45 @@ class CertificateError(Exception):
 
 
 class Certificate:
-    """A certificate chain and its key. Connections that are open keep the one they began with."""
+    """A certificate chain and its key. Open connections keep the certificate that they began with."""
 
     def __init__(self, chain: Path, key: Path) -> None:
-        """Load them. Raises `CertificateError`."""
+        """Load both files. Raises `CertificateError`."""
         self._chain = chain
         self._key = key
-        self.context = self._loaded()
+        self.context = self._load()
 
     def reload(self) -> None:
-        """Take over what the files hold now; what cannot be used is logged, and the old one goes on."""
+        """Load both files again. If they cannot be used, log why and keep the old certificate."""
         try:
-            # On a context of its own first: half a change would leave this one with a key that is not its chain's.
-            self._loaded()
-            self.context.load_cert_chain(self._chain, self._key, _no_password)
+            # Into a new context first: a failure half-way would leave this one with a key of another certificate.
+            self._load()
+            self.context.load_cert_chain(self._chain, self._key, _refuse_password)
         except (CertificateError, OSError) as error:
-            _LOGGER.error("the certificate stays the old one: %s", error)  # noqa: TRY400  (one line says it all)
+            _LOGGER.error("the old certificate stays in use: %s", error)  # noqa: TRY400  (one line says it all)
         else:
-            _LOGGER.info("the certificate was read anew")
+            _LOGGER.info("the certificate was reloaded")
 
-    def _loaded(self) -> ssl.SSLContext:
+    def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            context.load_cert_chain(self._chain, self._key, _no_password)
+            context.load_cert_chain(self._chain, self._key, _refuse_password)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise CertificateError(f"tls_certificate {self._chain} with tls_key {self._key}: {reason}") from error
         return context
 
 
-def _no_password() -> str:
-    """Keep OpenSSL from asking a terminal that nobody looks at."""
+def load_certificate(settings: ServerSettings) -> Certificate | None:
+    """Return the certificate, or None for a server without TLS. Raises `ConfigurationError`."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        return Certificate(settings.tls_certificate, settings.tls_key)
+    except CertificateError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _refuse_password() -> str:
+    """Keep OpenSSL from asking for a password at a terminal that nobody looks at."""
     raise ValueError("the key is protected by a password, and there is nobody to ask for it")

@@ -1,4 +1,4 @@
-"""The JSON routes as they describe themselves, and the metrics, over real sockets."""
+"""The JSON routes against their OpenAPI description, and the metrics, over real sockets."""
 
 import asyncio
 import json
@@ -12,18 +12,18 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pi_mjpeg_server.web.routes import request
-from pi_mjpeg_server.web.security.auth import COOKIE
+from pi_mjpeg_server.web.routes import request_body
+from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.support.raw_http import error_of, said
+from tests.server.support.raw_http import parse_error, send_raw
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     cameras = [camera(Script()), camera(Script(fail_open="unplugged"), "shed")]
-    async with serving(tmp_path, cameras, locked=True) as running:
+    async with serving(tmp_path, cameras, needs_token=True) as running:
         await until(lambda: cameras[0].broadcast.latest is not None and not cameras[1].available)
         yield running
 
@@ -39,14 +39,14 @@ def token(served: Served) -> str:
     return served.server.token.value
 
 
-async def test_the_json_routes_do_what_their_description_says(tmp_path: Path) -> None:
-    async with serving(tmp_path, [camera(Script())], locked=True) as served:
+async def test_the_json_routes_match_their_description(tmp_path: Path) -> None:
+    async with serving(tmp_path, [camera(Script())], needs_token=True) as served:
         await until(lambda: bool(served.server.cameras[0].controls))
         done = await asyncio.to_thread(schemathesis, served, description(), tmp_path)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
-async def test_a_description_that_is_wrong_is_noticed_on_every_route(tmp_path: Path) -> None:
+async def test_a_wrong_description_is_detected_on_every_route(tmp_path: Path) -> None:
     wrong = description()
     operations = {
         f"{method.upper()} {path}": each for path, methods in wrong["paths"].items() for method, each in methods.items()
@@ -58,7 +58,7 @@ async def test_a_description_that_is_wrong_is_noticed_on_every_route(tmp_path: P
             del operation["responses"][good]
         else:
             content["application/json"]["schema"] = {"type": "object", "required": ["what no answer has"]}
-    async with serving(tmp_path, [camera(Script())], locked=True) as served:
+    async with serving(tmp_path, [camera(Script())], needs_token=True) as served:
         await until(lambda: bool(served.server.cameras[0].controls))
         done = await asyncio.to_thread(schemathesis, served, wrong, tmp_path)
     assert done.returncode == 1, done.stderr[-2000:]
@@ -66,7 +66,7 @@ async def test_a_description_that_is_wrong_is_noticed_on_every_route(tmp_path: P
 
 
 def description() -> dict[str, Any]:
-    """Return the published description, with the controls of the camera here: those each camera knows for itself."""
+    """Return the published description, with the controls of the test's camera: they differ from camera to camera."""
     published: dict[str, Any] = json.loads((files("pi_mjpeg_server.web") / "static/openapi.json").read_text())
     patch = published["paths"]["/api/cameras/{camera}/controls"]["patch"]
     patch["requestBody"]["content"]["application/json"] = {
@@ -87,7 +87,7 @@ def description() -> dict[str, Any]:
 def schemathesis(served: Served, described: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "openapi.json"
     file.write_text(json.dumps(described))
-    # A camera that was just restarted takes no controls for a moment, and says so.
+    # A camera that has just been restarted refuses controls for a moment with a 503.
     (folder / "schemathesis.toml").write_text(
         '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "503"]\n'
     )
@@ -118,8 +118,8 @@ _RESTART = "POST", "/api/cameras/{camera}/restart"
 _STATE = "GET", "/api/state"
 _OPEN = "GET", "/healthz"
 _BEARER = "Authorization: Bearer {token}"
-_COOKIE = f"Cookie: {COOKIE}={{session}}"
-_EVIL = "Origin: http://evil.example"
+_COOKIE = f"Cookie: {COOKIE_NAME}={{session}}"
+_FOREIGN_ORIGIN = "Origin: http://evil.example"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ _EVIL = "Origin: http://evil.example"
         ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART), "front", [_BEARER, "Host: a b"], b"", 400),
         ((_PATCH,), "front", [_BEARER], b"{", 400),
         ((_STATE, _KEEP, _PATCH, _RESTART), "front", [], b"", 401),
-        ((_KEEP, _PATCH, _RESTART), "front", [_COOKIE, _EVIL], b"", 403),
+        ((_KEEP, _PATCH, _RESTART), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
         ((_KEEP, _PATCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
         ((_PATCH,), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
         ((_PATCH,), "front", [_BEARER], b" " * 20_000, 413),
@@ -141,7 +141,7 @@ _EVIL = "Origin: http://evil.example"
         ((_KEEP,), "front", [_BEARER], b"", 507),
     ],
 )
-async def test_every_refusal_there_is_is_described(
+async def test_every_error_status_is_described(
     served: Served,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -153,7 +153,7 @@ async def test_every_refusal_there_is_is_described(
 ) -> None:
     assert served.server.token is not None
     session = served.server.token.key("pi_mjpeg session").hex()
-    monkeypatch.setattr(request, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT", 0.2)
     (tmp_path / "snapshots").write_text("a file where the folder should be")
     published = description()["paths"]
     for method, path in operations:
@@ -164,13 +164,13 @@ async def test_every_refusal_there_is_is_described(
         if not any(each.startswith("Content-Length") for each in headers):
             lines.append(f"Content-Length: {len(body)}")
         for _ in range(7 if status == 429 else 1):
-            seen, _, answer = await said(served.url, "\r\n".join([*lines, "", ""]).encode() + body)
+            seen, _, answer = await send_raw(served.url, "\r\n".join([*lines, "", ""]).encode() + body)
         assert seen == status, (method, path)
-        assert set(error_of(answer)) == {"code", "message"}
+        assert set(parse_error(answer)) == {"code", "message"}
         assert str(status) in published[path][method.lower()]["responses"], (method, path)
 
 
-async def test_the_metrics_count_what_happened(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_the_metrics_count_frames_viewers_and_restarts(served: Served, client: aiohttp.ClientSession) -> None:
     async def samples() -> dict[tuple[str, str], float]:
         async with client.get(f"{served.url}/metrics") as response:
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -188,7 +188,7 @@ async def test_the_metrics_count_what_happened(served: Served, client: aiohttp.C
     assert during["pi_mjpeg_viewers", "front"] == 1
     assert after["pi_mjpeg_viewers", "front"] == 0
     assert (after["pi_mjpeg_camera_up", "front"], after["pi_mjpeg_camera_up", "shed"]) == (1, 0)
-    # A counter never goes back, whoever leaves.
+    # A counter never decreases, even when a viewer leaves.
     assert after["pi_mjpeg_frames_sent_total", "front"] >= during["pi_mjpeg_frames_sent_total", "front"] > 5
     assert after["pi_mjpeg_frames_total", "front"] > 5
     assert after["pi_mjpeg_restarts_total", "shed"] > 0

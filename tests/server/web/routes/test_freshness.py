@@ -1,4 +1,4 @@
-"""What a viewer on bad Wi-Fi sees, by sockets of a real kernel: now, and nobody else notices."""
+"""A viewer on bad Wi-Fi sees recent pictures, and delays no other viewer, with the sockets of a real kernel."""
 
 import asyncio
 import contextlib
@@ -19,19 +19,19 @@ from tests.server.support.scripted_camera import Script, camera, serving, until
 from tests.server.web.transport.test_tls import trusting, write
 
 SLOW = 300_000
-"""Bytes a second, a phone two walls away."""
+"""Bytes per second: a phone two walls away."""
 CHUNK = 6_000
 
 
 class Watcher(threading.Thread):
-    """Reads a stream in a thread, and notes how old each picture is when its last byte has come.
+    """Reads a stream in a thread, and records how old each picture is when its last byte arrives.
 
-    It takes a few kilobytes at a time from a plain socket, at `speed` bytes a second: what a slow reader leaves
-    behind lies in the kernel, not in a buffer of the reader's own.
+    It reads a few kilobytes at a time from a plain socket, at `speed` bytes per second: what it has not read yet is in
+    the kernel, not in a buffer of this process.
     """
 
     def __init__(self, sock: socket.socket, speed: float | None) -> None:
-        """Read from this socket, which is closed to end it."""
+        """Read from this socket until it is closed."""
         super().__init__(daemon=True)
         self.ages: list[float] = []
         self._socket = sock
@@ -39,7 +39,7 @@ class Watcher(threading.Thread):
         self._taken = 0
 
     def run(self) -> None:
-        """Read until the socket is closed."""
+        """Request the stream and read it."""
         self._socket.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self._began = time.monotonic()
         buffer = b""
@@ -67,7 +67,7 @@ def watching(url: str, speed: float | None, authority: trustme.CA | None = None)
         sock = stack.enter_context(socket.socket())
         sock.settimeout(10)
         if speed is not None:
-            # What the reader's own kernel keeps is old through no fault of the server's.
+            # What the receiving kernel keeps gets old too, and is not the server's fault.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
         sock.connect((parts.hostname, parts.port))
         if authority is not None:
@@ -75,11 +75,11 @@ def watching(url: str, speed: float | None, authority: trustme.CA | None = None)
         watcher = Watcher(sock, speed)
         watcher.start()
         yield watcher
-        assert watcher.is_alive(), "the server hung up"
+        assert watcher.is_alive(), "the server closed the connection"
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-async def test_a_slow_viewer_sees_now_and_the_others_see_everything(tmp_path: Path, tls: bool) -> None:  # noqa: FBT001
+async def test_a_slow_viewer_sees_recent_frames_and_the_others_see_all(tmp_path: Path, tls: bool) -> None:  # noqa: FBT001
     authority = trustme.CA() if tls else None
     settings: dict[str, Any] = write(authority, tmp_path) if authority else {}
     script = Script(fps=30, padding=90_000)
@@ -97,7 +97,7 @@ async def test_a_slow_viewer_sees_now_and_the_others_see_everything(tmp_path: Pa
         await asyncio.sleep(8)
         made = script.frames - made
         received = [len(viewer.ages) - before for viewer, before in zip(quick, got, strict=True)]
-        # The first second fills the kernel's buffers; what comes later would be older and older if anything queued.
+        # The first second fills the kernel's buffers. If anything queued, later frames would be older and older.
         late = slow.ages[len(slow.ages) // 2 :]
         assert statistics.median(late) < 1, [round(age, 2) for age in slow.ages]
         assert len(slow.ages) > 15

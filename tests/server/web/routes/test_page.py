@@ -1,4 +1,4 @@
-"""The page, the state, and refusals in one form."""
+"""The page, the state, and errors in one form."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,7 +22,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_the_page_needs_nothing_from_elsewhere(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_the_page_loads_nothing_from_other_servers(served: Served, client: aiohttp.ClientSession) -> None:
     async with client.get(served.url) as response:
         assert response.content_type == "text/html"
         policy = response.headers["Content-Security-Policy"]
@@ -37,7 +37,7 @@ async def test_the_page_needs_nothing_from_elsewhere(served: Served, client: aio
     assert "://" not in text
 
 
-async def test_the_state_tells_of_each_camera(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_the_state_describes_each_camera(served: Served, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{served.url}/api/state") as response:
         state = await response.json()
     assert state["server"]["name"] == "Garden Pi"
@@ -48,7 +48,7 @@ async def test_the_state_tells_of_each_camera(served: Served, client: aiohttp.Cl
     assert front["stream_url"] == f"{served.url}/cameras/front/stream"
 
 
-async def test_it_is_up(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_healthz_answers(served: Served, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{served.url}/healthz") as response:
         assert response.status == 200
 
@@ -72,7 +72,7 @@ async def test_it_is_up(served: Served, client: aiohttp.ClientSession) -> None:
         ("GET", "/api/cameras/front/snapshots", 405),
     ],
 )
-async def test_a_refusal_is_json_with_its_reason(
+async def test_an_error_is_json_with_its_reason(
     served: Served, client: aiohttp.ClientSession, method: str, path: str, status: int
 ) -> None:
     async with client.request(method, served.url + path) as response:
@@ -82,15 +82,13 @@ async def test_a_refusal_is_json_with_its_reason(
 
 
 @pytest.mark.parametrize("host", ["a b", "[::1", "x:99999", "", "\xff"])
-async def test_a_host_that_is_none_is_no_mistake_of_ours(
-    served: Served, client: aiohttp.ClientSession, host: str
-) -> None:
+async def test_an_invalid_host_is_not_a_server_error(served: Served, client: aiohttp.ClientSession, host: str) -> None:
     async with client.get(f"{served.url}/api/state", headers={"Host": host}) as response:
         assert response.status in {200, 400}
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/static/page.js", "/api/openapi.json"])
-async def test_what_the_browser_has_already_is_not_sent_again(
+async def test_a_file_that_the_browser_has_is_not_sent_again(
     served: Served, client: aiohttp.ClientSession, path: str
 ) -> None:
     async with client.get(served.url + path) as response:
@@ -107,7 +105,9 @@ async def test_what_the_browser_has_already_is_not_sent_again(
         assert int(response.headers["Content-Length"]) == len(body)
 
 
-async def test_other_sites_scripts_are_not_invited(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_scripts_of_other_origins_are_not_allowed_by_default(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
     async with client.get(f"{served.url}/api/state", headers={"Origin": "http://evil.example"}) as response:
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
     async with client.options(f"{served.url}/api/state") as response:

@@ -1,4 +1,4 @@
-"""A camera is started again by whoever asks for it over HTTP."""
+"""Restarting a camera over HTTP."""
 
 from pathlib import Path
 

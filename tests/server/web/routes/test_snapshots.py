@@ -1,4 +1,4 @@
-"""Single pictures over real sockets."""
+"""Snapshots over real sockets."""
 
 import asyncio
 import io
@@ -39,7 +39,7 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
 
 
 async def keep(client: aiohttp.ClientSession, served: Served, camera_id: str = "front") -> dict[str, Any]:
-    """Keep a snapshot, and return what is said of it."""
+    """Take and keep a snapshot, and return its document."""
     async with client.post(f"{served.url}/api/cameras/{camera_id}/snapshots") as response:
         assert response.status == 201, await response.text()
         kept: dict[str, Any] = await response.json()
@@ -63,7 +63,9 @@ async def test_a_snapshot_is_taken_after_the_request(served: Served, client: aio
         level_of(await response.read())
 
 
-async def test_mjpg_streamers_numbers_are_those_of_the_cameras(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+async def test_cameras_have_the_numbers_that_mjpg_streamer_gives_them(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
     cameras = [
         camera(Script(picture=grey(level)), camera_id) for camera_id, level in (("a", 10), ("b", 100), ("c", 200))
     ]
@@ -81,9 +83,7 @@ async def test_mjpg_streamers_numbers_are_those_of_the_cameras(tmp_path: Path, c
             assert "from 0 to 2" in (await response.json())["error"]["message"]
 
 
-async def test_with_max_age_an_older_one_is_good_enough(
-    served: Served, client: aiohttp.ClientSession, script: Script
-) -> None:
+async def test_max_age_allows_an_older_picture(served: Served, client: aiohttp.ClientSession, script: Script) -> None:
     frames = script.frames
     async with client.get(f"{served.url}/snapshot.jpg?max_age=60000") as response:
         assert response.status == 200
@@ -95,7 +95,7 @@ async def test_with_max_age_an_older_one_is_good_enough(
     ("query", "size"),
     [("width=32", (32, 24)), ("height=24", (32, 24)), ("width=32&height=16", (21, 16)), ("width=640", (64, 48))],
 )
-async def test_it_is_scaled_to_fit_and_never_up(
+async def test_it_is_scaled_down_to_fit_and_never_up(
     served: Served, client: aiohttp.ClientSession, query: str, size: tuple[int, int]
 ) -> None:
     async with client.get(f"{served.url}/snapshot.jpg?{query}") as response:
@@ -106,7 +106,7 @@ async def test_it_is_scaled_to_fit_and_never_up(
 @pytest.mark.parametrize(
     "query", ["width=0", "width=1.5", "width=x", "height=99999", "max_age=-1", "max_age=NaN", "width=%00"]
 )
-async def test_numbers_that_cannot_be_are_refused(served: Served, client: aiohttp.ClientSession, query: str) -> None:
+async def test_invalid_numbers_are_refused(served: Served, client: aiohttp.ClientSession, query: str) -> None:
     async with client.get(f"{served.url}/snapshot.jpg?{query}") as response:
         assert response.status == 400
         assert "has to be" in (await response.json())["error"]["message"]
@@ -165,14 +165,16 @@ async def test_only_the_last_few_are_kept(served: Served, client: aiohttp.Client
         assert response.status == 404
 
 
-async def test_a_disk_that_takes_nothing_is_told(served: Served, client: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_a_snapshot_that_cannot_be_stored_is_an_error(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
     (tmp_path / "snapshots").write_text("a file where the folder should be")
     async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
         assert response.status == 507
-        assert (await response.json())["error"]["code"] == "not_kept"
+        assert (await response.json())["error"]["code"] == "insufficient_storage"
 
 
-async def test_a_kept_snapshot_is_sent_once(served: Served, client: aiohttp.ClientSession) -> None:
+async def test_a_kept_snapshot_is_cacheable_and_sent_whole(served: Served, client: aiohttp.ClientSession) -> None:
     kept = await keep(client, served)
     async with client.get(kept["url"]) as response:
         body = await response.read()
@@ -182,11 +184,11 @@ async def test_a_kept_snapshot_is_sent_once(served: Served, client: aiohttp.Clie
     async with client.head(kept["url"]) as response:
         assert (response.status, response.content_length) == (200, kept["bytes"])
         assert await response.read() == b""
-    for known in (tag, f'"other", {tag}', "*"):
-        async with client.get(kept["url"], headers={"If-None-Match": known}) as response:
+    for tags in (tag, f'"other", {tag}', "*"):
+        async with client.get(kept["url"], headers={"If-None-Match": tags}) as response:
             assert (response.status, await response.read()) == (304, b"")
             assert response.headers["ETag"] == tag
-    # Whole to whoever asks for a part, as RFC 9110 (14.2) allows.
+    # A Range is ignored, as RFC 9110 (14.2) allows.
     for asked in (
         {"If-None-Match": '"other"'},
         {"Range": "bytes=5-9"},
@@ -197,7 +199,7 @@ async def test_a_kept_snapshot_is_sent_once(served: Served, client: aiohttp.Clie
             assert (response.status, await response.read()) == (200, body), asked
 
 
-async def test_one_that_is_gone_or_cannot_be_read_is_told_in_words(
+async def test_a_missing_or_unreadable_snapshot_is_an_error_in_json(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     kept = await keep(client, served)
@@ -215,7 +217,7 @@ async def test_one_that_is_gone_or_cannot_be_read_is_told_in_words(
         }
 
 
-async def test_a_full_disk_is_told_and_left_clean(
+async def test_a_full_disk_is_an_error_and_leaves_no_partial_file(
     served: Served, client: aiohttp.ClientSession, script: Script, tmp_path: Path
 ) -> None:
     first = await keep(client, served)
@@ -232,7 +234,7 @@ async def test_a_full_disk_is_told_and_left_clean(
     await keep(client, served)
 
 
-async def test_what_a_server_left_unfinished_that_was_cut_off_is_cleared_away(
+async def test_partial_files_of_a_server_that_was_killed_are_removed(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     folder = tmp_path / "snapshots"
@@ -243,7 +245,7 @@ async def test_what_a_server_left_unfinished_that_was_cut_off_is_cleared_away(
     assert names(tmp_path) == [".nfs0001", f"{kept['id']}.jpg"]
 
 
-async def test_a_clock_that_was_set_back_makes_no_new_snapshot_the_oldest(
+async def test_a_clock_that_was_set_back_by_years_makes_no_new_snapshot_the_oldest(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     folder = tmp_path / "snapshots"
@@ -261,21 +263,21 @@ async def test_a_clock_that_was_set_back_makes_no_new_snapshot_the_oldest(
     assert names(tmp_path) == sorted(f"{each['id']}.jpg" for each in kept[-MAX_PER_CAMERA:])
 
 
-async def test_nor_does_one_that_was_set_back_by_seconds(
+async def test_a_clock_that_was_set_back_by_seconds_makes_no_new_snapshot_the_oldest(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     folder = tmp_path / "snapshots"
     folder.mkdir()
     soon = datetime.now(UTC) + timedelta(seconds=30)
     for number in range(MAX_PER_CAMERA):
-        (folder / f"front-{soon:%Y%m%dT%H%M%S}{number:03}Z-9f3a61c2.jpg").write_bytes(b"of soon")
+        (folder / f"front-{soon:%Y%m%dT%H%M%S}{number:03}Z-9f3a61c2.jpg").write_bytes(b"from the near future")
     kept = await keep(client, served)
     left = names(tmp_path)
     assert f"{kept['id']}.jpg" in left
     assert len(left) == MAX_PER_CAMERA
 
 
-async def test_each_camera_has_its_own_last_few_whatever_its_name(
+async def test_each_camera_keeps_its_own_last_few_whatever_its_name(
     tmp_path: Path, client: aiohttp.ClientSession
 ) -> None:
     cameras = [camera(Script(), camera_id) for camera_id in ("front", "front_1", "_", "0")]
@@ -285,8 +287,13 @@ async def test_each_camera_has_its_own_last_few_whatever_its_name(
                 await keep(client, served, each.settings.id)
         for _ in range(MAX_PER_CAMERA):
             await keep(client, served)
-        of = [name.partition("-")[0] for name in names(tmp_path)]
-        assert {name: of.count(name) for name in of} == {"front": MAX_PER_CAMERA, "front_1": 2, "_": 2, "0": 2}
+        owners = [name.partition("-")[0] for name in names(tmp_path)]
+        assert {owner: owners.count(owner) for owner in owners} == {
+            "front": MAX_PER_CAMERA,
+            "front_1": 2,
+            "_": 2,
+            "0": 2,
+        }
 
 
 async def test_a_damaged_picture_is_not_kept(served: Served, client: aiohttp.ClientSession, script: Script) -> None:

@@ -21,15 +21,15 @@ BROWSER = {"Accept": "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*
 
 
 class Reader:
-    """Reads a stream as a machine does, and keeps the bytes of its head."""
+    """Reads the parts of a stream by their Content-Length, and keeps the head of the response."""
 
     def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
-        """Read on behind the response's head."""
+        """Read from behind the head of the response."""
         self.head = head
         self._reader = reader
 
     async def part(self) -> tuple[dict[str, str], bytes]:
-        """Return the next part's headers and its body, with the boundary behind it read too."""
+        """Return the headers and body of the next part, after reading the boundary behind it."""
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if line)
         body = await self._reader.readexactly(int(headers["Content-Length"]))
@@ -39,7 +39,7 @@ class Reader:
 
 @contextlib.asynccontextmanager
 async def watching(url: str, *, version: str = "1.1", headers: dict[str, str] | None = None) -> AsyncIterator[Reader]:
-    """Open a stream by a plain socket; nothing but the socket's own buffer reads ahead."""
+    """Open a stream on a plain socket. Only the socket's own buffer reads ahead."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=4096)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -65,14 +65,14 @@ async def one_camera(folder: Path, script: Script, linger: float = 0.1) -> Async
 
 
 @pytest.mark.parametrize("path", ["/cameras/front/stream", "/stream", "/video_feed", "/?action=stream"])
-async def test_every_name_of_the_stream_gives_decodable_pictures_that_differ(tmp_path: Path, path: str) -> None:
+async def test_each_path_of_the_stream_gives_different_pictures_that_decode(tmp_path: Path, path: str) -> None:
     async with one_camera(tmp_path, Script()) as served, watching(served.url + path) as reader:
         levels = [level_of((await reader.part())[1]) for _ in range(10)]
         assert len(set(levels)) == 10
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_it_is_not_chunked_and_no_cache_keeps_it(tmp_path: Path, version: str) -> None:
+async def test_it_is_not_chunked_and_not_cacheable(tmp_path: Path, version: str) -> None:
     async with one_camera(tmp_path, Script()) as served, watching(served.url + "/stream", version=version) as reader:
         head = reader.head.decode().lower()
         assert "content-type: multipart/x-mixed-replace; boundary=frame\r\n" in head
@@ -84,13 +84,13 @@ async def test_it_is_not_chunked_and_no_cache_keeps_it(tmp_path: Path, version: 
         assert abs(float(headers["X-Timestamp"]) - time.time()) < 2
 
 
-async def test_a_browser_gets_the_next_headers_in_advance(tmp_path: Path) -> None:
+async def test_a_browser_gets_the_headers_of_the_next_part_in_advance(tmp_path: Path) -> None:
     async with (
         one_camera(tmp_path, Script()) as served,
         watching(served.url + "/stream", headers=BROWSER) as reader,
     ):
         opening = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"
-        stream = reader._reader  # noqa: SLF001  (it reads what has no lengths)
+        stream = reader._reader  # noqa: SLF001  (these parts have no lengths)
         assert await stream.readexactly(len(opening)) == opening
         for _ in range(3):
             part = await stream.readuntil(opening)
@@ -98,7 +98,7 @@ async def test_a_browser_gets_the_next_headers_in_advance(tmp_path: Path) -> Non
             level_of(part[: -len(opening)])
 
 
-async def test_twenty_viewers_share_one_capture_which_stops_behind_the_last(tmp_path: Path) -> None:
+async def test_twenty_viewers_share_one_capture_which_stops_after_the_last(tmp_path: Path) -> None:
     script = Script()
     async with one_camera(tmp_path, script) as served:
         before = script.captures
@@ -115,7 +115,9 @@ async def test_twenty_viewers_share_one_capture_which_stops_behind_the_last(tmp_
         assert served.server.cameras[0].state is CameraState.IDLE
 
 
-async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_reads_again(tmp_path: Path) -> None:
+async def test_a_viewer_that_does_not_read_delays_nobody_and_gets_recent_frames_when_it_reads_again(
+    tmp_path: Path,
+) -> None:
     script = Script(fps=30, padding=90_000)
     async with one_camera(tmp_path, script) as served:
         address = urlsplit(served.url)
@@ -130,22 +132,22 @@ async def test_a_viewer_that_does_not_read_delays_nobody_and_sees_now_when_it_re
                 produced = script.frames - frames
                 assert abs(produced - 60) <= 2
                 assert time.monotonic() - began < 60 / 30 * 1.5
-            # Which of the two came first is up to the machine.
+            # Either of the two may have been first.
             viewer = min(served.server.cameras[0].viewers, key=lambda viewer: viewer.send_rate.count)
             assert viewer.send_rate.count < 30
             reader, writer = await asyncio.open_connection(sock=slow.dup())
             await reader.readuntil(b"--frame\r\n")
             stream = Reader(reader, b"")
-            # What lay in the buffers of the kernel is old; all that comes behind it is of now.
+            # What was in the buffers of the kernel is old; all frames after that are recent.
             headers = [(await stream.part())[0] for _ in range(12)]
             assert time.time() - float(headers[-1]["X-Timestamp"]) < 1
             writer.close()
 
 
 @pytest.mark.parametrize("fps", [25, 10, 5])
-async def test_a_viewer_can_ask_for_fewer_pictures_and_gets_so_many_evenly_and_of_now(tmp_path: Path, fps: int) -> None:
+async def test_a_viewer_can_ask_for_fewer_frames_and_gets_them_evenly_and_recent(tmp_path: Path, fps: int) -> None:
     async with one_camera(tmp_path, Script(fps=30)) as served, watching(f"{served.url}/stream?fps={fps}") as reader:
-        # The rate of a camera that has just begun is not known yet.
+        # The rate of a camera that has just started is not known yet.
         for _ in range(fps):
             await reader.part()
         began, taken, ages = time.monotonic(), [], []
@@ -154,20 +156,20 @@ async def test_a_viewer_can_ask_for_fewer_pictures_and_gets_so_many_evenly_and_o
             ages.append(time.time() - taken[-1])
         assert abs(len(taken) / (time.monotonic() - began) - fps) < 0.1 * fps
         steps = [later - earlier for earlier, later in itertools.pairwise(taken)]
-        # Never two pictures of the camera too early or too late.
+        # Never as much as a frame of the camera too early or too late.
         assert statistics.median(abs(step - 1 / fps) for step in steps) < 0.02
         assert statistics.median(ages) < 0.02
         viewer = next(iter(served.server.cameras[0].viewers))
         assert viewer.drops == 0
 
 
-async def test_it_drops_what_a_slow_viewer_asked_for_and_nothing_else(tmp_path: Path) -> None:
+async def test_only_frames_that_a_slow_viewer_asked_for_count_as_dropped(tmp_path: Path) -> None:
     async with one_camera(tmp_path, Script(fps=30, padding=400_000)) as served:
         async with watching(f"{served.url}/stream?fps=5") as reader:
             viewer = next(iter(served.server.cameras[0].viewers))
             await until(lambda: viewer.send_rate.count > 0)
             await asyncio.sleep(3)
-            # The buffers of two kernels take some; then the viewer waits, and lets 5 a second go by.
+            # The kernel's buffers on both sides take some frames; then 5 a second are dropped.
             async with asyncio.timeout(10):
                 while not viewer.drops:
                     await reader.part()
@@ -175,7 +177,7 @@ async def test_it_drops_what_a_slow_viewer_asked_for_and_nothing_else(tmp_path: 
         assert viewer.drops > 2
 
 
-async def test_a_viewer_of_one_picture_in_many_seconds_hears_from_it_each_second(tmp_path: Path) -> None:
+async def test_at_a_very_low_rate_the_last_frame_is_repeated_each_second(tmp_path: Path) -> None:
     async with (
         one_camera(tmp_path, Script(fps=30)) as served,
         watching(f"{served.url}/stream?fps=0.4") as reader,
@@ -186,14 +188,14 @@ async def test_a_viewer_of_one_picture_in_many_seconds_hears_from_it_each_second
             seen.append((await reader.part())[0]["X-Timestamp"])
             assert time.monotonic() - last < 1.2
             last = time.monotonic()
-        # At 0, 2.5 and 5 seconds, and each as often as the second demands.
+        # New frames at 0, 2.5 and 5 seconds; the others are repeats.
         pictures = list(dict.fromkeys(seen))
         assert len(pictures) == 3
         assert float(pictures[2]) - float(pictures[0]) == pytest.approx(5, abs=0.2)
         assert next(iter(served.server.cameras[0].viewers)).drops == 0
 
 
-async def test_a_viewer_of_one_picture_in_many_seconds_is_told_at_once_that_the_camera_fails(tmp_path: Path) -> None:
+async def test_at_a_very_low_rate_a_failure_of_the_camera_is_shown_at_once(tmp_path: Path) -> None:
     script = Script(fps=30)
     async with one_camera(tmp_path, script) as served, watching(f"{served.url}/stream?fps=0.05") as reader:
         headers, _ = await reader.part()
@@ -225,7 +227,7 @@ async def test_it_is_never_silent_for_more_than_a_second(tmp_path: Path) -> None
             pytest.fail("the last picture was not repeated")
 
 
-async def test_viewers_of_a_failing_camera_are_told_in_a_picture(tmp_path: Path) -> None:
+async def test_viewers_of_a_failing_camera_get_a_picture_that_says_so(tmp_path: Path) -> None:
     script = Script(fail_open="the ribbon is loose")
     async with serving(tmp_path, [camera(script)]) as served, watching(served.url + "/stream") as reader:
         headers, body = await reader.part()
@@ -237,7 +239,7 @@ async def test_viewers_of_a_failing_camera_are_told_in_a_picture(tmp_path: Path)
         level_of(body)
 
 
-async def test_a_viewer_that_left_is_gone_at_once(tmp_path: Path) -> None:
+async def test_a_viewer_that_left_is_no_longer_counted(tmp_path: Path) -> None:
     async with one_camera(tmp_path, Script(fps=1), linger=60) as served:
         async with watching(served.url + "/stream") as reader:
             await reader.part()
@@ -246,7 +248,7 @@ async def test_a_viewer_that_left_is_gone_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["fps=0", "fps=-1", "fps=nan", "fps=inf", "fps=abc", "fps=", "fps=1e9"])
-async def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, query: str) -> None:
+async def test_an_invalid_rate_is_refused(tmp_path: Path, query: str) -> None:
     async with (
         one_camera(tmp_path, Script()) as served,
         aiohttp.ClientSession() as session,
@@ -256,16 +258,16 @@ async def test_a_rate_that_cannot_be_is_refused(tmp_path: Path, query: str) -> N
         assert (await response.json())["error"]["code"] == "bad_request"
 
 
-async def test_viewers_who_leave_before_they_are_answered_are_no_mistake(
+async def test_viewers_that_leave_before_the_response_are_not_an_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with one_camera(tmp_path, Script()) as served:
         address = urlsplit(served.url)
         for _ in range(50):
-            with socket.create_connection((address.hostname, address.port)) as hasty:
-                # The close is a reset then, as when a phone loses its Wi-Fi.
-                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                hasty.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            with socket.create_connection((address.hostname, address.port)) as early:
+                # Makes close() send a reset, as when a phone loses its Wi-Fi.
+                early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                early.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await asyncio.sleep(0)
         await until(lambda: not served.server.cameras[0].viewers)
         async with watching(served.url + "/stream") as reader:
@@ -273,7 +275,7 @@ async def test_viewers_who_leave_before_they_are_answered_are_no_mistake(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_a_programs_odd_name_for_itself_spoils_no_document(tmp_path: Path) -> None:
+async def test_an_odd_user_agent_is_shortened_to_text_that_json_can_hold(tmp_path: Path) -> None:
     async with one_camera(tmp_path, Script()) as served:
         parts = urlsplit(served.url)
         with socket.create_connection((parts.hostname, parts.port)) as sock:

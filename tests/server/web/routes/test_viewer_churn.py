@@ -1,4 +1,4 @@
-"""Viewers who come and go at random: nobody hangs, and nothing is left behind."""
+"""Viewers that come and go at random: none hangs, and nothing is left behind."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ VIEWERS = 3
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncio.StreamReader]:
+async def _watching(url: str) -> AsyncIterator[asyncio.StreamReader]:
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -30,10 +30,10 @@ async def _connected(url: str) -> AsyncIterator[asyncio.StreamReader]:
 
 
 async def _come_and_go(url: str, until_when: float, chance: random.Random) -> int:
-    """Watch for a moment, leave, come again; return how often a picture came. Fails when one does not come."""
+    """Watch for a moment, leave, and come again. Return how many pictures arrived. Fails when one does not arrive."""
     pictures = 0
     while time.monotonic() < until_when:
-        async with _connected(url) as reader:
+        async with _watching(url) as reader:
             await reader.readuntil(b"--frame\r\n")
             for _ in range(chance.choice((0, 1, 1, 5))):
                 async with asyncio.timeout(3):
@@ -49,10 +49,10 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_random_arrivals_never_meet_a_hang_and_leave_nothing_behind(tmp_path: Path) -> None:
+async def test_random_viewers_never_hang_and_leave_nothing_behind(tmp_path: Path) -> None:
     script = Script()
     seed = random.SystemRandom().randrange(2**32)
-    # Without linger the camera stops each time that nobody watches, which is where the races would be.
+    # Without linger, the camera stops each time that nobody watches, which is where races would be.
     async with serving(tmp_path, [camera(script, linger=0)]) as served:
         cam = served.server.cameras[0]
         await until(lambda: cam.state is CameraState.IDLE and script.frames > 0)

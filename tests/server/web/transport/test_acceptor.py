@@ -1,4 +1,4 @@
-"""Connections that come in crowds: those who are too many are told so, and a viewer beside them notices nothing."""
+"""Too many connections at once: those beyond the limit get an error, and a concurrent viewer loses no frames."""
 
 import asyncio
 import contextlib
@@ -15,17 +15,20 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import trustme
-from pi_mjpeg_server.web.security.viewer_limits import Limits
+from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.web.transport import acceptor
-from workbench.network import free_ports
-from workbench.server import Server, ServerSettings
+from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit
+from tooling.network import free_ports
+from tooling.server import Server
+from tooling.server import ServerSettings as ProgramSettings
 
-from tests.server.support.concurrent_viewer import undisturbed
-from tests.server.support.raw_http import answer, closed_within, connected, error_of, said
+from tests.server.support.concurrent_viewer import undisturbed_viewer
+from tests.server.support.raw_http import open_connection, parse_error, read_response, seconds_until_closed, send_raw
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 from tests.server.web.transport.test_tls import trusting, write
 
-VIEWERS: dict[str, Any] = {"max_viewers": 5, "max_viewers_per_camera": 3, "max_viewers_per_address": 2}
+FEW_VIEWERS: dict[str, Any] = {"max_viewers": 5, "max_viewers_per_camera": 3, "max_viewers_per_address": 2}
+MAX_PER_CLIENT = ConnectionLimit(ServerSettings()).max_per_client
 
 
 @pytest.fixture
@@ -40,108 +43,110 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
         yield running
 
 
-async def test_a_thousand_connections_at_once_are_refused_in_words_and_disturb_nobody(
+async def test_a_thousand_connections_at_once_are_refused_with_an_error_and_disturb_no_viewer(
     served: Served, script: Script
 ) -> None:
-    async with undisturbed(served, script), contextlib.AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(connected(served.url)) for _ in range(1000)]
-        room = Limits().connections_per_address - 1
+    async with undisturbed_viewer(served, script), contextlib.AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(open_connection(served.url)) for _ in range(1000)]
+        room = MAX_PER_CLIENT - 1
         refused = opened[room:]
-        answers = [await answer(reader) for reader, _ in refused]
+        answers = [await read_response(reader) for reader, _ in refused]
         assert {status for status, _, _ in answers} == {503}
         assert answers[0][1]["retry-after"] == "5"
-        assert error_of(answers[0][2])["code"] == "too_many_connections"
+        assert parse_error(answers[0][2])["code"] == "too_many_connections"
         for reader, writer in opened[:3]:
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert (await answer(reader))[0] == 200
-    # Who leaves makes room.
+            assert (await read_response(reader))[0] == 200
+    # Closed connections release their slots.
     await until(lambda: not served.server.viewers)
-    assert (await said(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
+    assert (await send_raw(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
 
 
-async def test_who_is_refused_hears_why_though_it_spoke_first(served: Served) -> None:
-    room, parts = Limits().connections_per_address, urlsplit(served.url)
+async def test_a_refused_client_gets_the_reason_even_if_it_sent_its_request_first(served: Served) -> None:
+    room, parts = MAX_PER_CLIENT, urlsplit(served.url)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(room):
-            await stack.enter_async_context(connected(served.url))
-        with socket.create_connection((parts.hostname, parts.port)) as hasty:
-            hasty.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            reader, writer = await asyncio.open_connection(sock=hasty.dup())
-            assert (await answer(reader))[0] == 503
-            # An end, and not a reset, which may overtake the answer on its way.
+            await stack.enter_async_context(open_connection(served.url))
+        with socket.create_connection((parts.hostname, parts.port)) as early:
+            early.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            reader, writer = await asyncio.open_connection(sock=early.dup())
+            assert (await read_response(reader))[0] == 503
+            # FIN, not a reset: a reset may overtake the response.
             assert await reader.read() == b""
             writer.close()
 
 
-@pytest.mark.parametrize("opening", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["silent", "half a hello"])
-async def test_a_thousand_handshakes_that_never_end_take_no_more_room_than_one_address_has(
+@pytest.mark.parametrize("opening", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["silent", "half a ClientHello"])
+async def test_a_thousand_unfinished_handshakes_take_no_more_slots_than_one_address_has(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
     monkeypatch.setattr(acceptor, "HANDSHAKE_TIMEOUT", 2.0)
     authority = trustme.CA()
     trust = trusting(authority)
     async with (
-        contextlib.AsyncExitStack() as late,
+        contextlib.AsyncExitStack() as unfinished,
         serving(tmp_path, [camera(script)], **write(authority, tmp_path)) as served,
     ):
         plain = served.url.replace("https", "http")
-        async with undisturbed(served, script, trust), contextlib.AsyncExitStack() as stack:
-            opened = [await stack.enter_async_context(connected(plain)) for _ in range(1000)]
+        async with undisturbed_viewer(served, script, trust), contextlib.AsyncExitStack() as stack:
+            opened = [await stack.enter_async_context(open_connection(plain)) for _ in range(1000)]
             for _, writer in opened:
                 writer.write(opening)
-            room = Limits().connections_per_address - 1
-            hung_up = [await closed_within(reader, 1) < 1 for reader, _ in opened[room:]]
+            room = MAX_PER_CLIENT - 1
+            hung_up = [await seconds_until_closed(reader, 1) < 1 for reader, _ in opened[room:]]
             assert all(hung_up)
             assert not any(reader.at_eof() for reader, _ in opened[:room])
-            # Somebody of another address is let in meanwhile.
+            # Meanwhile a client with another address is accepted.
             async with (
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))) as other,
                 other.get(f"{served.url}/healthz", ssl=trust) as response,
             ):
                 assert response.status == 200
-            ends = [await closed_within(reader, 5) for reader, _ in opened[:room]]
+            ends = [await seconds_until_closed(reader, 5) for reader, _ in opened[:room]]
             assert max(ends) < 4
-        # Who was given up makes room.
+        # Failed handshakes release their slots.
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(room):
-                reader, writer = await stack.enter_async_context(connected(served.url, trust))
+                reader, writer = await stack.enter_async_context(open_connection(served.url, trust))
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert (await answer(reader))[0] == 200
-        # A server that stops waits for nobody's handshake.
-        await late.enter_async_context(connected(plain))
+                assert (await read_response(reader))[0] == 200
+        # A server that stops does not wait for a handshake.
+        await unfinished.enter_async_context(open_connection(plain))
         await asyncio.sleep(0.1)
         began = time.monotonic()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert time.monotonic() - began < 1
 
 
-async def test_without_descriptors_who_watches_goes_on_and_the_next_comes_in_later(tmp_path: Path) -> None:
+async def test_without_file_descriptors_viewers_go_on_and_new_connections_wait(tmp_path: Path) -> None:
     (port,) = free_ports(0)
     server = Server(
-        Path(sys.prefix), tmp_path, ServerSettings(port=port, flags=("--no-auth", "--fps", "10", "--zeroconf", "false"))
+        Path(sys.prefix),
+        tmp_path,
+        ProgramSettings(port=port, flags=("--no-auth", "--fps", "10", "--zeroconf", "false")),
     )
     await server.start_and_wait()
     try:
-        async with connected(server.url) as (watched, writer), contextlib.AsyncExitStack() as stack:
+        async with open_connection(server.url) as (watched, writer), contextlib.AsyncExitStack() as stack:
             writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             for _ in range(3):
                 await watched.readuntil(b"\r\n--frame\r\n")
             open_files = len(os.listdir(f"/proc/{server.pid}/fd"))  # noqa: PTH208  (no disk)
             _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (open_files + 5, hard))
-            waiting = [await stack.enter_async_context(connected(server.url)) for _ in range(20)]
+            waiting = [await stack.enter_async_context(open_connection(server.url)) for _ in range(20)]
             for _ in range(30):
                 await watched.readuntil(b"\r\n--frame\r\n")
-            assert server.log.read_text().count("no connection can be taken in: Too many open files") == 1
+            assert server.log.read_text().count("cannot accept connections: Too many open files") == 1
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
             for reader, asking in waiting:
                 asking.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert (await answer(reader))[0] == 200
+                assert (await read_response(reader))[0] == 200
     finally:
         server.stop()
 
 
-async def test_as_many_files_may_be_open_as_viewers_are_promised(
+async def test_the_limit_of_open_files_is_raised_to_the_allowed_connections(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -161,9 +166,9 @@ async def viewers(url: str, path: str, host: str, count: int) -> AsyncIterator[l
         yield [await session.get(url + path) for _ in range(count)]
 
 
-async def test_viewers_are_limited_in_all_and_by_camera_and_by_address(tmp_path: Path) -> None:
+async def test_viewers_are_limited_in_all_per_camera_and_per_address(tmp_path: Path) -> None:
     cameras = [camera(Script(fps=5), name) for name in ("front", "back")]
-    async with serving(tmp_path, cameras, **VIEWERS) as served, contextlib.AsyncExitStack() as stack:
+    async with serving(tmp_path, cameras, **FEW_VIEWERS) as served, contextlib.AsyncExitStack() as stack:
 
         async def statuses(path: str, host: str, count: int) -> list[int]:
             seen = await stack.enter_async_context(viewers(served.url, path, host, count))
@@ -179,7 +184,7 @@ async def test_viewers_are_limited_in_all_and_by_camera_and_by_address(tmp_path:
         assert error["code"] == "too_many_viewers"
         assert "max_viewers in [server]" in error["message"]
         assert served.server.viewers == 5
-    async with serving(tmp_path, [camera(Script())], **VIEWERS) as served:
+    async with serving(tmp_path, [camera(Script())], **FEW_VIEWERS) as served:
         async with viewers(served.url, "/stream", "127.0.0.2", 2):
             pass
         await until(lambda: served.server.viewers == 0)

@@ -1,4 +1,4 @@
-"""One connection that means no good: it ends in a clean refusal, and a viewer beside it notices nothing."""
+"""Hostile connections: each gets a clean error or is closed, and a concurrent viewer loses no frames."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,19 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from pi_mjpeg_server.web.routes import metrics, request, stream
-from pi_mjpeg_server.web.transport import acceptor, connection
+from aiohttp import web_protocol
+from pi_mjpeg_server.web.routes import metrics, request_body, stream
+from pi_mjpeg_server.web.transport import acceptor, aiohttp_internals, connection
 
-from tests.server.support.concurrent_viewer import undisturbed
-from tests.server.support.raw_http import answer, closed_within, connected, error_of, established, said
+from tests.server.support.concurrent_viewer import undisturbed_viewer
+from tests.server.support.raw_http import (
+    count_established,
+    open_connection,
+    parse_error,
+    read_response,
+    seconds_until_closed,
+    send_raw,
+)
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 from tests.server.web.transport.test_tls import trusting, write
 
@@ -35,57 +43,59 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
         yield running
 
 
-def deafen(writer: asyncio.StreamWriter) -> None:
-    """Take nothing more of what comes."""
+def stop_reading(writer: asyncio.StreamWriter) -> None:
+    """Leave everything that the server sends unread."""
     assert isinstance(writer.transport, asyncio.Transport)
     writer.transport.pause_reading()
 
 
-async def _nothing(_: asyncio.StreamWriter) -> None:
+async def _silence(_: asyncio.StreamWriter) -> None:
     await asyncio.sleep(3600)
 
 
-async def _half_a_head(writer: asyncio.StreamWriter) -> None:
+async def _half_a_request_head(writer: asyncio.StreamWriter) -> None:
     writer.write(b"GET /stream HTTP/1.1\r\nHost: local")
     await asyncio.sleep(3600)
 
 
-async def _dripped(writer: asyncio.StreamWriter) -> None:
+async def _one_byte_at_a_time(writer: asyncio.StreamWriter) -> None:
     for byte in itertools.cycle(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 3000):
         writer.write(bytes([byte]))
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("talk", [_nothing, _half_a_head, _dripped])
-async def test_who_does_not_finish_a_request_is_hung_up_on(
+@pytest.mark.parametrize("send", [_silence, _half_a_request_head, _one_byte_at_a_time])
+async def test_a_connection_without_a_complete_request_is_closed(
     served: Served,
     script: Script,
     monkeypatch: pytest.MonkeyPatch,
-    talk: Callable[[asyncio.StreamWriter], Awaitable[None]],
+    send: Callable[[asyncio.StreamWriter], Awaitable[None]],
 ) -> None:
-    monkeypatch.setattr(connection, "IDLE", 1.0)
-    async with undisturbed(served, script), connected(served.url) as (reader, writer):
-        talking = asyncio.ensure_future(talk(writer))
+    monkeypatch.setattr(connection, "IDLE_TIMEOUT", 1.0)
+    async with undisturbed_viewer(served, script), open_connection(served.url) as (reader, writer):
+        sending = asyncio.ensure_future(send(writer))
         try:
-            assert 0.8 < await closed_within(reader, 10) < 5
+            assert 0.8 < await seconds_until_closed(reader, 10) < 5
         finally:
-            talking.cancel()
+            sending.cancel()
 
 
-async def test_an_answered_connection_is_not_kept_for_long(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "IDLE", 1.0)
-    async with connected(served.url) as (reader, writer):
+async def test_an_idle_connection_is_closed_soon_after_its_response(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "IDLE_TIMEOUT", 1.0)
+    async with open_connection(served.url) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert (await answer(reader))[0] == 200
-        assert await closed_within(reader, 10) < 5
+        assert (await read_response(reader))[0] == 200
+        assert await seconds_until_closed(reader, 10) < 5
 
 
-async def test_a_body_that_does_not_come_is_a_time_out(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request, "BODY_TIMEOUT", 0.5)
+async def test_a_body_that_does_not_arrive_is_a_timeout(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT", 0.5)
     head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    status, _, body = await said(served.url, head + b"Content-Length: 100\r\n\r\ntoken=")
+    status, _, body = await send_raw(served.url, head + b"Content-Length: 100\r\n\r\ntoken=")
     assert status == 408
-    assert error_of(body)["code"] == "timeout"
+    assert parse_error(body)["code"] == "timeout"
 
 
 FORM = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -119,29 +129,29 @@ HOSTILE = [
 ]
 
 
-async def test_what_is_too_large_or_no_http_is_refused_in_json_and_in_no_log(
+async def test_what_is_too_large_or_not_http_gets_a_json_error_and_no_log_entry(
     served: Served, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        async with undisturbed(served, script):
+        async with undisturbed_viewer(served, script):
             caplog.clear()
             for data, expected in HOSTILE:
-                status, headers, body = await said(served.url, data)
+                status, headers, body = await send_raw(served.url, data)
                 assert status == expected, data[:80]
                 assert headers["content-type"].startswith("application/json")
-                error_of(body)
+                parse_error(body)
     assert "Traceback" not in caplog.text
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-async def test_a_body_that_nobody_wants_is_not_taken(served: Served) -> None:
-    async with connected(served.url) as (reader, writer):
+async def test_a_body_that_no_handler_wants_is_not_read(served: Served) -> None:
+    async with open_connection(served.url) as (reader, writer):
         writer.write(b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
-        assert (await answer(reader))[0] == 405
-        assert await closed_within(reader, 5) < 1
+        assert (await read_response(reader))[0] == 405
+        assert await seconds_until_closed(reader, 5) < 1
 
 
-NOT_WANTED = [
+UNWANTED = [
     (b"\0" * 400_000, 1_000_000),
     (
         b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000,
@@ -150,114 +160,114 @@ NOT_WANTED = [
 ]
 
 
-@pytest.mark.parametrize(("data", "most"), NOT_WANTED, ids=["no HTTP", "crumbs"])
-async def test_what_was_refused_is_forgotten_at_once(served: Served, data: bytes, most: int) -> None:
+@pytest.mark.parametrize(("data", "max_bytes"), UNWANTED, ids=["not HTTP", "tiny chunks"])
+async def test_the_memory_of_a_rejected_request_is_freed_at_once(served: Served, data: bytes, max_bytes: int) -> None:
     parts = urlsplit(served.url)
 
-    def throw() -> None:
+    def send_and_close() -> None:
         with socket.create_connection((parts.hostname, parts.port)) as sock, contextlib.suppress(OSError):
             sock.sendall(data)
 
-    await asyncio.to_thread(throw)
+    await asyncio.to_thread(send_and_close)
     gc.disable()
     tracemalloc.start()
     try:
         for _ in range(200):
-            await asyncio.to_thread(throw)
+            await asyncio.to_thread(send_and_close)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
         gc.enable()
-    assert held < most
+    assert held < max_bytes
 
 
-async def test_a_client_that_waits_with_its_body_is_told_to_go_on(served: Served) -> None:
-    async with connected(served.url) as (reader, writer):
+async def test_a_client_that_waits_before_its_body_gets_100_continue(served: Served) -> None:
+    async with open_connection(served.url) as (reader, writer):
         writer.write(FORM + b"Expect: 100-continue\r\nContent-Length: 7\r\n\r\n")
-        assert (await answer(reader))[0] == 100
+        assert (await read_response(reader))[0] == 100
         writer.write(b"token=x")
-        # Without auth every token is right.
-        assert (await answer(reader))[0] == 303
+        # Without a token on the server every token is right.
+        assert (await read_response(reader))[0] == 303
 
 
 async def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served, script: Script) -> None:
-    async with undisturbed(served, script), connected(served.url) as (reader, writer):
+    async with undisturbed_viewer(served, script), open_connection(served.url) as (reader, writer):
         writer.write(
             b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
         )
         for _ in range(500):
-            assert (await answer(reader))[0] == 200
-            assert (await answer(reader))[0] == 404
+            assert (await read_response(reader))[0] == 200
+            assert (await read_response(reader))[0] == 404
 
 
-COSTLY = [
+EXPENSIVE_REQUESTS = [
     b"GET " + b"/" * 1900 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /" + b"/.." * 600 + b"NUMBER" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     FORM.replace(b"encoded", b"encoded;NUMBER" + b'"' * 4000) + b"Content-Length: 7\r\n\r\ntoken=x",
 ]
 
 
-@pytest.mark.parametrize("request_", COSTLY, ids=["slashes", "dots", "quotes"])
-async def test_what_costs_the_server_most_holds_up_no_frame(served: Served, script: Script, request_: bytes) -> None:
+@pytest.mark.parametrize("request_", EXPENSIVE_REQUESTS, ids=["slashes", "dots", "quotes"])
+async def test_the_most_expensive_requests_delay_no_frame(served: Served, script: Script, request_: bytes) -> None:
     numbers = itertools.count()
 
     async def ask() -> None:
-        async with connected(served.url) as (reader, writer):
+        async with open_connection(served.url) as (reader, writer):
             for _ in range(6):
-                # Each is another one: what was parsed once may be remembered.
+                # No two are the same: aiohttp caches what it parses.
                 writer.write(request_.replace(b"NUMBER", b"%d" % next(numbers)))
-                await answer(reader)
+                await read_response(reader)
 
-    async with undisturbed(served, script):
+    async with undisturbed_viewer(served, script):
         await asyncio.gather(*(ask() for _ in range(50)))
 
 
-async def test_one_request_begins_in_a_turn_of_the_loop(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_request_begins_per_iteration_of_the_loop(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
-    turn, begun = 0, []
+    iteration, begun = 0, []
 
     def count() -> None:
-        nonlocal turn
-        turn += 1
+        nonlocal iteration
+        iteration += 1
         loop.call_soon(count)
 
-    def costly(_: object) -> bytes:
-        begun.append(turn)
+    def record(_: object) -> bytes:
+        begun.append(iteration)
         return b""
 
-    monkeypatch.setattr(metrics, "generate_latest", costly)
+    monkeypatch.setattr(metrics, "generate_latest", record)
     parts = urlsplit(served.url)
     with contextlib.ExitStack() as stack:
-        crowd = [stack.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(40)]
-        await until(lambda: established(served.url) == 40)
+        socks = [stack.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(40)]
+        await until(lambda: count_established(served.url) == 40)
         await asyncio.sleep(0.1)
         loop.call_soon(count)
-        # All at once: the loop has no turn meanwhile.
-        for sock in crowd:
+        # All in one iteration: the loop runs in this thread.
+        for sock in socks:
             sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: len(begun) == 40)
     assert len(set(begun)) == 40
 
 
-async def test_requests_behind_one_who_takes_nothing_hold_little_memory(served: Served) -> None:
+async def test_requests_pipelined_behind_an_unread_response_hold_little_memory(served: Served) -> None:
     head = b"".join(b"X%02d: " % number + b"y" * 4000 + b"\r\n" for number in range(60))
     large = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n"
-    everything = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n" + large * 60
+    pipelined = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n" + large * 60
     parts = urlsplit(served.url)
     with socket.create_connection((parts.hostname, parts.port)) as sock:
         sock.settimeout(2)
         tracemalloc.start()
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.to_thread(sock.sendall, everything)
+                await asyncio.to_thread(sock.sendall, pipelined)
             held, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert held < 3_000_000
 
 
-async def test_requests_behind_a_stream_take_no_memory(served: Served) -> None:
-    async with connected(served.url) as (reader, writer):
+async def test_requests_pipelined_behind_a_stream_take_no_memory(served: Served) -> None:
+    async with open_connection(served.url) as (reader, writer):
         writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"--frame\r\n")
         sent = 0
@@ -267,14 +277,14 @@ async def test_requests_behind_a_stream_take_no_memory(served: Served) -> None:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
                     sent += 44_000
                     await writer.drain()
-        # The server stopped reading: what was taken lies in the buffers of the kernel.
+        # The server stopped reading: what was sent is in the buffers of the kernel.
         assert sent < 50_000_000
         writer.transport.abort()
     await until(lambda: not served.server.viewers)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-async def test_who_takes_nothing_of_an_answer_is_hung_up_on(
+async def test_a_client_that_does_not_read_its_response_is_disconnected(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     tls: bool,  # noqa: FBT001  (a parameter of pytest's)
@@ -285,34 +295,43 @@ async def test_who_takes_nothing_of_an_answer_is_hung_up_on(
     script = Script(fps=20, padding=1_000_000)
     async with serving(tmp_path, [camera(script, linger=5)], **settings) as served:
         for path in ("/snapshot.jpg?max_age=60000", "/stream"):
-            async with connected(served.url, trusting(authority) if tls else None) as (_, writer):
-                # As a phone in a pocket: it is there, acknowledges, and takes nothing.
-                deafen(writer)
+            async with open_connection(served.url, trusting(authority) if tls else None) as (_, writer):
+                # Like a phone in a pocket, whose kernel acknowledges although the app reads nothing.
+                stop_reading(writer)
                 for _ in range(40):
                     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                await until(lambda: established(served.url) == 1)
-                assert await until(lambda: established(served.url) == 0, 10) > 0.5
+                await until(lambda: count_established(served.url) == 1)
+                assert await until(lambda: count_established(served.url) == 0, 10) > 0.5
             await until(lambda: not served.server.viewers)
 
 
-async def test_a_viewer_that_takes_no_frame_for_long_is_dropped(
+async def test_a_viewer_that_takes_no_frame_for_long_is_disconnected(
     served: Served, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(stream, "DRAIN_TIMEOUT", 1.0)
     caplog.set_level(logging.INFO)
     script.padding = 1_000_000
-    async with connected(served.url) as (_, writer):
-        deafen(writer)
+    async with open_connection(served.url) as (_, writer):
+        stop_reading(writer)
         writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: served.server.viewers == 1)
         await until(lambda: served.server.viewers == 0)
         assert "took no frame for 1 s" in caplog.text
-        await until(lambda: established(served.url) == 0, 1)
+        await until(lambda: count_established(served.url) == 0, 1)
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-async def test_no_answer_tells_versions(served: Served) -> None:
-    _, headers, _ = await said(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+async def test_no_response_reveals_versions(served: Served) -> None:
+    _, headers, _ = await send_raw(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert headers["server"] == "pi-mjpeg"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_an_aiohttp_that_renamed_an_internal_name_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    aiohttp_internals.require_private_names()
+    monkeypatch.delattr(web_protocol, "MAX_MSG_QUEUE_SIZE")
+    with pytest.raises(
+        ImportError, match=r"has no aiohttp\.web_protocol\.MAX_MSG_QUEUE_SIZE, which pi-mjpeg depends on"
+    ):
+        aiohttp_internals.require_private_names()

@@ -1,4 +1,4 @@
-"""HTTPS with a certificate of the test's own authority, IPv6, and a certificate that changes while viewers watch."""
+"""HTTPS, a certificate that changes while viewers watch, and IPv6."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tests.server.support.scripted_camera import Script, camera, serving, until
 
 
 def write(authority: trustme.CA, folder: Path) -> dict[str, Any]:
-    """Write a new certificate for this machine; return the settings that name it."""
+    """Write a new certificate for this machine, and return the settings that name it."""
     issued = authority.issue_cert("127.0.0.1", "localhost", "::1")
     chain, key = folder / "chain.pem", folder / "key.pem"
     chain.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
@@ -31,7 +31,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def serial(url: str, context: ssl.SSLContext) -> int:
-    """Return the serial number of the certificate that a new connection is shown."""
+    """Return the serial number of the certificate that a new connection gets."""
     port = int(url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     shown = writer.get_extra_info("peercert")
@@ -39,10 +39,10 @@ async def serial(url: str, context: ssl.SSLContext) -> int:
     return int(shown["serialNumber"], 16)
 
 
-async def test_everything_works_over_tls_and_the_cookie_is_for_tls_alone(tmp_path: Path) -> None:
+async def test_everything_works_over_tls_and_the_cookie_is_secure(tmp_path: Path) -> None:
     authority = trustme.CA()
     async with (
-        serving(tmp_path, [camera(Script())], locked=True, **write(authority, tmp_path)) as served,
+        serving(tmp_path, [camera(Script())], needs_token=True, **write(authority, tmp_path)) as served,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting(authority))) as client,
     ):
         assert served.url.startswith("https://")
@@ -58,7 +58,7 @@ async def test_everything_works_over_tls_and_the_cookie_is_for_tls_alone(tmp_pat
                 await response.content.readuntil(b"\r\n--frame\r\n")
 
 
-async def test_a_new_certificate_is_read_on_sighup_and_a_broken_one_changes_nothing(
+async def test_sighup_loads_a_new_certificate_and_a_broken_one_changes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -75,22 +75,20 @@ async def test_a_new_certificate_is_read_on_sighup_and_a_broken_one_changes_noth
         write(authority, tmp_path)
         assert await serial(served.url, trust) == first
         os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: "the certificate was read anew" in caplog.text)
+        await until(lambda: "the certificate was reloaded" in caplog.text)
         second = await serial(served.url, trust)
         assert second != first
         settings["tls_key"].write_text("not a key")
         os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: "the certificate stays the old one" in caplog.text)
+        await until(lambda: "the old certificate stays in use" in caplog.text)
         assert await serial(served.url, trust) == second
-        # Who watched all the while never noticed.
+        # The viewer's connection went on all the while.
         await response.content.readuntil(b"\r\n--frame\r\n")
         assert len(served.server.cameras[0].viewers) == 1
 
 
 @pytest.mark.parametrize("text", [None, "", "not a certificate"])
-async def test_a_certificate_that_cannot_be_used_is_a_mistake_in_the_configuration(
-    tmp_path: Path, text: str | None
-) -> None:
+async def test_an_unusable_certificate_is_a_configuration_error(tmp_path: Path, text: str | None) -> None:
     settings = write(trustme.CA(), tmp_path)
     settings["tls_certificate"].unlink()
     if text is not None:
@@ -100,7 +98,7 @@ async def test_a_certificate_that_cannot_be_used_is_a_mistake_in_the_configurati
             pass
 
 
-async def test_plain_http_to_the_tls_port_and_silence_end_by_themselves(tmp_path: Path) -> None:
+async def test_plain_http_to_the_tls_port_is_closed(tmp_path: Path) -> None:
     async with serving(tmp_path, [camera(Script())], **write(trustme.CA(), tmp_path)) as served:
         port = int(served.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -109,7 +107,7 @@ async def test_plain_http_to_the_tls_port_and_silence_end_by_themselves(tmp_path
         writer.close()
 
 
-async def test_it_listens_on_both_versions_of_ip(tmp_path: Path) -> None:
+async def test_it_listens_on_ipv4_and_ipv6(tmp_path: Path) -> None:
     async with serving(tmp_path, [camera(Script())], host=None) as served, aiohttp.ClientSession() as client:
         port = served.url.rpartition(":")[2]
         for host in (f"127.0.0.1:{port}", f"[::1]:{port}"):

@@ -1,0 +1,47 @@
+"""The cookie that keeps a browser logged in."""
+
+import hmac
+
+from aiohttp import web
+
+from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.web.security.proxy_headers import RequestOrigin
+
+COOKIE_NAME = "pi_mjpeg_session"
+
+_MAX_AGE = 30 * 24 * 3600
+_KEY_PURPOSE = "pi_mjpeg session"
+
+
+class SessionCookie:
+    """A cookie whose value is derived from the access token: it does not reveal it, and ends when it is rotated."""
+
+    def __init__(self, token: AccessToken | None) -> None:
+        """Derive the value from `token`; without a token the value is empty and no cookie is valid."""
+        self._token = token
+
+    @property
+    def value(self) -> str:
+        """Return the value that a cookie must have now. It changes when the token is rotated."""
+        return self._token.key(_KEY_PURPOSE).hex() if self._token else ""
+
+    def is_valid(self, request: web.Request) -> bool:
+        """Return whether the request has a valid cookie, in a time that reveals nothing about its value."""
+        value = request.cookies.get(COOKIE_NAME, "")
+        return bool(value) and hmac.compare_digest(self.value.encode(), value.encode(errors="replace"))
+
+    def set_on(self, response: web.StreamResponse, origin: RequestOrigin) -> None:
+        """Set the cookie: for this server's path only, hidden from scripts, and for TLS only where there is TLS."""
+        response.set_cookie(
+            COOKIE_NAME,
+            self.value,
+            max_age=_MAX_AGE,
+            path=f"{origin.prefix}/",
+            secure=origin.scheme == "https",
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def delete_from(self, response: web.StreamResponse, origin: RequestOrigin) -> None:
+        """Tell the browser to delete the cookie."""
+        response.del_cookie(COOKIE_NAME, path=f"{origin.prefix}/")
