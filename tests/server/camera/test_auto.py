@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench.network import free_ports
-from workbench.processes import Program
+from tooling.network import free_ports
+from tooling.processes import Program
 
 from tests.server.support.fake_webcam import FakeWebcam, environment
 from tests.server.support.scripted_camera import grey, level_of

@@ -19,7 +19,7 @@ import pytest
 from pi_mjpeg_server.media import jpeg, placard, scaling
 from pi_mjpeg_server.media.jpeg_parser import JpegParser
 from PIL import Image
-from workbench.network import free_ports
+from tooling.network import free_ports
 
 from tests.server.support.scripted_camera import Script, camera, grey, serving, until
 
