@@ -187,9 +187,11 @@ class Webcam:
             return None
 
     def _highest_rate(self, pixel_format: int, size: tuple[int, int]) -> float:
-        rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
         # For a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest rate.
-        return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
+        with contextlib.suppress(OSError, ArithmeticError, ValueError):
+            rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
+            return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
+        return 0.0
 
 
 def nearest_mode(modes: list[VideoMode], size: tuple[int, int], fps: float) -> VideoMode:

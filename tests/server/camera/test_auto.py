@@ -46,7 +46,7 @@ class AutoServer:
             "--state-dir",
             folder / "state",
         ]
-        command = [sys.executable, "-c", PROGRAM, folder, *arguments, "--size", "64x48"]
+        command: list[str | Path] = [sys.executable, "-c", PROGRAM, folder, *arguments, "--size", "64x48"]
         self.program = Program("pi-mjpeg", command, folder / "server.log", environment(folder))
 
     def start(self) -> None:
