@@ -36,7 +36,7 @@ class AutoServer:
         """Make the webcam and describe the server."""
         (self.port,) = free_ports(0)
         self.webcam = FakeWebcam(folder / "video0", [grey(123)])
-        arguments = [
+        arguments: list[str | Path] = [
             "run",
             "--no-auth",
             "--host",

@@ -323,7 +323,10 @@ REOPENED = (
     subprocess.run([sys.executable, "-c", other, sys.argv[1]], check=True)
     frames = source.frames()
     pictures = [picture.jpeg.hex() for picture in islice(frames, 3) if picture]
-    print(json.dumps([pictures, source.broken]))
+    from linuxpy.video import device
+    file = device.IO.open(sys.argv[1] + '/video0', True)
+    actual = device.get_raw_format(file, device.BufferType.VIDEO_CAPTURE).fmt.pix
+    print(json.dumps([pictures, source.broken, [actual.width, actual.height, actual.pixelformat]]))
 """
 )
 
@@ -340,8 +343,9 @@ def test_a_mode_that_another_program_set_is_set_back_at_the_next_start(
     tmp_path: Path, run_with_webcam: RunInProcess, modes: str, frames: list[bytes], change: tuple[int, int, str]
 ) -> None:
     FakeWebcam(tmp_path / "video0", frames, modes)
-    pictures, broken = run_with_webcam(REOPENED.replace("CHANGE", repr(change)))
+    pictures, broken, actual = run_with_webcam(REOPENED.replace("CHANGE", repr(change)))
     assert broken == 0
+    assert actual == [64, 48, int.from_bytes(modes[:4].encode(), "little")]
     assert len(pictures) == 3
     assert all(abs(level_of(bytes.fromhex(picture)) - 90) < 3 for picture in pictures)
 
