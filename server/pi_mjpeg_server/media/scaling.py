@@ -34,9 +34,9 @@ class ScalingError(Exception):
 class Scaler:
     """Scales frames, and caches the newest copies.
 
-    A picture of 12 megapixels takes 48 MB while it is scaled, and the smallest Pi has 512 MB. Therefore one picture of
-    a camera is scaled at a time, and at most four in all. Each is scaled in a daemon thread, so neither the other
-    cameras nor the end of the process wait for a picture that takes long.
+    A picture of 12 megapixels takes 40 to 140 MB while it is scaled, and the smallest Pi, which has one camera, has
+    512 MB. Therefore one picture of a camera is scaled at a time, and at most four in all. Each is scaled in a daemon
+    thread, so neither the other cameras nor the end of the process wait for a picture that takes long.
     """
 
     def __init__(self) -> None:
