@@ -1,5 +1,6 @@
 """`pi_mjpeg.take_snapshot` does what it says for every camera of its target, or fails and says for which it did not."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,22 @@ def placed(hass: HomeAssistant) -> dict[str, str]:
     return {key: str(value) for key, value in ids.items()}
 
 
-async def take(hass: HomeAssistant, *, answer: bool, context: Context | None = None, **data: object) -> Any:
-    return await hass.services.async_call(
-        "pi_mjpeg", "take_snapshot", data, blocking=True, return_response=answer, context=context
+async def take(
+    hass: HomeAssistant, target: Mapping[str, object], *, answer: bool = False, user: str | None = None
+) -> list[str]:
+    """Take snapshots, and return the ids in the answer."""
+    context = Context(user_id=user) if user else None
+    response = await hass.services.async_call(
+        "pi_mjpeg", "take_snapshot", dict(target), blocking=True, return_response=answer, context=context
     )
+    return list(response or [])
 
 
 @pytest.mark.parametrize("kind", ["device_id", "area_id", "floor_id", "label_id"])
 async def test_cameras_are_found_by_where_they_are(
     hass: HomeAssistant, placed: dict[str, str], pi: Pi, kind: str
 ) -> None:
-    answer = await take(hass, answer=True, **{kind: placed[kind]})
-    assert list(answer) == [FRONT]
+    assert await take(hass, {kind: placed[kind]}, answer=True) == [FRONT]
     assert pi.requests.count(POST) == 1
 
 
@@ -61,7 +66,7 @@ async def test_a_group_is_all_its_cameras(hass: HomeAssistant, pi: Pi) -> None:
     group = {"cameras": {"name": "cameras", "entities": [FRONT, "light.hall", "camera.of_somebody_else"]}}
     assert await async_setup_component(hass, "group", {"group": group})
     await hass.async_block_till_done()
-    assert list(await take(hass, answer=True, entity_id="group.cameras")) == [FRONT]
+    assert await take(hass, {"entity_id": "group.cameras"}, answer=True) == [FRONT]
 
 
 @pytest.mark.parametrize("answer", [True, False])
@@ -84,45 +89,45 @@ async def test_what_is_not_there_is_named_and_nothing_is_done(
     hass: HomeAssistant, pi: Pi, target: dict[str, Any], named: str, *, answer: bool
 ) -> None:
     with pytest.raises(ServiceValidationError, match=named):
-        await take(hass, answer=answer, **target)
+        await take(hass, target, answer=answer)
     assert POST not in pi.requests
 
 
 async def test_the_pi_itself_is_no_camera(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     with pytest.raises(ServiceValidationError, match="no camera"):
-        await take(hass, answer=False, device_id=loaded.runtime_data.server_device_id)
+        await take(hass, {"device_id": loaded.runtime_data.server_device_id})
 
 
 @pytest.mark.parametrize("answer", [True, False])
 async def test_an_unavailable_camera_is_an_error(hass: HomeAssistant, *, answer: bool) -> None:
     assert state_of(hass, SHED) == "unavailable"
     with pytest.raises(HomeAssistantError, match=r"camera\.shed is unavailable"):
-        await take(hass, answer=answer, entity_id=SHED)
+        await take(hass, {"entity_id": SHED}, answer=answer)
 
 
 async def test_a_disabled_camera_is_an_error(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     er.async_get(hass).async_update_entity(FRONT, disabled_by=er.RegistryEntryDisabler.USER)
     await hass.async_block_till_done()
     with pytest.raises(ServiceValidationError, match=r"camera\.front_door"):
-        await take(hass, answer=False, entity_id=FRONT)
+        await take(hass, {"entity_id": FRONT})
 
 
 async def test_a_camera_whose_entry_is_not_loaded_is_an_error(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     assert await hass.config_entries.async_unload(loaded.entry_id)
     with pytest.raises(HomeAssistantError, match=r"camera\.front_door is unavailable"):
-        await take(hass, answer=False, entity_id=FRONT)
+        await take(hass, {"entity_id": FRONT})
 
 
 async def test_the_cameras_that_can_take_theirs_although_another_cannot(hass: HomeAssistant, pi: Pi) -> None:
     with pytest.raises(HomeAssistantError, match=r"camera\.shed is unavailable"):
-        await take(hass, answer=True, entity_id="all")
+        await take(hass, {"entity_id": "all"}, answer=True)
     assert pi.requests.count(POST) == 1
 
 
 async def test_every_failure_is_named(hass: HomeAssistant, pi: Pi) -> None:
     await pi.stop()
     with pytest.raises(HomeAssistantError, match=r"Front door took no snapshot.*; camera\.shed is unavailable"):
-        await take(hass, answer=False, entity_id=[SHED, FRONT])
+        await take(hass, {"entity_id": [SHED, FRONT]})
 
 
 async def test_who_may_not_control_the_camera_takes_no_snapshot(
@@ -132,9 +137,9 @@ async def test_who_may_not_control_the_camera_takes_no_snapshot(
     reader = await hass.auth.async_create_user("Reader", group_ids=["system-read-only"])
     for target in ({"entity_id": FRONT}, {"area_id": placed["area_id"]}):
         with pytest.raises(Unauthorized):
-            await take(hass, answer=False, context=Context(user_id=reader.id), **target)
+            await take(hass, target, user=reader.id)
     with pytest.raises(ServiceValidationError):
-        await take(hass, answer=False, context=Context(user_id=reader.id), entity_id="all")
+        await take(hass, {"entity_id": "all"}, user=reader.id)
     assert POST not in pi.requests
 
 

@@ -117,7 +117,7 @@ class Pi:
         found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
         return found
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
+    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
         self.authorizations.append(request.headers.get("Authorization"))
         if self.token is not None and self.authorizations[-1] != f"Bearer {self.token}":
