@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, override
@@ -18,6 +19,7 @@ from yarl import URL
 
 from . import pictures
 from .actions import take_snapshot
+from .api.frame import Frame
 from .const import CONF_FPS
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
@@ -59,7 +61,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         fps = coordinator.config_entry.options.get(CONF_FPS)
         self.hub = Hub(
             self._camera_name,
-            lambda: coordinator.client.stream(camera_id, fps=fps),
+            partial(self._open_stream, fps),
             self._create_background_task,
             self._draw_gap,
             self._on_gap_end,
@@ -69,6 +71,12 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
+
+    async def _open_stream(self, fps: float | None) -> AsyncGenerator[Frame]:
+        await self.coordinator.privacy.async_tell()
+        async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _draw_gap(self, last: bytes | None) -> bytes:
         return await self.hass.async_add_executor_job(placard.draw_gap, self._camera_name, last)
@@ -183,6 +191,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         """
         if width is None and height is None:
             self.raise_if_off()
+            await self.coordinator.privacy.async_tell()
             with self.asking_for("picture_failed"):
                 picture = await self.coordinator.client.snapshot(self._camera_id)
             self.raise_if_off()
@@ -196,6 +205,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
             picture = latest.jpeg
         else:
+            await self.coordinator.privacy.async_tell()
             with self.asking_for("picture_failed"):
                 picture = await self.coordinator.client.snapshot(
                     self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
@@ -207,6 +217,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     ) -> ServiceResponse:
         """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
         self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
             if path is None or keep:
