@@ -2,10 +2,14 @@
 
 import logging
 import resource
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.connection_slot import ConnectionSlot
+from pi_mjpeg_server.web.security.proven_clients import ProvenClients
 from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
 
 _LOGGER = logging.getLogger(__name__)
@@ -18,34 +22,65 @@ _OTHER_FILES = 256
 
 
 class ConnectionLimit:
-    """Counts the connections of one server. A client is one IPv4 address or one IPv6 /64.
+    """Counts the connections of one server, per client and in all.
 
-    A trusted proxy stands for many clients, so only the limit of all connections applies to it.
+    A trusted proxy stands for many clients, so only the limit of all connections applies to it. Where a limit is
+    reached, a connection that shows no token makes room for a new one, so that nobody can keep others out by holding
+    connections open.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, proven_clients: ProvenClients) -> None:
         """Allow the connections of all the viewers that the settings allow, and some for short requests."""
         self.max_connections = settings.max_viewers + _SHORT_REQUESTS
         self.max_per_client = settings.max_viewers_per_address + _SHORT_REQUESTS_PER_CLIENT
         self._trusted_proxies = TrustedProxies(settings.trusted_proxies)
-        self._open: Counter[str] = Counter()
+        self._proven_clients = proven_clients
+        # A dict keeps the order in which they came.
+        self._open: dict[ConnectionSlot, None] = {}
+        self._per_client: Counter[str] = Counter()
 
-    def acquire(self, address: str) -> bool:
-        """Count a connection from this address and return True, or return False if a limit is reached."""
+    def acquire(self, address: str, close: Callable[[ConnectionSlot], None]) -> ConnectionSlot | None:
+        """Return a slot for a connection from this address, or None if a limit is reached and no other makes room.
+
+        To make room, another slot is released, and its connection has to be closed by `close`.
+        """
         client = client_network(address)
-        if self._open.total() >= self.max_connections:
+        if self._per_client[client] >= self.max_per_client and not self._trusted_proxies.trusts(address):
+            has_room = self._make_room([slot for slot in self._open if slot.client == client], close)
+        else:
+            has_room = len(self._open) < self.max_connections or self._make_room(self._open, close)
+        if not has_room:
+            return None
+        slot = ConnectionSlot(client)
+        self._open[slot] = None
+        self._per_client[client] += 1
+        return slot
+
+    def release(self, slot: ConnectionSlot) -> None:
+        """Take back one slot, unless it was released before."""
+        if slot not in self._open:
+            return
+        del self._open[slot]
+        self._per_client[slot.client] -= 1
+        if not self._per_client[slot.client]:
+            del self._per_client[slot.client]
+
+    def _make_room(self, slots: Iterable[ConnectionSlot], close: Callable[[ConnectionSlot], None]) -> bool:
+        """Close one of these connections and return True, or return False if all of them are protected.
+
+        Connections of clients that showed the token lately come last. Before that, the client with the most
+        connections loses its oldest one without a whole request, or else its oldest one without a token.
+        """
+        candidates = [slot for slot in slots if not slot.is_protected]
+        if not candidates:
             return False
-        if self._open[client] >= self.max_per_client and not self._trusted_proxies.trusts(address):
-            return False
-        self._open[client] += 1
+        counts = Counter(slot.client for slot in candidates)
+        now = time.monotonic()
+        ranks = {client: (self._proven_clients.includes(client, now), -count) for client, count in counts.items()}
+        victim = min(candidates, key=lambda slot: (ranks[slot.client], slot.has_requested))
+        self.release(victim)
+        close(victim)
         return True
-
-    def release(self, address: str) -> None:
-        """Take back one successful `acquire` of the same address."""
-        client = client_network(address)
-        self._open[client] -= 1
-        if not self._open[client]:
-            del self._open[client]
 
 
 def raise_open_files_limit(connections: int) -> None:

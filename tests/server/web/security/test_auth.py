@@ -135,21 +135,61 @@ async def test_nothing_else_is_accepted(served: Served, client: aiohttp.ClientSe
     assert await status(client, served, f"/api/state?token={right}", {}) == 401
 
 
-async def test_wrong_tokens_throttle_their_address_but_no_cookie_and_no_other_address(
+async def test_wrong_tokens_throttle_wrong_tokens_of_their_address_and_nothing_else(
     served: Served, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = await cookie(client, served)
     seen = [await status(client, served, "/api/state", bearer(f"wrong-{number}")) for number in range(8)]
     assert caplog.text.count("127.0.0.1 gave too many wrong tokens") == 1
     assert seen == [401] * throttle.FREE_ATTEMPTS + [429] * (8 - throttle.FREE_ATTEMPTS)
-    async with client.get(f"{served.url}/api/state", headers=bearer(token(served))) as response:
+    async with client.get(f"{served.url}/api/state", headers=bearer("wrong")) as response:
         assert response.status == 429
         assert 1 <= int(response.headers["Retry-After"]) <= 2
+        # Each further guess costs a new connection.
+        assert response.headers["Connection"] == "close"
         assert (await response.json())["error"]["code"] == "too_many_tries"
-    assert await status(client, served, "/api/state", session) == 200
+    # Whoever has the token may have the address of somebody who guesses: behind a router, or in a container.
+    for proof in (bearer(token(served)), basic("me", token(served)), session):
+        assert await status(client, served, "/api/state", proof) == 200
+    await cookie(client, served)
+    # The right token does not give whoever guesses at the same address free attempts again.
+    assert await status(client, served, "/api/state", bearer("wrong")) == 429
     connector = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
     async with aiohttp.ClientSession(connector=connector) as other:
-        assert await status(other, served, "/api/state", bearer(token(served))) == 200
+        assert await status(other, served, "/api/state", bearer("wrong")) == 401
+
+
+async def test_one_valid_credential_is_enough_whatever_else_a_browser_remembers(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
+    session = await cookie(client, served)
+    for stale in (basic("me", "an old one"), bearer("an old one"), {"Authorization": "Negotiate x"}):
+        for _ in range(throttle.FREE_ATTEMPTS + 3):
+            assert await status(client, served, "/api/state", session | stale) == 200
+    for cookies in ("{0}; {1}", "{1}; {0}", 'a=b;{0};{1};c="d;e"'):
+        both = {"Cookie": cookies.format(session["Cookie"], f"{COOKIE_NAME}=stale")}
+        assert await status(client, served, "/api/state", both) == 200
+    for right in (basic("me", token(served)), bearer(token(served))):
+        assert await status(client, served, "/api/state", right | {"Cookie": f"{COOKIE_NAME}=stale"}) == 200
+    # What was stale was no guess either.
+    assert await status(client, served, "/api/state", bearer("wrong")) == 401
+
+
+async def test_the_credential_that_was_valid_decides_what_a_page_of_another_origin_may_do(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
+    async def changes(headers: dict[str, str]) -> int:
+        return await status(client, served, "/api/cameras/front/snapshots", headers, "POST")
+
+    session, foreign = await cookie(client, served), {"Origin": "http://evil.example"}
+    right, wrong = token(served), "an old one"
+    # A script that knows the token may do everything; one that sends a wrong one may do what the cookie allows it.
+    assert await changes(session | bearer(right) | foreign) == 201
+    assert await changes(session | bearer(wrong) | foreign) == 403
+    assert await changes(session | bearer(wrong)) == 403
+    assert await changes(session | bearer(wrong) | {"Origin": served.url}) == 201
+    assert await changes(session | basic("me", right) | foreign) == 403
+    assert await changes(session | basic("me", wrong) | {"Origin": served.url}) == 201
 
 
 async def test_an_old_cookie_is_not_throttled(served: Served, client: aiohttp.ClientSession) -> None:
