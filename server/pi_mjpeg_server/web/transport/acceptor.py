@@ -5,6 +5,7 @@ import contextlib
 import errno
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
@@ -76,7 +77,7 @@ class Acceptor:
             await asyncio.sleep(0)
 
     def _handle(self, sock: socket.socket, address: str) -> None:
-        slot = self._limit.acquire(address, self._close)
+        slot = self._limit.acquire(address, time.monotonic(), self._close)
         if slot is None:
             self._rate_limited_log.warn("limit", f"too many connections; one from {address} was refused")
             self._refuse(sock)

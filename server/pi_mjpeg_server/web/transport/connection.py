@@ -67,6 +67,7 @@ class Connection(RequestHandler):
         request[CONNECTION_SLOT] = self._slot
         async with self._one_request_per_iteration:
             await asyncio.sleep(0)
+        self._slot.is_answered = True
 
     def unhandled_error(self) -> None:
         """Answer 400: aiohttp rejects some request targets, such as http://xn--/, where it catches nothing."""

@@ -2,7 +2,6 @@
 
 import logging
 import resource
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -17,6 +16,8 @@ _LOGGER = logging.getLogger(__name__)
 _SHORT_REQUESTS = 128
 """Connections, beside those of viewers, for requests that are answered at once."""
 _SHORT_REQUESTS_PER_CLIENT = 32
+_REQUEST_TIME = 1.0
+"""Seconds that a new connection has for its request. Until then, older ones make room sooner."""
 _OTHER_FILES = 256
 """Open files beside connections: cameras, MQTT, snapshots, libraries."""
 
@@ -39,19 +40,26 @@ class ConnectionLimit:
         self._open: dict[ConnectionSlot, None] = {}
         self._per_client: Counter[str] = Counter()
 
-    def acquire(self, address: str, close: Callable[[ConnectionSlot], None]) -> ConnectionSlot | None:
+    def acquire(self, address: str, now: float, close: Callable[[ConnectionSlot], None]) -> ConnectionSlot | None:
         """Return a slot for a connection from this address, or None if a limit is reached and no other makes room.
 
-        To make room, another slot is released, and its connection has to be closed by `close`.
+        To make room, another slot is released, and its connection has to be closed by `close`. `now` is the time of a
+        monotonic clock in seconds.
         """
         client = client_network(address)
+        candidates: Iterable[ConnectionSlot] | None = None
         if self._per_client[client] >= self.max_per_client and not self._trusted_proxies.trusts(address):
-            has_room = self._make_room([slot for slot in self._open if slot.client == client], close)
-        else:
-            has_room = len(self._open) < self.max_connections or self._make_room(self._open, close)
-        if not has_room:
-            return None
-        slot = ConnectionSlot(client)
+            # Not those that wait for their answer: it takes milliseconds, and then they may have shown the token.
+            candidates = [slot for slot in self._open if slot.client == client and not slot.is_waiting]
+        elif len(self._open) >= self.max_connections:
+            candidates = self._open
+        if candidates is not None:
+            victim = self._least_deserving(candidates, now)
+            if victim is None:
+                return None
+            self.release(victim)
+            close(victim)
+        slot = ConnectionSlot(client, now)
         self._open[slot] = None
         self._per_client[client] += 1
         return slot
@@ -65,22 +73,22 @@ class ConnectionLimit:
         if not self._per_client[slot.client]:
             del self._per_client[slot.client]
 
-    def _make_room(self, slots: Iterable[ConnectionSlot], close: Callable[[ConnectionSlot], None]) -> bool:
-        """Close one of these connections and return True, or return False if all of them are protected.
+    def _least_deserving(self, slots: Iterable[ConnectionSlot], now: float) -> ConnectionSlot | None:
+        """Return the slot that makes room, or None if all of them are protected.
 
-        Connections of clients that showed the token lately come last. Before that, the client with the most
-        connections loses its oldest one without a whole request, or else its oldest one without a token.
+        Those of clients that showed the token lately come last. Before that, the client with the most connections
+        loses its oldest one that sends no request, or else its oldest one that was answered without a token. One that
+        is new, or waits for its answer, may still show the token.
         """
         candidates = [slot for slot in slots if not slot.is_protected]
-        if not candidates:
-            return False
         counts = Counter(slot.client for slot in candidates)
-        now = time.monotonic()
         ranks = {client: (self._proven_clients.includes(client, now), -count) for client, count in counts.items()}
-        victim = min(candidates, key=lambda slot: (ranks[slot.client], slot.has_requested))
-        self.release(victim)
-        close(victim)
-        return True
+
+        def rank(slot: ConnectionSlot) -> tuple[tuple[bool, int], bool, bool]:
+            is_new = not slot.is_answered and now - slot.opened_at < _REQUEST_TIME
+            return ranks[slot.client], slot.is_waiting or is_new, slot.is_answered
+
+        return min(candidates, key=rank, default=None)
 
 
 def raise_open_files_limit(connections: int) -> None:

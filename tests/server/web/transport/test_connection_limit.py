@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ssl
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ def full_limit(
     limit = ConnectionLimit(ServerSettings(**settings), proven or ProvenClients())
     slots = []
     for number in range(limit.max_connections):
-        slot = limit.acquire(clients[number % len(clients)], refuse_to_close)
+        slot = limit.acquire(clients[number % len(clients)], 0, refuse_to_close)
         assert slot is not None
         slots.append(slot)
     return limit, slots
@@ -49,7 +48,7 @@ def full_limit(
 def closed_for(limit: ConnectionLimit, address: str) -> ConnectionSlot | None:
     """Return the slot that makes room for a connection from this address."""
     closed: list[ConnectionSlot] = []
-    acquired = limit.acquire(address, closed.append)
+    acquired = limit.acquire(address, 2, closed.append)
     assert (acquired is None) == (closed == [])
     return closed[0] if closed else None
 
@@ -60,21 +59,33 @@ FIVE = tuple(f"192.0.2.{number}" for number in range(1, 6))
 def test_the_oldest_without_a_whole_request_makes_room_then_the_oldest_without_a_token_and_no_other() -> None:
     limit, slots = full_limit(*FIVE)
     for slot in slots[:-5]:
-        slot.has_requested = True
+        slot.has_requested = slot.is_answered = True
     for slot in slots[5:-5]:
         slot.is_protected = True
     for expected in (*slots[-5:], *slots[:5]):
         closed: list[ConnectionSlot] = []
-        new = limit.acquire("192.0.2.99", closed.append)
+        new = limit.acquire("192.0.2.99", 2, closed.append)
         assert new is not None
         new.is_protected = True
         assert closed == [expected]
-    assert limit.acquire("192.0.2.98", refuse_to_close) is None
+    assert limit.acquire("192.0.2.98", 0, refuse_to_close) is None
     # A slot that was taken away is not released twice.
     limit.release(slots[0])
-    assert limit.acquire("192.0.2.98", refuse_to_close) is None
+    assert limit.acquire("192.0.2.98", 0, refuse_to_close) is None
     limit.release(slots[5])
-    assert limit.acquire("192.0.2.98", refuse_to_close) is not None
+    assert limit.acquire("192.0.2.98", 0, refuse_to_close) is not None
+
+
+def test_a_connection_that_is_new_or_waits_for_its_answer_may_still_show_the_token() -> None:
+    limit, slots = full_limit("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
+    for slot in slots[:-4]:
+        slot.has_requested = True
+    for slot in slots[4:8]:
+        slot.is_answered = True
+    closed: list[ConnectionSlot] = []
+    for now in (0.9, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1):
+        limit.acquire("192.0.2.5", now, closed.append)
+    assert closed == [slots[4], *slots[-3:], slots[-4], *slots[5:8], slots[0]]
 
 
 def test_the_client_with_the_most_connections_loses_one() -> None:
@@ -86,7 +97,7 @@ def test_the_client_with_the_most_connections_loses_one() -> None:
 def test_clients_that_showed_the_token_lately_lose_theirs_last() -> None:
     proven = ProvenClients()
     limit, slots = full_limit(*FIVE, proven=proven)
-    proven.add(FIVE[0], time.monotonic())
+    proven.add(FIVE[0], 0)
     others = [slot for slot in slots if slot.client != FIVE[0]]
     closed = [closed_for(limit, f"198.51.100.{number}") for number in range(120)]
     assert set(closed).isdisjoint(set(slots) - set(others))
@@ -94,13 +105,25 @@ def test_clients_that_showed_the_token_lately_lose_theirs_last() -> None:
 
 def test_a_client_with_as_many_as_it_may_have_loses_one_of_its_own() -> None:
     limit = ConnectionLimit(ServerSettings(), ProvenClients())
-    slots = [limit.acquire("192.0.2.1", refuse_to_close) for _ in range(limit.max_per_client)]
-    limit.acquire("192.0.2.2", refuse_to_close)
+    slots = [limit.acquire("192.0.2.1", 0, refuse_to_close) for _ in range(limit.max_per_client)]
+    limit.acquire("192.0.2.2", 0, refuse_to_close)
     assert closed_for(limit, "192.0.2.1") is slots[0]
     for slot in slots[2:]:
         assert slot is not None
         slot.is_protected = True
     assert closed_for(limit, "192.0.2.1") is slots[1]
+
+
+def test_a_client_does_not_lose_one_that_waits_for_its_answer_to_a_new_one_of_its_own() -> None:
+    limit = ConnectionLimit(ServerSettings(), ProvenClients())
+    slots = [limit.acquire("192.0.2.1", 0, refuse_to_close) for _ in range(limit.max_per_client)]
+    for slot in slots:
+        assert slot is not None
+        slot.has_requested = True
+    assert limit.acquire("192.0.2.1", 2, refuse_to_close) is None
+    assert slots[7] is not None
+    slots[7].is_answered = True
+    assert closed_for(limit, "192.0.2.1") is slots[7]
 
 
 def test_a_trusted_proxy_may_have_all_connections() -> None:
@@ -161,21 +184,21 @@ async def test_whoever_has_the_token_gets_in_while_others_hold_all_connections(
     if before_tls and not tls:
         return
     authority = trustme.CA()
-    script = Script(fps=20)
+    script = Script(fps=10)
     trust = trusting(authority) if tls else None
-    settings: dict[str, Any] = write(authority, tmp_path) if tls else {}
+    settings = FEW_VIEWERS | (write(authority, tmp_path) if tls else {})
     async with serving(tmp_path, [camera(script)], needs_token=True, **settings) as served:
         url, holding = (served.url.replace("https", "http"), None) if before_tls else (served.url, trust)
         async with (
             undisturbed_viewer(served, script, trust),
-            held(url, holding, sent, addresses, 200 if addresses > 1 else 60) as readers,
+            held(url, holding, sent, addresses, 140 if addresses > 1 else 40) as readers,
         ):
             # With one address, it is the owner's too: all of them are behind one router.
             owner = OWNER if addresses > 1 else HOLDERS.format(2)
             assert [await ask(served, trust, owner) for _ in range(10)] == [200] * 10
             # Only as many were closed as had to be.
             await asyncio.sleep(0.1)
-            assert sum(not reader.at_eof() for reader in readers) > (150 if addresses > 1 else 40)
+            assert sum(not reader.at_eof() for reader in readers) > (110 if addresses > 1 else 20)
 
 
 async def test_without_a_token_viewers_are_not_closed_for_others(tmp_path: Path) -> None:
