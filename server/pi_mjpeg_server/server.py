@@ -14,6 +14,8 @@ from pi_mjpeg_server.sources.auto import source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
+from pi_mjpeg_server.storage.identity_key import IdentityKey
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.identity import Identity, identify
@@ -44,6 +46,7 @@ class Server:
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
+    identity_key: IdentityKey = field(default_factory=IdentityKey)
     scaler: Scaler = field(default_factory=Scaler)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
 
@@ -94,6 +97,7 @@ def make_server(configuration: Configuration) -> Server:
         # The server has the folder to itself, but for a `pi-mjpeg token --rotate` in the same millisecond.
         remove_unfinished(folder)
         identity = identify(configuration.server.name, folder)
+        identity_key = IdentityKey.load(folder / IDENTITY_KEY_FILE)
     except OSError as error:
         raise _unusable(folder, error) from error
     snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
@@ -103,6 +107,7 @@ def make_server(configuration: Configuration) -> Server:
         snapshots,
         _control_store(configuration),
         token=token if configuration.auth.mode == "token" else None,
+        identity_key=identity_key,
     )
 
 

@@ -50,6 +50,11 @@ def not_found(message: str) -> web.HTTPNotFound:
     return _error(web.HTTPNotFound, "not_found", message)
 
 
+def no_identity(message: str) -> web.HTTPNotFound:
+    """Return a 404 for a proof of identity that this server has no secret for."""
+    return _error(web.HTTPNotFound, "no_identity", message)
+
+
 def request_timeout(message: str) -> web.HTTPRequestTimeout:
     """Return a 408 for a body that does not arrive in time."""
     return _error(web.HTTPRequestTimeout, "timeout", message)

@@ -22,7 +22,7 @@ from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME, SessionCookie
 from pi_mjpeg_server.web.security.throttle import Throttle
 
-PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot"})
+PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "identity"})
 """The names of the routes that need no token. The URL of a kept snapshot is signed, which is permission enough."""
 
 
@@ -92,7 +92,9 @@ class Authenticator:
             return True
         if not self._token.matches(token):
             return False
-        self.proven_clients.add(client_ip, time.monotonic())
+        now = time.monotonic()
+        self._throttle.succeeded(client_ip, now)
+        self.proven_clients.add(client_ip, now)
         return True
 
     def _count_failure(self, client_ip: str) -> None:

@@ -1,7 +1,6 @@
 """Throttles clients that guess tokens: after a few failures, each further one doubles the wait.
 
-A wait holds for wrong tokens only. A client keeps its failures when the right token comes from the same address: behind
-a router or in a container, that is somebody else's.
+A wait holds for wrong tokens only: behind a router or in a container, whoever guesses has the address of others.
 """
 
 from collections import OrderedDict
@@ -51,3 +50,8 @@ class Throttle:
             failures.blocked_until = now + min(MAX_WAIT, 2.0 ** min(excess, 10))
         while len(self._clients) > _MAX_CLIENTS:
             self._clients.popitem(last=False)
+
+    def succeeded(self, address: str, now: float) -> None:
+        """Forget the failures of this client, unless it has to wait: a few are typing errors, many are not."""
+        if not self.wait(address, now):
+            self._clients.pop(client_network(address), None)
