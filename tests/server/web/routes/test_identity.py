@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import trustme
 from pi_mjpeg_server.web.security import client_rate_limit, throttle
-from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
+from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit, RateLimitPerClient
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
 
 from tests.server.support.raw_http import open_connection, parse_error, read_response, send_raw
@@ -209,7 +209,7 @@ def test_all_clients_together_are_limited_but_for_those_that_showed_the_token() 
 
 
 def test_the_limit_remembers_a_bounded_number_of_clients() -> None:
-    limit = ClientRateLimit(ProvenClients())
+    limit = RateLimitPerClient(1, 1)
     for number in range(5000):
         limit.take(f"10.0.{number // 250}.{number % 250}", number)
-    assert len(limit._clients) == 1024  # noqa: SLF001  (memory has no other witness)
+    assert len(limit._limits) == 1024  # noqa: SLF001  (memory has no other witness)

@@ -44,19 +44,22 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
         yield running
 
 
-async def test_of_a_thousand_connections_at_once_the_oldest_get_an_error_and_disturb_no_viewer(
+async def test_of_a_thousand_connections_at_once_most_get_an_error_and_none_disturbs_a_viewer(
     served: Served, script: Script
 ) -> None:
     async with undisturbed_viewer(served, script), contextlib.AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(open_connection(served.url)) for _ in range(1000)]
-        room = MAX_PER_CLIENT - 1
-        answers = [await read_response(reader) for reader, _ in opened[:-room]]
+        asked = [asyncio.create_task(read_response(reader)) for reader, _ in opened]
+        await until(lambda: sum(task.done() for task in asked) >= 1000 - (MAX_PER_CLIENT - 1))
+        answers = [await task for task in asked if task.done()]
+        assert len(answers) == 1000 - (MAX_PER_CLIENT - 1)
         assert {status for status, _, _ in answers} == {503}
         assert answers[0][1]["retry-after"] == "5"
         assert parse_error(answers[0][2])["code"] == "too_many_connections"
-        for reader, writer in opened[-3:]:
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert (await read_response(reader))[0] == 200
+        for (_, writer), task in zip(opened, asked, strict=True):
+            if not task.done():
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert (await task)[0] == 200
     # Closed connections release their slots.
     await until(lambda: not served.server.viewers)
     assert (await send_raw(served.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))[0] == 200
@@ -88,7 +91,7 @@ async def test_where_all_others_showed_the_token_a_client_is_refused_with_a_reas
 async def test_a_thousand_unfinished_handshakes_take_no_more_slots_than_one_address_has(
     tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
-    monkeypatch.setattr(acceptor, "HANDSHAKE_TIMEOUT", 2.0)
+    monkeypatch.setattr(acceptor, "HANDSHAKE_TIMEOUT", 3.0)
     authority = trustme.CA()
     trust = trusting(authority)
     async with (
@@ -101,17 +104,15 @@ async def test_a_thousand_unfinished_handshakes_take_no_more_slots_than_one_addr
             for _, writer in opened:
                 writer.write(opening)
             room = MAX_PER_CLIENT - 1
-            hung_up = [await seconds_until_closed(reader, 1) < 1 for reader, _ in opened[:-room]]
-            assert all(hung_up)
-            assert not any(reader.at_eof() for reader, _ in opened[-room:])
+            ended = [asyncio.create_task(seconds_until_closed(reader, 10)) for reader, _ in opened]
+            await until(lambda: sum(task.done() for task in ended) >= 1000 - room)
             # Meanwhile a client with another address is accepted.
             async with (
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))) as other,
                 other.get(f"{served.url}/healthz", ssl=trust) as response,
             ):
                 assert response.status == 200
-            ends = [await seconds_until_closed(reader, 5) for reader, _ in opened[-room:]]
-            assert max(ends) < 4
+            assert max([await task for task in ended]) < 8
         # Failed handshakes release their slots.
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(room):

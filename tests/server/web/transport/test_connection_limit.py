@@ -127,6 +127,31 @@ def test_a_client_does_not_lose_one_that_waits_for_its_answer_to_a_new_one_of_it
     assert closed_for(limit, "192.0.2.1") is slots[7]
 
 
+def test_a_flood_of_new_connections_is_refused_and_closes_only_some() -> None:
+    limit = ConnectionLimit(ServerSettings(), ProvenClients())
+    for _ in range(limit.max_per_client):
+        limit.acquire("192.0.2.1", 0, refuse_to_close)
+    closed: list[ConnectionSlot] = []
+    acquired = [limit.acquire("192.0.2.1", 0, closed.append) is not None for _ in range(1000)]
+    assert acquired.count(True) == len(closed) == acquired.index(False) == 16
+    assert limit.acquire("192.0.2.1", 0.5, closed.append) is not None
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_flood_keeps_nobody_out_who_has_fewer_connections_or_showed_the_token_lately(shown: bool) -> None:  # noqa: FBT001
+    proven = ProvenClients()
+    # With the token, even where each of the others has one connection only.
+    limit, _ = full_limit(*(f"198.51.100.{number}" for number in range(192 if shown else 40)), proven=proven)
+    closed: list[ConnectionSlot] = []
+    for number in range(10_000):
+        limit.acquire(f"198.51.100.{number % 40}", 1, closed.append)
+    assert limit.acquire("198.51.100.1", 1, closed.append) is None
+    if shown:
+        proven.add("192.0.2.1", 0)
+    for _ in range(3):
+        assert limit.acquire("192.0.2.1", 1, closed.append) is not None
+
+
 def test_a_trusted_proxy_may_have_all_connections() -> None:
     limit, slots = full_limit("192.0.2.1", trusted_proxies=("192.0.2.1",))
     assert closed_for(limit, "192.0.2.1") is slots[0]
