@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError
 from pi_mjpeg_server.storage.atomic_file import write_atomically
 from pi_mjpeg_server.storage.safe_open import resolve_file
+from pi_mjpeg_server.system.self_signed import SelfSigned
 from pi_mjpeg_server.system.unit import NAME, UnitSettings, is_hidden, unit_text
 
 _UNIT_FOLDER = Path("etc/systemd/system")
@@ -46,11 +48,24 @@ def unit_settings(configuration: Configuration, file: Path | None, flags: Mappin
     return UnitSettings(command, credentials, paths, configuration.server.port)
 
 
-def install(settings: UnitSettings, root: Path = Path("/")) -> str:
+def with_self_signed(settings: UnitSettings, configuration: Configuration, files: SelfSigned) -> UnitSettings:
+    """Return settings of a unit that serves HTTPS with this certificate. The files may be made later.
+
+    Raises `ConfigurationError` when the configuration names another certificate.
+    """
+    if configuration.server.tls_certificate is not None:
+        raise ConfigurationError("tls_certificate names a certificate, so leave out --tls, which has one of its own")
+    tls = {"PI_MJPEG_TLS_CERTIFICATE": files.certificate, "PI_MJPEG_TLS_KEY": files.key}
+    return replace(settings, credentials={**settings.credentials, **tls})
+
+
+def install(settings: UnitSettings, root: Path = Path("/"), self_signed: SelfSigned | None = None) -> str:
     """Write the unit, start the service now and at every boot, and return a report for the user.
 
-    When systemd does not run, such as for the files of another system below `root`, it starts at the next boot.
-    Raises `ServiceError`, and `ConfigurationError` for settings that cannot stand in a unit.
+    The certificate `self_signed` is made if there is none. When systemd does not run, such as for the files of another
+    system below `root`, the service starts at the next boot.
+    Raises `ServiceError`, `ConfigurationError` for settings that cannot stand in a unit, and `SelfSignedError` when
+    there is no certificate and none can be made.
     """
     path = root / _UNIT_FOLDER / NAME
     text = unit_text(settings)
@@ -58,10 +73,11 @@ def install(settings: UnitSettings, root: Path = Path("/")) -> str:
     for folder in settings.read_only_paths:
         _check_accessible(folder)
     systemctl = _Systemctl(root)
+    tls = "" if self_signed is None else _make(self_signed)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode(), mode=0o644)
     token = shlex.join(["sudo", *_program(), "token", "--state-dir", "/var/lib/pi-mjpeg"])
-    report = f"Wrote {path}. Its state is in /var/lib/pi-mjpeg, and `{token}` prints its access token.\n"
+    report = f"Wrote {path}. Its state is in /var/lib/pi-mjpeg, and `{token}` prints its access token.\n{tls}"
     if not systemctl.is_booted:
         systemctl.call("enable", NAME)
         return report + "systemd does not run here: the service starts when the machine does."
@@ -84,6 +100,14 @@ def remove(root: Path = Path("/")) -> str:
     if systemctl.is_booted:
         systemctl.call("daemon-reload")
     return f"Removed {path}. Its state stays: rm -r /var/lib/pi-mjpeg /var/lib/private/pi-mjpeg"
+
+
+def _make(self_signed: SelfSigned) -> str:
+    made = "was made" if self_signed.make() else "was there already"
+    return (
+        f"It serves HTTPS with {self_signed.certificate}, which {made}. Home Assistant shows its SHA-256 fingerprint:\n"
+        f"{self_signed.fingerprint}\n"
+    )
 
 
 class _Systemctl:

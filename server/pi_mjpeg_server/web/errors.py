@@ -51,6 +51,11 @@ def not_found(message: str) -> web.HTTPNotFound:
     return _error(web.HTTPNotFound, "not_found", message)
 
 
+def no_identity(message: str) -> web.HTTPNotFound:
+    """Return a 404 for a proof of identity that this server has no secret for."""
+    return _error(web.HTTPNotFound, "no_identity", message)
+
+
 def request_timeout(message: str) -> web.HTTPRequestTimeout:
     """Return a 408 for a body that does not arrive in time."""
     return _error(web.HTTPRequestTimeout, "timeout", message)
@@ -85,9 +90,23 @@ def misdirected_request(message: str) -> web.HTTPMisdirectedRequest:
 
 
 def too_many_attempts(seconds: float) -> web.HTTPTooManyRequests:
-    """Return a 429 for a client that gave too many wrong tokens and has to wait for `seconds`."""
-    wait = math.ceil(seconds)
-    error = _error(web.HTTPTooManyRequests, "too_many_tries", f"too many wrong tokens; try again in {wait} s")
+    """Return a 429 for a client that gave too many wrong tokens and has to wait for `seconds`.
+
+    It closes the connection, so that each further guess costs a new one.
+    """
+    error = _too_many("too_many_tries", "too many wrong tokens", seconds)
+    error.force_close()
+    return error
+
+
+def too_many_requests(seconds: float) -> web.HTTPTooManyRequests:
+    """Return a 429 for a request beyond a rate limit, which may be repeated after `seconds`."""
+    return _too_many("too_many_requests", "too many requests", seconds)
+
+
+def _too_many(code: str, message: str, seconds: float) -> web.HTTPTooManyRequests:
+    wait = max(1, math.ceil(seconds))
+    error = _error(web.HTTPTooManyRequests, code, f"{message}; try again in {wait} s")
     error.headers["Retry-After"] = str(wait)
     return error
 
