@@ -23,6 +23,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.health import Health
@@ -80,9 +81,9 @@ async def server(tmp_path: Path) -> Server:
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
-    control_store = ControlStore(tmp_path / "controls.json")
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
+    return Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
 
 
 async def test_api_state(server: Server) -> None:

@@ -73,6 +73,7 @@ class Supervisor:
         self._listener = listener
         self._capture: Capture | None = None
         self._abandoned: list[Capture] = []
+        self._enabled = True
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
@@ -100,6 +101,34 @@ class Supervisor:
                         self._wake.clear()
                         await self._wake.wait()
 
+    def disable(self, reason: str | None) -> None:
+        """Close the device and keep it closed until `enable`. `reason` says why, None if a person switched it off.
+
+        A driver call that is under way cannot be interrupted: the device is closed as soon as it returns. No picture
+        passes from now on.
+        """
+        self._enabled = False
+        self._deadline = None
+        if self._capture is not None:
+            self._capture.close()
+        self.status = replace(self.status, last_error=None)
+        self._enter(CameraState.OFF, reason)
+
+    def enable(self) -> None:
+        """Open the device again, and take one picture as at the start. Does nothing if it is not disabled."""
+        if self._enabled:
+            return
+        self._enabled = True
+        self._retries = 0
+        self._retry_at = 0.0
+        self._capture_restarted = False
+        self._probing = True
+        if self._capture is not None:
+            self._deadline = time.monotonic() + STOP_TIMEOUT
+        if not self._is_stuck("the driver does not answer"):
+            self._enter(CameraState.STARTING)
+        self.wake()
+
     def wake(self) -> None:
         """Run the state machine now, because the demand for pictures has changed."""
         self._wake.set()
@@ -114,6 +143,7 @@ class Supervisor:
             self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
             self._capture.close()
+            self._deadline = time.monotonic() + STOP_TIMEOUT
         self._probing = True
         self.wake()
 
@@ -136,7 +166,9 @@ class Supervisor:
         notify(self._listener.source_opened, info, controls)
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
-        """Pass a picture on (called by the capture)."""
+        """Pass a picture on, unless the device is to be closed (called by the capture)."""
+        if self._capture is None or self._capture.is_closing:
+            return
         self._deadline = time.monotonic() + max(FRAME_TIMEOUT, 10 / self._fps)
         self._retries = 0
         self._capture_restarted = False
@@ -148,7 +180,9 @@ class Supervisor:
 
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
-        resumed = self._capture is not None and self._capture.is_resumed
+        if self._capture is None or self._capture.is_closing:
+            return
+        resumed = self._capture.is_resumed
         if not resumed:
             self._deadline = None
         if self.status.state is not CameraState.FAILING:
@@ -160,6 +194,7 @@ class Supervisor:
         self._capture = None
         if error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
+        if error is not None and self._enabled:
             self._fail(str(error) or type(error).__name__)
         elif self.status.state in {CameraState.LIVE, CameraState.STARTING}:
             self._enter(CameraState.IDLE)
@@ -176,12 +211,17 @@ class Supervisor:
     def _step(self, now: float) -> None:
         """Compare what is demanded with what the capture does, and take the next step towards it."""
         capture = self._capture
+        if not self._enabled:
+            return
         demanded = self._probing or self.status.state is CameraState.FAILING or now < self._demanded_until()
         if capture is None:
             if demanded and self.status.state is not CameraState.STUCK and now >= self._retry_at:
                 self._open(now)
         elif self._deadline is not None and now >= self._deadline:
             self._handle_timeout(capture, now)
+        elif capture.is_closing:
+            # It is opened again when it is closed, or abandoned at the deadline.
+            return
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
             if self.status.state is CameraState.IDLE:
@@ -225,7 +265,7 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if not capture.is_resumed and not responds:
+        if capture.is_closing or (not capture.is_resumed and not responds):
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
@@ -251,16 +291,22 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
-        if len(self._abandoned) >= MAX_ABANDONED_THREADS:
-            reason = f"{reason}; tried {len(self._abandoned)} times, only a restart of the service can help"
-            self._enter(CameraState.STUCK, reason)
+        if self._is_stuck(reason):
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)
         self._retries += 1
         self._retry_at = time.monotonic() + delay
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
+
+    def _is_stuck(self, reason: str) -> bool:
+        """Return whether too many driver calls never returned; the camera is `STUCK` then."""
+        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
+        if len(self._abandoned) < MAX_ABANDONED_THREADS:
+            return False
+        reason = f"{reason}; tried {len(self._abandoned)} times, only a restart of the service can help"
+        self._enter(CameraState.STUCK, reason)
+        return True
 
     def _count_restart(self) -> None:
         self.status = replace(self.status, restarts=self.status.restarts + 1)
@@ -271,7 +317,8 @@ class Supervisor:
             self.status = replace(self.status, next_try=None)
         if (state, reason) == (old.state, old.reason):
             return
-        level = logging.INFO if state.is_available else logging.WARNING
+        is_expected = state.is_available or state is CameraState.OFF
+        level = logging.INFO if is_expected else logging.WARNING
         _LOGGER.log(level, "%s: %s%s", self._name, state, f": {reason}" if reason else "")
         since = old.since if state is old.state else time.time()
         self.status = replace(self.status, state=state, reason=reason, since=since)

@@ -1,6 +1,7 @@
 """Read and change JPEG headers without decoding the picture (ITU-T T.81, annex B)."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
@@ -8,7 +9,11 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 _HUFFMAN_TABLES = 0xC4
+_EXIF = 0xE1
 _MARKER = 0xFF
+
+QUARTER_TURNS = frozenset({5, 6, 7, 8})
+"""The EXIF orientations that exchange width and height (EXIF 2.3, tag 0x0112)."""
 
 # The four typical tables of T.81, K.3, which apply when a UVC camera sends none (USB Video Class 1.1, MJPEG payload).
 _TYPICAL_TABLES = bytes.fromhex(
@@ -48,6 +53,36 @@ def size(jpeg: bytes) -> tuple[int, int]:
             width = int.from_bytes(jpeg[offset + 7 : offset + 9], "big")
             return width, height
     raise JpegError("it has no frame header")
+
+
+def upright_size(jpeg: bytes) -> tuple[int, int]:
+    """Return width and height in pixels of the picture as it is shown, its EXIF orientation applied.
+
+    Raises `JpegError` when there is no frame header.
+    """
+    width, height = size(jpeg)
+    return (height, width) if exif_orientation(jpeg) in QUARTER_TURNS else (width, height)
+
+
+def exif_orientation(jpeg: bytes) -> int:
+    """Return the EXIF orientation, 1 to 8 (EXIF 2.3, tag 0x0112); 1 when there is none or it is damaged."""
+    for marker, offset in _segments(jpeg):
+        end = offset + 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
+        if marker == _EXIF and jpeg[offset + 4 : offset + 10] == b"Exif\0\0":
+            return _orientation_in(jpeg[offset + 10 : end])
+    return 1
+
+
+def _orientation_in(tiff: bytes) -> int:
+    """Return the orientation in the first directory of a TIFF file (TIFF 6.0, section 2)."""
+    order: Literal["big", "little"] = "big" if tiff[:2] == b"MM" else "little"
+    directory = int.from_bytes(tiff[4:8], order)
+    count = int.from_bytes(tiff[directory : directory + 2], order)
+    for entry in range(directory + 2, min(directory + 2 + 12 * count, len(tiff) - 11), 12):
+        if int.from_bytes(tiff[entry : entry + 2], order) == 0x0112:  # noqa: PLR2004  (the tag)
+            value = int.from_bytes(tiff[entry + 8 : entry + 10], order)
+            return value if 1 <= value <= 8 else 1  # noqa: PLR2004  (orientations)
+    return 1
 
 
 def with_huffman_tables(jpeg: bytes) -> bytes:

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,9 @@ from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 _LOGGER = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z0-9_]+-\d{8}T\d{9}Z-[0-9a-f]{8}")
+
+_MTIME_RESOLUTION = 2.0
+"""Seconds in which two changes of a folder may leave the same modification time (FAT; far less elsewhere)."""
 
 _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older snapshots count as from the future."""
@@ -43,6 +47,16 @@ class Snapshot:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What does not change about a snapshot on the disk."""
+
+    id: str
+    time: float
+    size: tuple[int, int]
+    bytes: int
+
+
 class SnapshotStore:
     """The folder of kept snapshots."""
 
@@ -51,6 +65,9 @@ class SnapshotStore:
         self._folder = folder
         self._signer = signer
         self._lock = threading.Lock()
+        self._latest: dict[str, _Kept | None] = {}
+        self._latest_version: int | None = None
+        self._latest_lock = threading.Lock()
 
     async def save(self, camera: str, frame: Frame) -> Snapshot:
         """Write a frame to disk, off the event loop, and delete the oldest of that camera beyond `MAX_PER_CAMERA`.
@@ -59,15 +76,33 @@ class SnapshotStore:
         """
         identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
-            width, height = jpeg.size(frame.jpeg)
+            size = jpeg.upright_size(frame.jpeg)
             await asyncio.to_thread(self._write, camera, identity, frame)
         except jpeg.JpegError as error:
             raise CameraUnavailableError(f"the picture is damaged: {error}") from error
         except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
-        path = f"/snapshots/{identity}.jpg"
-        signed = f"{path}?sig={self._signer.sign(path)}"
-        return Snapshot(identity, camera, signed, frame.timestamp, width, height, len(frame.jpeg))
+        return self._signed(camera, _Kept(identity, frame.timestamp, size, len(frame.jpeg)))
+
+    def latest(self, camera: str) -> Snapshot | None:
+        """Return the newest snapshot of a camera that is on the disk, or None. Blocks on the disk: call it in a thread.
+
+        Its picture is not decoded, and the folder is listed only after something in it has changed.
+        """
+        with self._latest_lock:
+            try:
+                changed = self._folder.stat().st_mtime_ns
+            except OSError:
+                return None
+            # A change that follows soon may leave the same time.
+            is_settled = changed / 1e9 + _MTIME_RESOLUTION < time.time()
+            if not is_settled or changed != self._latest_version:
+                self._latest.clear()
+                self._latest_version = changed if is_settled else None
+            if camera not in self._latest:
+                self._latest[camera] = self._read_latest(camera)
+            kept = self._latest[camera]
+        return None if kept is None else self._signed(camera, kept)
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
         """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
@@ -83,6 +118,23 @@ class SnapshotStore:
         except OSError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
+    def _signed(self, camera: str, kept: _Kept) -> Snapshot:
+        path = f"/snapshots/{kept.id}.jpg"
+        signed = f"{path}?sig={self._signer.sign(path)}"
+        width, height = kept.size
+        return Snapshot(kept.id, camera, signed, kept.time, width, height, kept.bytes)
+
+    def _read_latest(self, camera: str) -> _Kept | None:
+        for path in reversed(self._oldest_first(camera, time.time())):
+            try:
+                data = path.read_bytes()
+                jpeg.check(data)
+                return _Kept(path.stem, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
+            except (OSError, ValueError):
+                # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
+                continue
+        return None
+
     def _write(self, camera: str, identity: str, frame: Frame) -> None:
         with self._lock:
             remove_unfinished(self._folder)
@@ -92,17 +144,25 @@ class SnapshotStore:
             self._delete_oldest(camera, identity, frame.timestamp)
 
     def _delete_oldest(self, camera: str, newest: str, now: float) -> None:
-        paths = self._folder.glob(f"{camera}-*.jpg")
-        others = [path for path in paths if _ID.fullmatch(path.stem) and path.stem != newest]
-        # A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it
-        # is older than the rest.
-        future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
-        others.sort(key=lambda path: (path.stem < future, path.stem))
+        others = [path for path in self._oldest_first(camera, now) if path.stem != newest]
         try:
             for path in others[: max(0, len(others) + 1 - MAX_PER_CAMERA)]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             _LOGGER.warning("old snapshots of %s cannot be deleted: %s", camera, error)
+
+    def _oldest_first(self, camera: str, now: float) -> list[Path]:
+        paths = [path for path in self._folder.glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
+        # A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it
+        # is older than the rest.
+        future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
+        return sorted(paths, key=lambda path: (path.stem < future, path.stem))
+
+
+def _time_of_id(identity: str) -> float:
+    """Return the time in an id, in seconds since 1970. Raises `ValueError` when it is none."""
+    text = identity.split("-")[1]
+    return datetime.strptime(f"{text[:-4]}.{text[-4:-1]}+0000", "%Y%m%dT%H%M%S.%f%z").timestamp()
 
 
 def _time_in_id(timestamp: float) -> str:
