@@ -44,6 +44,11 @@ def at(text: str) -> float:
     return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
+def kept_snapshot(document: dict[str, Any]) -> Snapshot:
+    path = document["url"].removeprefix(BASE)
+    return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+
+
 def running(fps: float, count: int) -> Rate:
     """Return a rate that has counted so many, at so many a second until now."""
     rate, now = Rate(), time.monotonic()
@@ -87,7 +92,21 @@ async def server(tmp_path: Path) -> Server:
 
 
 async def test_api_state(server: Server) -> None:
-    assert state_document(server, BASE, Health(48.3)) == recorded("api_state.json")
+    expected = recorded("api_state.json")
+    snapshots = {"front": kept_snapshot(recorded("snapshot.json")), "shed": None}
+    assert state_document(server, BASE, Health(48.3), snapshots) == expected
+
+
+async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Server) -> None:
+    shed = server.cameras[1]
+    shed.disable()
+    (document,) = (each for each in state_document(server, BASE, Health(48.3), {})["cameras"] if each["id"] == "shed")
+    for each in (document, camera_state_document(shed)):
+        assert (each["enabled"], each["state"]) == (False, "off")
+        assert each["reason"] is None
+        assert each["last_error"] is None
+    assert document["available"] is False
+    assert document["next_try"] is None
 
 
 async def test_announcement(server: Server) -> None:
@@ -111,13 +130,14 @@ async def test_camera_state(server: Server) -> None:
 
 def test_snapshot() -> None:
     expected = recorded("snapshot.json")
-    path = expected["url"].removeprefix(BASE)
-    kept = Snapshot(expected["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+    kept = kept_snapshot(expected)
     assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
 
 
 def test_command() -> None:
     assert commands.parse((CONTRACT / "command.json").read_bytes()) == commands.Command("snapshot", "button 1")
+    assert commands.parse((CONTRACT / "command_disable.json").read_bytes()) == commands.Command("disable", "switch 2")
+    assert commands.parse(b'{"command": "enable"}') == commands.Command("enable")
     command = commands.parse((CONTRACT / "command_set.json").read_bytes())
     assert command == commands.Command("set", None, {"Brightness": 0.2})
 
@@ -143,6 +163,8 @@ def test_result() -> None:
         b'{"command": ["snapshot"]}',
         b'{"command": "snapshot", "id": 7}',
         b'{"command": "snapshot", "controls": {"Brightness": 1}}',
+        b'{"command": "disable", "controls": {"Brightness": 1}}',
+        b'{"command": "enable", "enabled": true}',
         b'{"command": "set"}',
         b'{"command": "set", "controls": {}}',
         b'{"command": "set", "controls": ["Brightness"]}',

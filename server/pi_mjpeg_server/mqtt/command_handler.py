@@ -69,7 +69,9 @@ class CommandHandler:
 
     async def _handle(self, camera: Camera, command: commands.Command) -> None:
         camera_id = camera.settings.id
-        if self._running[camera_id] >= MAX_CONCURRENT_COMMANDS:
+        # Privacy does not wait for pictures; the camera is switched before anything is awaited.
+        is_switch = command.name in {"enable", "disable"}
+        if self._running[camera_id] >= MAX_CONCURRENT_COMMANDS and not is_switch:
             message = f"{camera.settings.name} already runs {MAX_CONCURRENT_COMMANDS} commands; send fewer at once"
             error: tuple[str, str] | None = ("busy", message)
         else:
@@ -84,6 +86,8 @@ class CommandHandler:
         try:
             if command.name == "restart":
                 camera.restart()
+            elif command.name in {"enable", "disable"}:
+                await self._server.set_enabled(camera, command.name == "enable")
             elif command.name == "set":
                 await self._server.adjust(camera, command.controls)
             else:
