@@ -139,12 +139,12 @@ async def test_a_camera_that_is_off_at_the_start_is_never_opened(caplog: pytest.
             assert frame.drawn
         await asyncio.sleep(0.5)
         assert made == []
-        assert cam.reason == "the privacy settings cannot be read"
+        assert (cam.state, cam.reason) == (CameraState.OFF, "the privacy settings cannot be read")
         with pytest.raises(CameraOffError, match="Front is switched off: the privacy settings cannot be read"):
             await cam.still(time.monotonic())
         # A person says so: nothing has to be explained any more.
         cam.disable()
-        assert cam.reason is None
+        assert (cam.state, cam.reason) == (CameraState.OFF, None)
     assert all(record.levelno < logging.WARNING for record in caplog.records)
 
 
@@ -180,7 +180,7 @@ async def test_the_last_live_picture_is_not_used_after_switching_on_again() -> N
 
 async def test_a_still_that_waits_fails_as_soon_as_the_camera_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     # It does not wait for the picture that viewers are shown.
-    monkeypatch.setattr(placard, "draw", lambda *_: time.sleep(0.3) or b"")
+    monkeypatch.setattr(placard, "draw", lambda *_: time.sleep(0.3))
     script = Script(silent=True)
     async with supervised(cam := camera(script)):
         still = asyncio.create_task(cam.still(time.monotonic()))
@@ -280,7 +280,7 @@ async def test_switching_on_and_off_does_not_pile_up_threads_of_a_driver_that_ha
             for _ in range(20):
                 cam.disable()
                 await asyncio.sleep(0.01)
-                assert cam.state is CameraState.OFF
+                assert not cam.enabled
                 cam.enable()
                 await asyncio.sleep(0.01)
                 assert cam.state is CameraState.STUCK

@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.config import Configuration
+from pi_mjpeg_server.config import Configuration, load
 from pi_mjpeg_server.media import jpeg, scaling
 from pi_mjpeg_server.server import make_cameras
 from pi_mjpeg_server.storage import settings_store
+from pi_mjpeg_server.storage.atomic_file import write_atomically
 from PIL import Image
 
 from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
@@ -75,12 +76,15 @@ class StreamReader:
                 self.marked.append(b"X-Picture: drawn" in part)
 
     def live(self, since: float) -> int:
+        """Return how many live pictures came after a time."""
         return sum(live for received, live in self.parts if received > since)
 
     def drawn(self, since: float) -> list[float]:
+        """Return when drawn pictures came after a time."""
         return [received for received, live in self.parts if received > since and not live]
 
     async def close(self) -> None:
+        """Stop reading."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -102,7 +106,7 @@ async def test_all_viewers_are_shown_that_it_is_off_and_go_on_when_it_is_on_agai
     served: Served, client: aiohttp.ClientSession, script: Script
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        urls = [(path, None) for path in STREAMS]
+        urls: list[tuple[str, dict[str, str] | None]] = [(path, None) for path in STREAMS]
         urls += [("/stream?fps=0.05", None), ("/stream?fps=5", None), ("/stream", BROWSER)]
         readers = [
             await stack.enter_async_context(reading(client, served.url + path, headers)) for path, headers in urls
@@ -272,12 +276,11 @@ async def test_it_is_stored_before_the_answer_and_in_force_before_it_is_stored(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    write = settings_store.write_atomically
 
     def slow(path: Path, data: bytes) -> None:
         seen.append(served.server.cameras[0].enabled)
         time.sleep(0.3)
-        write(path, data)
+        write_atomically(path, data)
 
     monkeypatch.setattr(settings_store, "write_atomically", slow)
     began = time.monotonic()
@@ -291,12 +294,11 @@ async def test_of_many_changes_at_once_the_last_one_is_stored_with_few_writes(
     served: Served, client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes: list[bytes] = []
-    write = settings_store.write_atomically
 
     def slow(path: Path, data: bytes) -> None:
         writes.append(data)
         time.sleep(0.1)
-        write(path, data)
+        write_atomically(path, data)
 
     monkeypatch.setattr(settings_store, "write_atomically", slow)
     cam = served.server.cameras[0]
@@ -336,8 +338,6 @@ async def test_what_cannot_be_stored_is_in_force_and_said(
 
 
 def configuration(folder: Path, *camera_ids: str) -> Configuration:
-    from pi_mjpeg_server.config import load  # noqa: PLC0415
-
     cameras = "".join(
         f"[[camera]]\nid = '{each}'\nname = '{each.title()}'\nsource = 'emulated'\n" for each in camera_ids
     )
