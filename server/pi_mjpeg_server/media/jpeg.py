@@ -12,8 +12,7 @@ _HUFFMAN_TABLES = 0xC4
 _EXIF = 0xE1
 _MARKER = 0xFF
 
-QUARTER_TURNS = frozenset({5, 6, 7, 8})
-"""The EXIF orientations that exchange width and height (EXIF 2.3, tag 0x0112)."""
+_QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.3, tag 0x0112
 
 # The four typical tables of T.81, K.3, which apply when a UVC camera sends none (USB Video Class 1.1, MJPEG payload).
 _TYPICAL_TABLES = bytes.fromhex(
@@ -60,8 +59,12 @@ def upright_size(jpeg: bytes) -> tuple[int, int]:
 
     Raises `JpegError` when there is no frame header.
     """
-    width, height = size(jpeg)
-    return (height, width) if exif_orientation(jpeg) in QUARTER_TURNS else (width, height)
+    return upright(size(jpeg), exif_orientation(jpeg))
+
+
+def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return width and height of a picture of `size` as it is shown with this EXIF orientation."""
+    return (size[1], size[0]) if orientation in _QUARTER_TURNS else size
 
 
 def exif_orientation(jpeg: bytes) -> int:
