@@ -16,6 +16,7 @@ from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 from pi_mjpeg_server.sources.v4l2 import V4L2Source
+from pi_mjpeg_server.sources.webcam import VideoMode
 from PIL import Image, ImageOps
 
 from tests.server.support.scripted_camera import grey, supervised, until
@@ -34,7 +35,7 @@ def shown_size(picture: bytes) -> tuple[int, int]:
 def webcam(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     """A webcam of 64x48 pixels."""
     fake = MagicMock()
-    fake.modes.return_value = [mode := v4l2.VideoMode("MJPG", (64, 48), 30)]
+    fake.modes.return_value = [mode := VideoMode("MJPG", (64, 48), 30)]
     fake.set_mode.return_value = mode
     fake.model = "Fake"
     fake.read.side_effect = lambda _: MagicMock(broken=False, data=grey(9), taken=None)
