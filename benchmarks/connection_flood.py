@@ -1,12 +1,12 @@
-"""A thousand connections that mean no good, all at once and again and again, while one viewer watches.
+"""A thousand hostile connections at once, each renewed when it is closed, while one viewer watches.
 
     python -m benchmarks.connection_flood --seconds 30
 
-In equal parts they say nothing; hold half a TLS hello; send a request's head byte by byte; ask for one thing after the
-other; ask for pictures and take nothing of them; send a body in chunks of one byte. They come from three addresses, and
-whoever is hung up on comes again within a second. This server is tried over HTTP and over TLS, ustreamer over HTTP. It
-exits with 1 when this server's viewer gets less than 98 % of the pictures, or when somebody of another address waits
-for more than two seconds.
+In equal parts they send nothing; send half a TLS ClientHello; send the request head byte by byte; send one request
+after another; request pictures and read nothing; send a body in chunks of one byte. They use three addresses and
+reconnect within a second of a close. This server is measured over HTTP and over TLS, ustreamer over HTTP. The exit code
+is 1 if the viewer of this server gets less than 98 % of the frames, or if a viewer that connects from another address
+during the flood waits more than two seconds for its first frame.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import trustme
-from workbench.network import LOOPBACK
+from tooling.network import LOOPBACK
 
 from benchmarks.load_generator import read
 from benchmarks.peers import FPS, OURS, USTREAMER, Peer, ours, serving
@@ -33,18 +33,18 @@ from tests.server.web.transport.test_tls import trusting, write
 
 CONNECTIONS = 1000
 ADDRESSES = 3
-PROMISED = 0.98
-PATIENCE = 2.0
+MIN_SHARE = 0.98
+MAX_WAIT = 2.0
 
 _REQUEST = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
-_HALF_A_HELLO = bytes.fromhex("16030102000100")
+_HALF_CLIENT_HELLO = bytes.fromhex("16030102000100")
 
 
-async def _silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+async def _send_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     await reader.read()
 
 
-async def _dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _send_head_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     for byte in _REQUEST % (b"/" + b"x" * 4000):
         writer.write(bytes([byte]))
         await writer.drain()
@@ -53,14 +53,14 @@ async def _dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         await asyncio.sleep(0.5)
 
 
-async def _hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _send_many_requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while not reader.at_eof():
         writer.write(_REQUEST % b"/nothing")
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.2)
 
 
-async def _deaf(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _read_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     transport = writer.transport
     if isinstance(transport, asyncio.Transport):
         transport.pause_reading()
@@ -70,12 +70,12 @@ async def _deaf(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await asyncio.sleep(0.5)
 
 
-async def _half_a_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(_HALF_A_HELLO)
+async def _send_half_client_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(_HALF_CLIENT_HELLO)
     await reader.read()
 
 
-async def _crumbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _send_tiny_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
     while not (reader.at_eof() or writer.is_closing()):
         writer.write(b"1\r\nx\r\n" * 1000)
@@ -83,116 +83,123 @@ async def _crumbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         await asyncio.sleep(0.01)
 
 
-_WAYS = (_silent, _half_a_hello, _dripping, _hasty, _deaf, _crumbling)
-_BEFORE_TLS = (_silent, _half_a_hello)
+_ATTACKS = (
+    _send_nothing,
+    _send_half_client_hello,
+    _send_head_slowly,
+    _send_many_requests,
+    _read_nothing,
+    _send_tiny_chunks,
+)
+_BEFORE_TLS = (_send_nothing, _send_half_client_hello)
 
 
-_ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-_ANYBODY.check_hostname = False
-_ANYBODY.verify_mode = ssl.CERT_NONE
+_NO_VERIFICATION = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_NO_VERIFICATION.check_hostname = False
+_NO_VERIFICATION.verify_mode = ssl.CERT_NONE
 
 
 @dataclass(frozen=True)
-class Hail:
-    """A thousand connections to one port, until a moment of the monotonic clock, in a process of their own."""
+class Flood:
+    """The hostile connections to one port, until a time of the monotonic clock. Runs in its own process."""
 
     port: int
     tls: bool
     until: float
 
-    def fall(self) -> int:
-        """Come again and again; return how often the server ended it."""
-        return asyncio.run(self._fall())
+    def run(self) -> int:
+        """Run the flood. Return how many connections the server closed."""
+        return asyncio.run(self._run())
 
-    async def _fall(self) -> int:
-        return sum(await asyncio.gather(*map(self._stone, range(CONNECTIONS))))
+    async def _run(self) -> int:
+        return sum(await asyncio.gather(*map(self._attack, range(CONNECTIONS))))
 
-    async def _stone(self, number: int) -> int:
-        """Misbehave in one way."""
-        ended = 0
-        way = _WAYS[number % len(_WAYS)]
-        local = (f"127.0.0.{2 + number // len(_WAYS) % ADDRESSES}", 0)
-        trust = _ANYBODY if self.tls and way not in _BEFORE_TLS else None
-        while (left := self.until - time.monotonic()) > 0:
+    async def _attack(self, number: int) -> int:
+        """Run one kind of attack, and reconnect after each close."""
+        closed = 0
+        attack = _ATTACKS[number % len(_ATTACKS)]
+        source = (f"127.0.0.{2 + number // len(_ATTACKS) % ADDRESSES}", 0)
+        trust = _NO_VERIFICATION if self.tls and attack not in _BEFORE_TLS else None
+        while (remaining := self.until - time.monotonic()) > 0:
             try:
-                async with asyncio.timeout(left):
-                    reader, writer = await asyncio.open_connection(LOOPBACK, self.port, local_addr=local, ssl=trust)
+                async with asyncio.timeout(remaining):
+                    reader, writer = await asyncio.open_connection(LOOPBACK, self.port, local_addr=source, ssl=trust)
                     with contextlib.closing(writer):
-                        await way(reader, writer)
+                        await attack(reader, writer)
             except TimeoutError:
-                return ended
+                return closed
             except (OSError, asyncio.IncompleteReadError):
-                pass  # a reset is an end too
-            ended += 1
+                pass  # a reset counts as a close
+            closed += 1
             await asyncio.sleep(random.random())  # noqa: S311  (spread)
-        return ended
+        return closed
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the viewer saw, how long another waited for a picture meanwhile, and how the server was afterwards."""
+class Measurement:
+    """The viewer's share of frames, its oldest frame and the late viewer's wait in seconds, and the server's load."""
 
     share: float
     oldest: float
     waited: float
-    ended: int
+    closed: int
     memory: int
     processor: float
 
 
-def measure(peer: Peer, seconds: float) -> Seen:
-    """Let one viewer watch a server through it all, and another come in the middle."""
+def measure(peer: Peer, seconds: float) -> Measurement:
+    """Measure a server with one viewer from the start and another that connects in the middle."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(peer, Path(folder)) as served,
         contextlib.closing(served.viewer()) as viewer,
-        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as elsewhere,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor,
     ):
-        elsewhere.submit(int).result()
+        executor.submit(int).result()
         read([viewer], 1)
         viewer.ages.clear()
-        used = served.program.processor_time
-        falling = elsewhere.submit(Hail(served.port, peer.trust is not None, time.monotonic() + seconds).fall)
+        processor_time = served.program.processor_time
+        flood = executor.submit(Flood(served.port, peer.trust is not None, time.monotonic() + seconds).run)
         read([viewer], seconds / 2)
         began = time.monotonic()
-        with contextlib.closing(served.viewer()) as late:
-            while not late.ages and time.monotonic() - began < seconds / 2:
-                read([viewer, late], 0.1)
+        with contextlib.closing(served.viewer()) as late_viewer:
+            while not late_viewer.ages and time.monotonic() - began < seconds / 2:
+                read([viewer, late_viewer], 0.1)
         waited = time.monotonic() - began
         read([viewer], seconds / 2 - waited)
-        used = (served.program.processor_time - used) / seconds
+        processor_share = (served.program.processor_time - processor_time) / seconds
         share = len(viewer.ages) / (FPS * seconds)
-        return Seen(share, max(viewer.ages), waited, falling.result(), served.program.memory, used)
+        return Measurement(share, max(viewer.ages), waited, flood.result(), served.program.memory, processor_share)
 
 
 def _with_tls(folder: Path) -> Peer:
-    """Return this server with a certificate, and with the limits of its own that nobody changed."""
+    """Return this server with a certificate and its default limits."""
     authority = trustme.CA()
     settings = "\n".join(f'{key} = "{path}"' for key, path in write(authority, folder).items())
     return Peer("pi_mjpeg, TLS", OURS.path, partial(ours, settings=settings), trusting(authority))
 
 
 def main() -> int:
-    """Run it."""
+    """Run the benchmark and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         peers = (replace(OURS, command=partial(ours, settings="")), _with_tls(Path(folder)), USTREAMER)
-        seen = [measure(peer, seconds) for peer in peers]
-    print(f"| {CONNECTIONS} bad connections for {seconds:g} s | " + " | ".join(peer.name for peer in peers) + " |")
+        results = [measure(peer, seconds) for peer in peers]
+    print(f"| {CONNECTIONS} hostile connections for {seconds:g} s | " + " | ".join(peer.name for peer in peers) + " |")
     print("|---|" + "---|" * len(peers))
-    _row("pictures that the viewer got", [f"{each.share:.1%}" for each in seen])
-    _row("its oldest picture", [f"{each.oldest:.2f} s" for each in seen])
-    _row("somebody else, who came in the middle, had a picture after", [f"{each.waited:.2f} s" for each in seen])
-    _row("connections that the server ended", [str(each.ended) for each in seen])
-    _row("processor time, of a core", [f"{each.processor:.0%}" for each in seen])
-    _row("the server's memory then", [f"{each.memory / 1e6:.0f} MB" for each in seen])
-    return int(any(each.share < PROMISED or each.waited > PATIENCE for each in seen[:2]))
+    _row("frames that the viewer got", [f"{each.share:.1%}" for each in results])
+    _row("its oldest frame", [f"{each.oldest:.2f} s" for each in results])
+    _row("first frame of a viewer that connects during the flood", [f"{each.waited:.2f} s" for each in results])
+    _row("connections that the server closed", [str(each.closed) for each in results])
+    _row("processor time, of one core", [f"{each.processor:.0%}" for each in results])
+    _row("memory of the server at the end", [f"{each.memory / 1e6:.0f} MB" for each in results])
+    return int(any(each.share < MIN_SHARE or each.waited > MAX_WAIT for each in results[:2]))
 
 
-def _row(what: str, values: Sequence[str]) -> None:
-    print(f"| {what} | " + " | ".join(values) + " |")
+def _row(label: str, values: Sequence[str]) -> None:
+    print(f"| {label} | " + " | ".join(values) + " |")
 
 
 if __name__ == "__main__":

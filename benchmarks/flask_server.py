@@ -1,8 +1,8 @@
-"""The peer that the article describes: Flask's threaded server, a thread that reads the camera, and one a viewer.
+"""Flask's threaded server, as in Miguel Grinberg's article: one thread reads the camera, one serves each viewer.
 
     python -m benchmarks.flask_server /dev/video0 8080
 
-It reads the camera by this project's own source, so that what differs is how viewers are served.
+It reads the camera with this project's own source, so the servers differ only in how they serve viewers.
 """
 
 import sys
@@ -19,8 +19,8 @@ latest = b""
 
 
 def capture(device: str) -> None:
-    """Read frames for as long as the process lives."""
-    global latest  # noqa: PLW0603  (as the article has it)
+    """Read frames until the process ends."""
+    global latest  # noqa: PLW0603  (as in the article)
     source = V4L2Source(SourceSettings(device=device, size=(1280, 720), fps=30))
     source.open()
     for picture in source.frames():
@@ -31,7 +31,7 @@ def capture(device: str) -> None:
 
 
 def parts() -> Iterator[bytes]:
-    """Yield the latest picture whenever there is another one. The article's parts have no length, these need one."""
+    """Yield each new frame as a part, with the Content-Length that the load generator needs."""
     yield b"--frame\r\n"
     while True:
         with changed:
@@ -41,7 +41,7 @@ def parts() -> Iterator[bytes]:
 
 
 def video_feed() -> Response:
-    """Answer with the stream."""
+    """Return the stream."""
     return Response(parts(), mimetype="multipart/x-mixed-replace; boundary=frame")
 
 

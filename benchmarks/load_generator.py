@@ -1,7 +1,7 @@
-"""Viewers that cost little: any number of MJPEG connections read in one thread, and how old each picture was.
+"""Cheap MJPEG viewers: any number of connections read in one thread, with the age of each frame.
 
-The webcam of `benchmarks/peers.py` writes the moment at which it had a frame ready into the frame, so a picture's age
-is nobody's word but the clock's. The age is taken when the picture's last byte has come.
+The fake webcam of `benchmarks/peers.py` writes the time at which a frame was ready into the frame. The age is measured
+when the last byte of the frame arrives.
 """
 
 import re
@@ -12,12 +12,12 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from workbench.errors import ScriptError
-from workbench.network import LOOPBACK
+from tooling.errors import ScriptError
+from tooling.network import LOOPBACK
 
 from tests.server.support.fake_webcam import READY
 
-_CHUNK = 6_000  # bytes that a slow reader takes at a time, and that its kernel may keep for it
+_CHUNK = 6_000  # bytes that a slow viewer reads at a time, and the size of its receive buffer
 _HEAD = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r]+\r\n)*\r\n(.{0,64}?%b(\d{19}))" % READY, re.DOTALL)
 _MAX_HEAD = 2048
 
@@ -25,24 +25,24 @@ _buffer = memoryview(bytearray(1 << 20))
 
 
 class Viewer:
-    """One connection to a stream; with a `speed` in bytes a second it is a slow one."""
+    """One connection to a stream. With `rate`, in bytes per second, it reads slowly."""
 
-    def __init__(self, port: int, path: str, speed: float | None = None, trust: ssl.SSLContext | None = None) -> None:
-        """Connect to a server of this machine, by TLS with a context, and ask for the stream.
+    def __init__(self, port: int, path: str, rate: float | None = None, trust: ssl.SSLContext | None = None) -> None:
+        """Connect to a server on this machine and request the stream. `trust` makes it use TLS.
 
-        Raises OSError when there is none.
+        Raises OSError if nothing listens there.
         """
         self.ages: list[float] = []
-        """Of each picture, once, in seconds: from the moment the camera had it ready until its last byte came."""
+        """The age of each different frame in seconds: from ready in the camera to its last byte here."""
         self.due = 0.0
-        self._speed = speed
-        self._taken = 0
+        self._rate = rate
+        self._received = 0
         self._head = b""
-        self._left = 0
+        self._remaining = 0
         self._ready = self._last = 0
         self._socket = socket.socket()
-        if speed:
-            # What the reader's own kernel keeps is old through no fault of the server's.
+        if rate:
+            # Frames in this side's receive buffer would age through no fault of the server.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self._socket.settimeout(10)
         self._socket.connect((LOOPBACK, port))
@@ -52,38 +52,38 @@ class Viewer:
         self._began = time.monotonic()
 
     def fileno(self) -> int:
-        """Return the descriptor, for a selector."""
+        """Return the file descriptor for a selector."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._socket.close()
 
-    def take(self) -> None:
-        """Read what there is. Raises ScriptError when the server has hung up."""
-        data = _buffer[: self._socket.recv_into(_buffer, _CHUNK if self._speed else len(_buffer))]
+    def receive(self) -> None:
+        """Read the available data. Raises ScriptError if the server closed the connection."""
+        data = _buffer[: self._socket.recv_into(_buffer, _CHUNK if self._rate else len(_buffer))]
         if not data:
-            raise ScriptError("a server hung up on a viewer")
-        if self._speed:
-            self._taken += len(data)
-            self.due = self._began + self._taken / self._speed
+            raise ScriptError("a server closed the connection of a viewer")
+        if self._rate:
+            self._received += len(data)
+            self.due = self._began + self._received / self._rate
         while data:
-            data = self._skip(data) if self._left else self._begin(data)
+            data = self._skip(data) if self._remaining else self._parse_head(data)
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            # What is decrypted already wakes no selector.
-            self.take()
+            # Data that is decrypted already does not wake the selector.
+            self.receive()
 
     def _skip(self, data: memoryview) -> memoryview:
-        """Leave out what belongs to the picture; return the rest."""
-        here = min(self._left, len(data))
-        self._left -= here
-        if not self._left and self._ready != self._last:
+        """Skip the rest of the current frame and return the data after it."""
+        size = min(self._remaining, len(data))
+        self._remaining -= size
+        if not self._remaining and self._ready != self._last:
             self.ages.append((time.monotonic_ns() - self._ready) / 1e9)
             self._last = self._ready
-        return data[here:]
+        return data[size:]
 
-    def _begin(self, data: memoryview) -> memoryview:
-        """Look for the beginning of the next picture that the camera made; return what is behind it."""
+    def _parse_head(self, data: memoryview) -> memoryview:
+        """Find the head of the next frame and return the data after it."""
         before = len(self._head)
         self._head += data
         found = _HEAD.search(self._head)
@@ -91,37 +91,37 @@ class Viewer:
             self._head = self._head[-_MAX_HEAD:]
             return data[:0]
         self._head = b""
-        self._left = int(found[1]) - len(found[2])
+        self._remaining = int(found[1]) - len(found[2])
         self._ready = int(found[3])
         return data[found.end() - before :]
 
 
 def read(viewers: Collection[Viewer], seconds: float) -> float:
-    """Let all of them watch for a while.
+    """Read from all viewers for some seconds.
 
-    Return for which share of the time this thread read, or waited for a core to read on: with a high one, it is the
-    readers that are slow, and not a server.
+    Return the share of the time in which this thread ran or waited for a core. If it is high, this thread was the
+    bottleneck, and not the server.
     """
     began, busy = time.monotonic(), _busy()
     until = began + seconds
-    resting: set[Viewer] = set()
+    waiting: set[Viewer] = set()
     with selectors.DefaultSelector() as selector:
         for viewer in viewers:
             selector.register(viewer, selectors.EVENT_READ, viewer)
         while (now := time.monotonic()) < until:
-            for viewer in [each for each in resting if each.due <= now]:
-                resting.discard(viewer)
+            for viewer in [each for each in waiting if each.due <= now]:
+                waiting.discard(viewer)
                 selector.register(viewer, selectors.EVENT_READ, viewer)
-            for key, _ in selector.select(min([until, *(each.due for each in resting)]) - now):
+            for key, _ in selector.select(min([until, *(each.due for each in waiting)]) - now):
                 viewer = key.data
-                viewer.take()
+                viewer.receive()
                 if viewer.due > now:
                     selector.unregister(viewer)
-                    resting.add(viewer)
+                    waiting.add(viewer)
     return (_busy() - busy) / (time.monotonic() - began)
 
 
 def _busy() -> float:
-    """Return for how many seconds the main thread had a core or waited for one (the kernel's sched-stats.rst)."""
+    """Return the seconds in which the main thread ran or waited for a core (sched-stats.rst of the kernel)."""
     ran, waited, _ = Path("/proc/self/schedstat").read_text().split()
     return (int(ran) + int(waited)) / 1e9

@@ -1,7 +1,7 @@
-"""Three servers on one webcam: this project's, ustreamer, and Flask as the article has it. Each is one process.
+"""The servers that are compared: this project's, ustreamer, and Flask as in Miguel Grinberg's article.
 
-The webcam is the tests' own (`tests/server/fake_v4l2.c`): 1280x720 at 30 frames a second, JPEGs of about 90 kB. All
-three pass the camera's JPEGs on as they are.
+Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2.c`): 1280x720 at 30 frames per second,
+JPEGs of about 90 kB. All three pass the camera's JPEGs on unchanged.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from workbench import environments
-from workbench.errors import ScriptError
-from workbench.network import LOOPBACK, free_ports
-from workbench.processes import Program
-from workbench.programs import program
+from tooling import environments
+from tooling.errors import ScriptError
+from tooling.network import LOOPBACK, free_ports
+from tooling.processes import Program
+from tooling.programs import program
 
 from benchmarks.load_generator import Viewer, read
 from tests.server.support.fake_webcam import READY, FakeWebcam, environment
 
 FPS = 30
 _SIZE = (1280, 720)
-_PATIENCE = 20  # seconds until the first picture
+_START_TIMEOUT = 20  # seconds until the first frame
 
-_OURS = """
+_CONFIGURATION = """
 [server]
 host = "{host}"
 port = {port}
@@ -42,14 +42,14 @@ size = [1280, 720]
 fps = 30
 linger = 0
 """
-_FOR_ALL = "max_viewers = 1000\nmax_viewers_per_camera = 1000\nmax_viewers_per_address = 1000"
+_NO_LIMITS = "max_viewers = 1000\nmax_viewers_per_camera = 1000\nmax_viewers_per_address = 1000"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: where its stream is, and its command, made of a folder of its own, a camera and a port.
+    """A server: the path of its stream, and a function of folder, camera and port that returns its command line.
 
-    One that serves TLS has a context that trusts it.
+    `trust` is a context that trusts its certificate, or None without TLS.
     """
 
     name: str
@@ -58,44 +58,44 @@ class Peer:
     trust: ssl.SSLContext | None = None
 
 
-def ours(folder: Path, camera: Path, port: int, settings: str = _FOR_ALL) -> list[str | Path]:
-    """Return the command of this project's server, with these lines in [server]."""
+def ours(folder: Path, camera: Path, port: int, settings: str = _NO_LIMITS) -> list[str | Path]:
+    """Return the command line of this project's server. `settings` are lines for its [server] table."""
     file = folder / "config.toml"
-    file.write_text(_OURS.format(host=LOOPBACK, port=port, folder=folder, camera=camera, settings=settings))
+    file.write_text(_CONFIGURATION.format(host=LOOPBACK, port=port, folder=folder, camera=camera, settings=settings))
     return [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", file, "--log-level", "error"]
 
 
 def _ustreamer(_folder: Path, camera: Path, port: int) -> list[str | Path]:
-    words = ["--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS)]
-    words += ["--host", LOOPBACK, "--port", str(port), "--tcp-nodelay"]
-    return [program("ustreamer"), "--device", camera, *words]
+    arguments = ["--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS)]
+    arguments += ["--host", LOOPBACK, "--port", str(port), "--tcp-nodelay"]
+    return [program("ustreamer"), "--device", camera, *arguments]
 
 
-def _article(_folder: Path, camera: Path, port: int) -> list[str | Path]:
-    return [environments.article() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
+def _flask(_folder: Path, camera: Path, port: int) -> list[str | Path]:
+    return [environments.flask() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
 
 
 OURS = Peer("pi_mjpeg", "/stream", ours)
 USTREAMER = Peer("ustreamer", "/stream", _ustreamer)
-ARTICLE = Peer("Flask", "/video_feed", _article)
+FLASK = Peer("Flask", "/video_feed", _flask)
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server that runs."""
+    """A running server."""
 
     program: Program
     port: int
     peer: Peer
 
-    def viewer(self, speed: float | None = None) -> Viewer:
-        """Return somebody who watches its stream."""
-        return Viewer(self.port, self.peer.path, speed, self.peer.trust)
+    def viewer(self, rate: float | None = None) -> Viewer:
+        """Return a new viewer of its stream."""
+        return Viewer(self.port, self.peer.path, rate, self.peer.trust)
 
 
 @contextlib.contextmanager
 def serving(peer: Peer, folder: Path) -> Iterator[Served]:
-    """Run a server on a webcam of its own, from its first picture on; `folder` is made for it."""
+    """Start a server on its own fake webcam, and wait for its first frame. It keeps its files in `folder`."""
     webcam = FakeWebcam(folder / "video0", _pictures(), f"MJPG {_SIZE[0]} {_SIZE[1]} {FPS}\n")
     port = free_ports(0)[0]
     command = peer.command(folder, webcam.path, port)
@@ -103,13 +103,13 @@ def serving(peer: Peer, folder: Path) -> Iterator[Served]:
     served = Served(server, port, peer)
     server.start()
     try:
-        asyncio.run(server.wait_until(lambda: _gives_pictures(served), _PATIENCE))
+        asyncio.run(server.wait_until(lambda: _sends_frames(served), _START_TIMEOUT))
         yield served
     finally:
         server.stop()
 
 
-def _gives_pictures(served: Served) -> bool:
+def _sends_frames(served: Served) -> bool:
     try:
         viewer = served.viewer()
     except OSError:
@@ -120,7 +120,7 @@ def _gives_pictures(served: Served) -> bool:
 
 
 def _pictures() -> list[bytes]:
-    """Return a second of noise, as JPEGs with room for the camera's stamp in a comment."""
+    """Return one second of noise as JPEGs, each with a comment that the fake webcam overwrites with a time."""
     comment = READY + b"0" * 19
     return [_jpeg(comment) for _ in range(FPS)]
 

@@ -1,4 +1,4 @@
-"""Raspberry Pi cameras in Home Assistant: one config entry is one pi-mjpeg server."""
+"""Raspberry Pi cameras in Home Assistant. Each config entry is one pi-mjpeg server."""
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
@@ -30,13 +30,13 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - Home Assistant's signature
-    """Register the actions, which are there whether a server is or not."""
+    """Register the actions, which exist also while no server is loaded."""
     services.async_register(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
-    """Ask the server for its cameras, then follow it."""
+    """Ask the server for its state, add its entities, and subscribe to its topics."""
     coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
@@ -47,12 +47,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> b
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
-    """Let all viewers go and close every connection."""
+    """Unload the platforms, which disconnects all viewers and closes every connection."""
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    """Give the server back to Home Assistant's own MQTT discovery."""
+    """Withdraw repair issues, and remove the claim so that Home Assistant's own MQTT discovery shows the server."""
     issues.async_forget(hass, entry)
     if entry.unique_id is not None:
         await push.async_release(hass, entry.unique_id)
@@ -63,7 +63,7 @@ async def async_remove_config_entry_device(
     entry: PiMjpegConfigEntry,
     device: DeviceEntry,
 ) -> bool:
-    """Allow to remove a camera that the server has no more."""
+    """Return whether the device may be removed: it is a camera that the server no longer has."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
     server = entry.runtime_data.data

@@ -1,4 +1,4 @@
-"""Whether the server is there, whether its Pi can work at full speed, and whether a camera fails."""
+"""Whether the server is reachable, its Pi is throttled, and a camera fails."""
 
 from typing import override
 
@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found, async_add_for_cameras
 
 PARALLEL_UPDATES = 0
 
@@ -21,26 +21,21 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add what says whether the Pi and its cameras work."""
+    """Add the binary sensors of the Pi and of each camera."""
     coordinator = entry.runtime_data
     async_add_entities([ConnectivitySensor(coordinator)])
     async_add_as_found(
         entry,
         async_add_entities,
-        # A machine that is no Raspberry Pi does not tell.
+        # Only a Raspberry Pi reports it.
         lambda server: ["throttled"] if server.telemetry.throttled is not None else [],
         lambda _: [ThrottledSensor(coordinator)],
     )
-    async_add_as_found(
-        entry,
-        async_add_entities,
-        lambda server: server.cameras,
-        lambda camera: [ProblemSensor(coordinator, camera)],
-    )
+    async_add_for_cameras(entry, async_add_entities, ProblemSensor)
 
 
 class ConnectivitySensor(PiMjpegServerEntity, BinarySensorEntity):
-    """On while the server is there. The one entity that is never unavailable."""
+    """On while the server is reachable. The only entity that is never unavailable."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -60,7 +55,7 @@ class ConnectivitySensor(PiMjpegServerEntity, BinarySensorEntity):
 
 
 class ThrottledSensor(PiMjpegServerEntity, BinarySensorEntity):
-    """On while the Pi is slowed down: too hot, or its power supply too weak."""
+    """On while the Pi is throttled: it is too hot, or its power supply too weak."""
 
     _attr_translation_key = "throttled"
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
@@ -77,7 +72,7 @@ class ThrottledSensor(PiMjpegServerEntity, BinarySensorEntity):
 
 
 class ProblemSensor(PiMjpegCameraEntity, BinarySensorEntity):
-    """On while the camera gives no pictures though it should."""
+    """On while the camera fails to give pictures."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
     _attr_entity_category = EntityCategory.DIAGNOSTIC

@@ -1,4 +1,4 @@
-"""The buttons of a camera: take a snapshot, which the server keeps, and start the camera again."""
+"""The buttons of a camera: take a snapshot that the server keeps, and restart the camera."""
 
 from typing import override
 
@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, async_add_for_cameras
 
 PARALLEL_UPDATES = 1
 
@@ -20,17 +20,11 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the buttons of each of the server's cameras."""
-    coordinator = entry.runtime_data
-    async_add_as_found(
-        entry,
-        async_add_entities,
-        lambda server: server.cameras,
-        lambda camera: [TakeSnapshotButton(coordinator, camera), RestartButton(coordinator, camera)],
-    )
+    async_add_for_cameras(entry, async_add_entities, TakeSnapshotButton, RestartButton)
 
 
 class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
-    """Has the server take a picture and keep it."""
+    """Makes the server take a snapshot and keep it."""
 
     _attr_translation_key = "take_snapshot"
 
@@ -45,11 +39,11 @@ class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
 
 
 class RestartButton(PiMjpegCameraEntity, ButtonEntity):
-    """Has the server close the camera and open it again, which helps with drivers that got stuck."""
+    """Makes the server close the camera and open it again, which helps when a driver is stuck."""
 
     _attr_device_class = ButtonDeviceClass.RESTART
     _attr_entity_category = EntityCategory.CONFIG
-    # It is wanted most when there are no pictures.
+    # It is needed most when there are no pictures.
     needs_pictures = False
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:

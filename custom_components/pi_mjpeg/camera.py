@@ -1,10 +1,10 @@
-"""The camera: live pictures, stills, snapshots, and a source for recordings."""
+"""The camera entity: live pictures, stills, snapshots, and a stream source for recordings."""
 
 import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Any, Final, override
 
 from aiohttp import web
@@ -12,27 +12,23 @@ from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import CameraEntityFeature
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import HomeAssistant, ServiceResponse, callback
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.helpers.template import Template
-from homeassistant.util import dt as dt_util
 from yarl import URL
 
-from .actions import picture_files
+from .actions import picture_files, take_snapshot
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, viewer
 from .streaming.hub import Hub
 
 PARALLEL_UPDATES = 0
 
-THUMBNAIL_AGE: Final = 2.0
-"""Seconds by which a picture of a given size may be old: those are for dashboards, which ask often."""
-
-CALLS: Final = 6
-"""How often dashboards are called back that lost their view; then their pages were closed."""
+MAX_THUMBNAIL_AGE: Final = 2.0
+"""Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
 
 
 async def async_setup_entry(
@@ -41,15 +37,12 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add a camera entity for each of the server's cameras."""
-    coordinator = entry.runtime_data
-    async_add_as_found(
-        entry, async_add_entities, lambda server: server.cameras, lambda camera: [PiMjpegCamera(coordinator, camera)]
-    )
+    async_add_for_cameras(entry, async_add_entities, PiMjpegCamera)
 
 
 @dataclass(frozen=True)
 class Privacy(ExtraStoredData):
-    """Whether the camera was turned on, which has to outlive a restart."""
+    """Whether the camera is turned on, kept across restarts of Home Assistant."""
 
     is_on: bool
 
@@ -62,9 +55,9 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     """A camera of a pi-mjpeg server.
 
     The STREAM feature is not set: with it, dashboards would ask for HLS or WebRTC, neither of which carries MJPEG.
-    Recording works all the same, as it only needs `stream_source`.
+    Recording works without it, as it only needs `stream_source`.
 
-    Turned off, it gives nobody in Home Assistant a picture, and asks the server for none.
+    While it is turned off, it gives nobody in Home Assistant a picture, and asks the server for none.
     """
 
     _attr_name = None
@@ -79,10 +72,9 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             lambda: coordinator.client.stream(camera_id, fps=fps),
             self._create_background_task,
             self._draw_gap,
-            self._call_back,
+            self._on_gap_end,
         )
         self._was_available = self.available
-        self._calls = 0
         self._update_attributes()
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -111,30 +103,21 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     @override
     def _handle_coordinator_update(self) -> None:
         self._update_attributes()
+        is_back = self.available and not self._was_available
+        self._was_available = self.available
         if self.available:
             self.hub.retry_now()
-            if not self._was_available:
-                # A browser has the old URL for a broken picture, so the next one has to be another.
+            # A browser takes the old URL for a broken picture, so the next one has to be another. Home Assistant keeps
+            # two tokens: only one change per update leaves that of the other dashboards valid.
+            if self.hub.recall_dashboards() or is_back:
                 self.async_update_token()
-            self._call_back()
-        self._was_available = self.available
         super()._handle_coordinator_update()
 
     @callback
-    def _call_back(self) -> None:
-        """Give the dashboards that lost their view in a gap a new URL, until they are back."""
-        hub = self.hub
-        if not hub.awaited or hub.in_gap or not self.available:
-            self._calls = 0
-            return
-        self._calls += 1
-        if self._calls > CALLS:
-            hub.awaited = 0
-            return
-        self.async_update_token()
-        self.async_write_ha_state()
-        # A browser keeps an old response until the new one paints, and has six connections for all of them.
-        hub.dismiss(browsers_only=True)
+    def _on_gap_end(self) -> None:
+        if self.available and self.hub.recall_dashboards():
+            self.async_update_token()
+            self.async_write_ha_state()
 
     def _update_attributes(self) -> None:
         camera = self.camera_state
@@ -148,7 +131,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     @override
     async def async_turn_off(self) -> None:
         self._turn(on=False)
-        self.hub.pause()
+        self.hub.disconnect()
 
     @callback
     def _turn(self, *, on: bool) -> None:
@@ -168,10 +151,11 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     @override
     async def stream_source(self) -> str | None:
-        """Return an address for programs that take only a URL, such as the recorder of Home Assistant.
+        """Return a URL for programs that take nothing else, such as the recorder of Home Assistant.
 
-        They know nothing of the certificate that was accepted, and the recorder verifies none at all: what comes over
-        TLS, they get from Home Assistant itself. None if that speaks only TLS, for which it has a name we do not know.
+        They know nothing of the certificate that a person accepted, and the recorder verifies none at all. Instead of
+        an https URL of the server they get one of Home Assistant itself, or None if that speaks only TLS, as the name
+        in its certificate is not known here.
         """
         self._raise_if_off()
         url = self.coordinator.client.stream_source(self._camera_id)
@@ -185,9 +169,9 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:
-        """Return a JPEG, or raise `HomeAssistantError`.
+        """Return a JPEG. Raises `HomeAssistantError`.
 
-        Without a size it is captured after the call, as an automation expects that saves what happens now.
+        Without a size it is captured after the call: an automation wants to save what happens now.
         """
         self._raise_if_off()
         client = self.coordinator.client
@@ -195,9 +179,10 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             if width is None and height is None:
                 return await client.snapshot(self._camera_id)
             latest = self.hub.latest
-            if latest is not None and not latest.drawn and time.monotonic() - latest.received <= THUMBNAIL_AGE:
+            if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
                 return latest.jpeg
-            return await client.snapshot(self._camera_id, width=width, height=height, max_age=int(THUMBNAIL_AGE * 1000))
+            milliseconds = int(MAX_THUMBNAIL_AGE * 1000)
+            return await client.snapshot(self._camera_id, width=width, height=height, max_age=milliseconds)
 
     async def async_take_snapshot(
         self,
@@ -209,40 +194,19 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     ) -> ServiceResponse:
         """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
         self._raise_if_off()
-        if keep and (width is not None or height is not None):
-            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
-        if not keep and filename is None:
-            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
+        sized = width is not None or height is not None
+        take_snapshot.raise_for_conflict(keep=keep, to_file=filename is not None, sized=sized)
         path = None
         if filename is not None:
             path = str(filename.async_render(variables={ATTR_ENTITY_ID: self}, parse_result=False))
             await picture_files.async_check_allowed(self.hass, path)
-        result = await (self._keep(path) if keep else self._save(str(path), width, height))
-        return {"path": path, **result}
-
-    async def _keep(self, path: str | None) -> dict[str, Any]:
-        client = self.coordinator.client
+        client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
-            snapshot = await client.take_snapshot(self._camera_id)
-            picture = None if path is None else await client.kept_snapshot(snapshot)
-        self.coordinator.snapshot_taken(self._camera_id, snapshot)
-        if path is not None and picture is not None:
-            await picture_files.async_write(self.hass, path, picture)
-        size = (snapshot.width, snapshot.height)
-        return _described(str(snapshot.url), snapshot.time, size, snapshot.bytes)
-
-    async def _save(self, path: str, width: int | None, height: int | None) -> dict[str, Any]:
-        with self.asking_for("snapshot_failed"):
-            picture = await self.coordinator.client.snapshot(self._camera_id, width=width, height=height)
-        taken = dt_util.utcnow()
-        size = await self.hass.async_add_executor_job(placard.size_of, picture)
-        await picture_files.async_write(self.hass, path, picture)
-        return _described(None, taken, size or (None, None), len(picture))
+            if path is None or keep:
+                on_kept = partial(self.coordinator.snapshot_taken, camera_id)
+                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept)
+            return await take_snapshot.async_save(self.hass, client, camera_id, path, width, height)
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:
         return await viewer.serve(request, self.hub)
-
-
-def _described(url: str | None, taken: datetime, size: tuple[int | None, int | None], count: int) -> dict[str, Any]:
-    return {"url": url, "time": taken.isoformat(), "width": size[0], "height": size[1], "bytes": count}

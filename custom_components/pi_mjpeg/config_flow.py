@@ -1,7 +1,8 @@
-"""How a server gets into Home Assistant: by its address, or found over MQTT or by multicast DNS."""
+"""Adds a server: by its address, or found over MQTT or by multicast DNS."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, override
 
 import voluptuous as vol
@@ -25,9 +26,18 @@ from .api.documents import DocumentError, parse_announcement, parse_zeroconf
 from .api.models import DiscoveredServer, Server
 from .api.validators import escape_markdown
 from .const import DOMAIN, LOGGER
-from .flows.address_change import moved
+from .coordinator import PiMjpegConfigEntry
+from .flows.address_change import async_follow_address
 from .flows.options import PiMjpegOptionsFlow
-from .flows.server_probe import UNAUTHORISED, UNTRUSTED, ProbeError, fingerprint_at, picture_of, server_at, url_of
+from .flows.server_probe import (
+    UNAUTHORISED,
+    UNTRUSTED,
+    ProbeError,
+    async_fetch_fingerprint,
+    async_fetch_picture,
+    async_fetch_server,
+    parse_url,
+)
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
@@ -35,87 +45,85 @@ _USER_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL})
 _TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN})
 _RECONFIGURE_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL, vol.Optional(CONF_TOKEN): _TOKEN})
 
-type _Ask = Callable[[ProbeError | None], ConfigFlowResult]
-"""Shows the form from which a server was asked, with what is wrong with it."""
-
 
 class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Adds a server once it answered with the node id that it is to have, and a person saw its picture.
+    """Adds a server once it has answered with the expected node id and a person has seen its picture.
 
-    Nothing is sent to an address that a stranger on the network named before a person confirmed it. The token goes only
-    to an address that a person confirmed or typed, or to whoever has the certificate that a person accepted.
+    Nothing is sent to an address that a stranger on the network named before a person has confirmed it. The token goes
+    only to an address that a person confirmed or typed, or to whoever has the certificate that a person accepted.
     """
 
     VERSION = 1
 
-    _ask: _Ask
-    """The form from which the server was asked."""
-
     def __init__(self) -> None:
-        self._found: DiscoveredServer | None = None
+        self._discovered: DiscoveredServer | None = None
         self._entry: ConfigEntry | None = None
+        """The entry that is reconfigured or authenticated again."""
         self._access = Access(URL())
-        self._reason = ""
-        self._shown: str | None = None
         self._server: Server | None = None
+        self._step = ""
+        """The step whose form was sent last; it is shown again when the server cannot be asked."""
+        self._input: Mapping[str, Any] = {}
+        """What was entered in it."""
+        self._reason = ""
+        """Why the certificate is not trusted."""
+        self._fingerprint: str | None = None
+        """The fingerprint that was shown."""
 
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+    def async_get_options_flow(config_entry: PiMjpegConfigEntry) -> OptionsFlow:
         return PiMjpegOptionsFlow()
 
     @override
     async def async_step_user(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the address, and show what is wrong with it until it is right."""
-
-        def ask(error: ProbeError | None) -> ConfigFlowResult:
-            return self._form("user", _USER_SCHEMA, user_input, {CONF_URL: error.key} if error else {})
-
+        """Ask for the address."""
         if user_input is None:
-            return ask(None)
+            return self._show_step("user")
+        self._input = user_input
         try:
-            access = Access(url_of(user_input[CONF_URL]))
+            access = Access(parse_url(user_input[CONF_URL]))
         except ProbeError as error:
-            return ask(error)
-        return await self._contact(access, ask)
+            return self._show_step("user", error)
+        return await self._contact("user", access)
 
     @override
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
-        """Take an announcement: of a new server, or of a known one, which may have moved."""
+        """Handle an announcement of a new server, or of a known one, which may have another address."""
         topic = discovery_info.topic
         if not discovery_info.payload:
-            self._drop_older_flow(topic.split("/")[-2])
+            self._abort_older_flow(topic.split("/")[-2])
             return self.async_abort(reason="announcement_withdrawn")
         try:
             announcement = parse_announcement(topic, discovery_info.payload)
         except DocumentError as error:
             LOGGER.warning("Ignored the announcement on %s: %s", topic, error)
             return self.async_abort(reason="invalid_announcement")
-        self._drop_older_flow(announcement.id)
-        return await self._discovered(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
+        self._abort_older_flow(announcement.id)
+        return await self._handle_discovery(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
-        """Take what a server tells the local network: likewise."""
+        """Handle a record of multicast DNS, as `async_step_mqtt` does an announcement."""
         try:
             discovered = parse_zeroconf(discovery_info.host, discovery_info.port, discovery_info.properties)
         except DocumentError as error:
             LOGGER.debug("Ignored the service %s: %s", ascii(discovery_info.name[:100]), error)
             return self.async_abort(reason="invalid_announcement")
-        return await self._discovered(discovered)
+        return await self._handle_discovery(discovered)
 
-    async def _discovered(self, discovered: DiscoveredServer) -> ConfigFlowResult:
+    async def _handle_discovery(self, discovered: DiscoveredServer) -> ConfigFlowResult:
         entry = await self.async_set_unique_id(discovered.id)
         if entry is not None:
-            return await self._known(entry, discovered)
-        self._found = discovered
+            return await self._follow_known_server(entry, discovered)
+        self._discovered = discovered
         self.context["title_placeholders"] = {"name": discovered.name}
         return await self.async_step_discovery_confirm()
 
-    async def _known(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
+    async def _follow_known_server(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
         try:
-            access = await moved(self.hass, entry, discovered)
+            access = await async_follow_address(self.hass, entry, discovered)
         except ProbeError as error:
             return self.async_abort(reason=error.key)
         if access is None:
@@ -124,67 +132,62 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""
-        found = self._found
-        assert found is not None  # noqa: S101 - only a discovery leads here
-
-        def ask(error: ProbeError | None) -> ConfigFlowResult:
-            name, url = escape_markdown(found.name), escape_markdown(str(found.url))
-            return self._form("discovery_confirm", None, None, _errors(error), name=name, url=url)
-
-        return ask(None) if user_input is None else await self._contact(Access(found.url), ask)
+        if user_input is None:
+            return self._show_step("discovery_confirm")
+        assert self._discovered is not None  # noqa: S101 - only a discovery leads here
+        return await self._contact("discovery_confirm", Access(self._discovered.url))
 
     async def async_step_token(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the token of a server that wants one."""
-
-        def ask(error: ProbeError | None) -> ConfigFlowResult:
-            url = escape_markdown(str(self._access.url))
-            return self._form("token", _TOKEN_SCHEMA, None, _errors(error), url=url)
-
         if user_input is None:
-            return ask(None)
-        return await self._contact(replace(self._access, token=user_input[CONF_TOKEN].strip()), ask)
+            return self._show_step("token")
+        return await self._contact("token", replace(self._access, token=user_input[CONF_TOKEN].strip()))
 
     async def async_step_certificate(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Show the fingerprint of a certificate that is not trusted, and ask whether it is the server's."""
-        if user_input is not None:
-            return await self._contact(replace(self._access, fingerprint=self._shown), self._ask)
         access = self._access
+        if user_input is not None:
+            return await self._contact(self._step, replace(access, fingerprint=self._fingerprint))
         try:
-            self._shown = await fingerprint_at(self.hass, access.url)
+            self._fingerprint = await async_fetch_fingerprint(self.hass, access.url)
         except ProbeError as error:
-            return self._ask(error)
-        if access.fingerprint is None and self._entry and self._shown == Access.of(self._entry.data).fingerprint:
+            return self._show_step(self._step, error)
+        if access.fingerprint is None and self._entry and self._fingerprint == Access.of(self._entry.data).fingerprint:
             # The same certificate was accepted before.
-            return await self._contact(replace(access, fingerprint=self._shown), self._ask)
-        return self._form(
+            return await self._contact(self._step, replace(access, fingerprint=self._fingerprint))
+        return self._show_form(
             "certificate",
-            None,
-            None,
-            {"base": "certificate_changed"} if access.fingerprint else {},
+            errors={"base": "certificate_changed"} if access.fingerprint else {},
             url=escape_markdown(str(access.url)),
             reason=escape_markdown(self._reason),
-            fingerprint=bytes.fromhex(self._shown).hex(":").upper(),
+            fingerprint=bytes.fromhex(self._fingerprint).hex(":").upper(),
         )
 
-    async def _contact(self, access: Access, ask: _Ask) -> ConfigFlowResult:
-        """Ask the server who it is, and go on with it; when something is wrong with what was entered, `ask` again."""
-        self._access, self._ask = access, ask
-        node = self._entry.unique_id if self._entry else self._found.id if self._found else None
+    async def _contact(self, step_id: str, access: Access) -> ConfigFlowResult:
+        """Ask the server who it is and go on with it. When that fails, show the form of `step_id` with the reason."""
+        self._step, self._access = step_id, access
         try:
-            self._server = await server_at(self.hass, access, node)
+            self._server = await async_fetch_server(self.hass, access, self._expected_id)
         except ProbeError as error:
             if error.key == UNTRUSTED:
                 self._reason = str(error)
                 return await self.async_step_certificate()
             if error.key == UNAUTHORISED and access.token is None and self._entry is None:
                 return await self.async_step_token()
-            return ask(error)
+            return self._show_step(step_id, error)
         if self._entry is not None:
             return self.async_update_reload_and_abort(self._entry, data=access.data())
-        return await self._identified(self._server)
+        return await self._handle_identified(self._server)
 
-    async def _identified(self, server: Server) -> ConfigFlowResult:
-        """Show a server that is new; one that has an entry is at another address now."""
+    @property
+    def _expected_id(self) -> str | None:
+        """The node id that the server has to have. None when a person typed an address: it may be any server's."""
+        if self._entry is not None:
+            return self._entry.unique_id
+        return self._discovered.id if self._discovered is not None else None
+
+    async def _handle_identified(self, server: Server) -> ConfigFlowResult:
+        """Go on to add a server that is new. Give the entry of a known one its new address."""
         known = await self.async_set_unique_id(server.id, raise_on_progress=False)
         if known is None or known.source == SOURCE_IGNORE:
             return await self.async_step_confirm()
@@ -195,17 +198,17 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def async_step_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
-        """Show the server's cameras and a picture of the first that gives one, and ask whether they are to be added."""
+        """Show the server's cameras and a picture of the first that gives one, and ask whether to add them."""
         server = self._server
-        assert server is not None  # noqa: S101 - only _identified leads here
+        assert server is not None  # noqa: S101 - only _handle_identified leads here
         if user_input is not None:
+            # While the form was open, the server may have been added in another way.
+            self._abort_if_unique_id_configured()
             return self.async_create_entry(title=server.name, data=self._access.data())
-        picture = await picture_of(self.hass, self._access, server)
-        return self._form(
+        picture = await async_fetch_picture(self.hass, self._access, server)
+        return self._show_form(
             "confirm",
-            None,
-            None,
-            {} if picture else {"base": "no_picture"},
+            errors={} if picture else {"base": "no_picture"},
             name=escape_markdown(server.name),
             cameras=escape_markdown(", ".join(camera.name for camera in server.cameras.values()) or "-"),
             picture=picture,
@@ -214,61 +217,73 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the address, and for another token."""
         self._entry = entry = self._get_reconfigure_entry()
-
-        def ask(error: ProbeError | None) -> ConfigFlowResult:
-            shown = user_input or {CONF_URL: entry.data[CONF_URL]}
-            return self._form("reconfigure", _RECONFIGURE_SCHEMA, shown, _errors(error))
-
         if user_input is None:
-            return ask(None)
+            return self._show_step("reconfigure")
+        self._input = user_input
         token = user_input.get(CONF_TOKEN, "").strip() or entry.data.get(CONF_TOKEN)
         try:
-            access = Access(url_of(user_input[CONF_URL]), token)
+            access = Access(parse_url(user_input[CONF_URL]), token)
         except ProbeError as error:
-            return ask(error)
-        return await self._contact(access, ask)
+            return self._show_step("reconfigure", error)
+        return await self._contact("reconfigure", access)
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:  # noqa: ARG002 - Home Assistant's signature
-        """Begin to ask for a token, because the server no longer takes the one it had."""
+        """Ask for another token, because the server refuses the one it was shown."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the token that the server takes now."""
+        """Ask for the token that the server accepts now."""
         self._entry = entry = self._get_reauth_entry()
-
-        def ask(error: ProbeError | None) -> ConfigFlowResult:
-            name, url = escape_markdown(entry.title), escape_markdown(entry.data[CONF_URL])
-            return self._form("reauth_confirm", _TOKEN_SCHEMA, None, _errors(error), name=name, url=url)
-
         if user_input is None:
-            return ask(None)
-        return await self._contact(Access(URL(entry.data[CONF_URL]), user_input[CONF_TOKEN].strip()), ask)
+            return self._show_step("reauth_confirm")
+        access = Access(URL(entry.data[CONF_URL]), user_input[CONF_TOKEN].strip())
+        return await self._contact("reauth_confirm", access)
 
-    def _form(
+    def _show_step(self, step_id: str, error: ProbeError | None = None) -> ConfigFlowResult:
+        """Show the form of a step that says how the server is reached, with what was wrong with the last answer."""
+        errors = {error.field: error.key} if error else {}
+        match step_id:
+            case "user":
+                # There is one field, so whatever is wrong is shown at it.
+                errors = {CONF_URL: error.key} if error else {}
+                return self._show_form("user", _USER_SCHEMA, self._input, errors)
+            case "discovery_confirm":
+                found = self._discovered
+                assert found is not None  # noqa: S101 - only a discovery leads here
+                name, url = escape_markdown(found.name), escape_markdown(str(found.url))
+                return self._show_form("discovery_confirm", errors=errors, name=name, url=url)
+            case "token":
+                url = escape_markdown(str(self._access.url))
+                return self._show_form("token", _TOKEN_SCHEMA, errors=errors, url=url)
+        entry = self._entry
+        assert entry is not None  # noqa: S101 - the other two steps have set it
+        if step_id == "reconfigure":
+            suggested = self._input or {CONF_URL: entry.data[CONF_URL]}
+            return self._show_form("reconfigure", _RECONFIGURE_SCHEMA, suggested, errors)
+        name, url = escape_markdown(entry.title), escape_markdown(entry.data[CONF_URL])
+        return self._show_form("reauth_confirm", _TOKEN_SCHEMA, errors=errors, name=name, url=url)
+
+    def _show_form(
         self,
-        step: str,
-        schema: vol.Schema | None,
-        suggested: Mapping[str, Any] | None,
-        errors: dict[str, str],
+        step_id: str,
+        schema: vol.Schema | None = None,
+        suggested: Mapping[str, Any] = MappingProxyType({}),
+        errors: Mapping[str, str] = MappingProxyType({}),
         **placeholders: str,
     ) -> ConfigFlowResult:
         # A token is never suggested: a form is shown to whoever looks at the screen.
-        shown = {key: value for key, value in (suggested or {}).items() if key != CONF_TOKEN}
+        shown = {key: value for key, value in suggested.items() if key != CONF_TOKEN}
         return self.async_show_form(
-            step_id=step,
+            step_id=step_id,
             data_schema=schema and self.add_suggested_values_to_schema(schema, shown),  # type: ignore[arg-type]  # at run time, voluptuous is a name of probatio
-            errors=errors,
+            errors=dict(errors),
             description_placeholders=placeholders,
         )
 
     @callback
-    def _drop_older_flow(self, node: str) -> None:
-        """End the flow that an older announcement of this node began: what it says is no longer true."""
+    def _abort_older_flow(self, node: str) -> None:
+        """Abort the flow of an older announcement of this node: what it says is no longer true."""
         for flow in self._async_in_progress(include_uninitialized=True):
             context = flow["context"]
             if context.get("source") == SOURCE_MQTT and context.get("unique_id") == node:
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
-
-
-def _errors(error: ProbeError | None) -> dict[str, str]:
-    return {error.field: error.key} if error else {}

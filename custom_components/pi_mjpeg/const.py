@@ -1,4 +1,4 @@
-"""The component's name, its topics and its limits."""
+"""The domain, topics and limits."""
 
 import logging
 from datetime import timedelta
@@ -13,7 +13,7 @@ CONF_FINGERPRINT: Final = "fingerprint"
 CONF_FPS: Final = "fps"
 
 SCHEMA: Final = 1
-"""The number that every document of the contract carries; another number is another contract."""
+"""The schema number in every document of the contract. Documents with another number cannot be read."""
 
 BASE_TOPIC: Final = DOMAIN
 DISCOVERY_TOPIC: Final = f"{BASE_TOPIC}/discovery/{{node}}/config"
@@ -23,15 +23,15 @@ POLL_INTERVAL: Final = timedelta(seconds=30)
 
 KIB: Final = 1024
 MAX_MESSAGE_BYTES: Final = 64 * KIB
-"""An announcement of 16 cameras takes 8 KiB; what is larger is not parsed at all."""
+"""An announcement of 16 cameras takes 8 KiB. A larger message than this is not parsed."""
 
 MAX_STATE_BYTES: Final = 256 * KIB
-"""The state names every viewer, hence more room than a message."""
+"""The state lists every viewer, so it may be larger than a message."""
 
 MAX_PICTURE_BYTES: Final = 16 * KIB * KIB
-"""A 12 megapixel JPEG of high quality takes 8 MiB."""
+"""A high-quality JPEG of 12 megapixels takes 8 MiB."""
 
 MAX_PREVIEW_BYTES: Final = 128 * KIB
-"""What the dialog that adds a server shows; 320 pixels of width take 20 KiB."""
+"""For the picture in the config flow. One that is 320 pixels wide takes 20 KiB."""
 
 MAX_CAMERAS: Final = 16

@@ -1,4 +1,4 @@
-"""What is known about one server: asked for every 30 seconds, and told over MQTT in between."""
+"""What is known about one server: polled every 30 seconds, and pushed over MQTT in between."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ from .flows import issues
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
 OFFLINE_GRACE: Final = 5.0
-"""Seconds after `offline` in which an answer proves nothing: a server that stops says so before it closes its port."""
+"""Seconds after `offline` in which an answer is ignored: a server that stops says so before it closes its port."""
 
 _REFRESH_COOLDOWN: Final = 1.0
 
@@ -28,13 +28,16 @@ _REFRESH_COOLDOWN: Final = 1.0
 class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     """The state of one server, its cameras, and the last snapshot of each.
 
-    `last_update_success` is the one place that says whether the server is there, whoever found it out. It is logged
+    `last_update_success` alone says whether the server is there, whether a poll or a message found it out. It is logged
     when it changes, and not again.
+
+    What a message changes is set in `data` with `async_update_listeners`. `async_set_updated_data` would mark the
+    server as reachable and delay the next poll.
     """
 
     config_entry: PiMjpegConfigEntry
     server_device_id: str
-    """The Pi's device, known from the moment it is registered, which is before there is any entity."""
+    """The id of the Pi's device. It is set before there is any entity."""
 
     def __init__(self, hass: HomeAssistant, entry: PiMjpegConfigEntry, client: PiMjpegClient) -> None:
         super().__init__(
@@ -67,7 +70,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
                 translation_placeholders={"reason": str(error)},
             ) from error
         if server.id != self.config_entry.unique_id:
-            # Addresses are lent by routers: another Pi may have got this one.
+            # Addresses are leased by routers: another Pi may have this one now.
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="wrong_server",
@@ -77,19 +80,19 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
         self._offline_since = None
         issues.async_reached(self.hass, self.config_entry)
-        issues.async_check_twins(self.hass, self.config_entry)
+        issues.async_check_shown_twice(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
 
     @callback
     def server_went_offline(self) -> None:
-        """Take the server's word, or its last will, that it is gone."""
+        """Mark the server as gone: it said so, or its last will did."""
         self._offline_since = monotonic()
         self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline"))
 
     @callback
     def server_came_online(self) -> None:
-        """Take the server's word that it is there, and ask it for the rest."""
+        """Mark the server as reachable, and ask it for its state."""
         self._offline_since = None
         if not self.last_update_success:
             LOGGER.info("%s is back", self.name)
@@ -98,35 +101,35 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def refresh_soon(self) -> None:
-        """Ask for the state now, without waiting for it."""
+        """Request a refresh without waiting for it."""
         self.config_entry.async_create_task(self.hass, self.async_request_refresh(), eager_start=False)
 
     @callback
     def server_changed(self, telemetry: ServerTelemetry) -> None:
-        """Take what the server tells of itself."""
+        """Store the telemetry that the server published."""
         self.data = replace(self.data, telemetry=telemetry)
         self.async_update_listeners()
 
     @callback
-    def camera_became_available(self, camera_id: str, *, available: bool) -> None:
-        """Take what the server tells of a camera's pictures."""
+    def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:
+        """Store whether the camera gives pictures."""
         self._change_camera(camera_id, lambda camera: replace(camera, available=available))
 
     @callback
     def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
-        """Take what the server tells of a camera."""
+        """Store the telemetry of a camera."""
         self._change_camera(camera_id, lambda camera: replace(camera, telemetry=telemetry))
 
     @callback
     def controls_changed(self, camera_id: str, controls: Mapping[str, Control]) -> None:
-        """Take how a camera's controls are after one was set."""
+        """Store a camera's controls as they are after one was set."""
         self._change_camera(camera_id, lambda camera: replace(camera, controls=controls))
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
-        """Remember the last snapshot that the server keeps of a camera."""
-        # Told twice, by the answer to the request and over MQTT. Their times do not say which of two is the newer one:
-        # a Pi has no clock of its own, and goes back to the past when it boots.
+        """Store the last snapshot that the server keeps of a camera."""
+        # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
+        # has no clock of its own, and starts in the past when it boots.
         if camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
             self.snapshots[camera_id] = snapshot
             self.async_update_listeners()
@@ -134,7 +137,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def _change_camera(self, camera_id: str, change: Callable[[Camera], Camera]) -> None:
         camera = self.data.cameras.get(camera_id)
         if camera is None:
-            # A camera that this server did not have when it was last asked.
+            # The server did not have this camera at the last poll.
             self.refresh_soon()
             return
         self.data = replace(self.data, cameras={**self.data.cameras, camera_id: change(camera)})

@@ -1,4 +1,4 @@
-"""What goes into a bug report: how everything is, and nothing that names a person, a place or a secret."""
+"""Diagnostics for bug reports: the state of everything, without secrets or names of persons and places."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -17,7 +17,7 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
     entry: PiMjpegConfigEntry,
 ) -> dict[str, Any]:
-    """Return the entry and the server's state. Cameras are numbered: their ids may be names of rooms."""
+    """Return the entry and the server's state. Cameras are a list without ids: those may be names of rooms."""
     coordinator = entry.runtime_data
     server = asdict(coordinator.data)
     server["cameras"] = [
@@ -25,7 +25,7 @@ async def async_get_config_entry_diagnostics(
     ]
     redacted = async_redact_data(server, _PRIVATE)
     for shown, camera in zip(redacted["cameras"], server["cameras"], strict=True):
-        # A control's name is its driver's.
+        # Names of controls come from drivers, not from persons.
         shown["controls"] = camera["controls"]
     return {
         "entry": {"data": async_redact_data(dict(entry.data), _PRIVATE), "options": dict(entry.options)},

@@ -1,9 +1,11 @@
-"""What all entities share: the devices, the availability, and the words for a request that failed."""
+"""What entities share: devices, availability, errors of requests, and the base class of camera controls."""
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import override
+from typing import Final, override
 
+from homeassistant.const import EntityCategory
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -13,14 +15,34 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .api.errors import PiMjpegError, UnauthorisedError
-from .api.models import Camera, Server
+from .api.models import Camera, Control, ControlValue, Server
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+
+TRANSLATED_CONTROLS: Final = frozenset(
+    {
+        "brightness",
+        "contrast",
+        "saturation",
+        "sharpness",
+        "exposure_value",
+        "exposure_time",
+        "analogue_gain",
+        "gain",
+        "gamma",
+        "hue",
+        "zoom",
+        "lens_position",
+    }
+)
+"""Numbers that have the same name in several drivers. Any other control keeps the name that its driver gives it."""
+
+_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @callback
 def async_register_server(entry: PiMjpegConfigEntry) -> None:
-    """Register the Pi itself, which its cameras hang on."""
+    """Register the device of the Pi, which the devices of its cameras refer to."""
     coordinator = entry.runtime_data
     server = coordinator.data
     device = dr.async_get(coordinator.hass).async_get_or_create(
@@ -43,23 +65,39 @@ def async_add_as_found[T: Hashable](
     find: Callable[[Server], Iterable[T]],
     create: Callable[[T], Iterable[Entity]],
 ) -> None:
-    """Add what `create` makes of each thing that `find` finds in the state: now, and of those that come later."""
+    """Add the entities that `create` makes for each item that `find` returns, now and when an update has new ones."""
     coordinator = entry.runtime_data
     known: set[T] = set()
 
     @callback
     def add_new() -> None:
-        new = [thing for thing in find(coordinator.data) if thing not in known]
+        new = [item for item in find(coordinator.data) if item not in known]
         known.update(new)
         if new:
-            async_add_entities(entity for thing in new for entity in create(thing))
+            async_add_entities(entity for item in new for entity in create(item))
 
     add_new()
     entry.async_on_unload(coordinator.async_add_listener(add_new))
 
 
+@callback
+def async_add_for_cameras(
+    entry: PiMjpegConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    *create: Callable[[PiMjpegCoordinator, str], Entity],
+) -> None:
+    """Add the entities that these make for each of the server's cameras."""
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: server.cameras,
+        lambda camera_id: [each(coordinator, camera_id) for each in create],
+    )
+
+
 class PiMjpegEntity(CoordinatorEntity[PiMjpegCoordinator]):
-    """An entity of one server, named after its device and itself."""
+    """An entity of one server. Its name is added to that of its device."""
 
     _attr_has_entity_name = True
 
@@ -74,10 +112,10 @@ class PiMjpegServerEntity(PiMjpegEntity):
 
 
 class PiMjpegCameraEntity(PiMjpegEntity):
-    """An entity of one camera. It is available while the server is there and the camera gives pictures."""
+    """An entity of one camera. It is available while the server is reachable and the camera gives pictures."""
 
     needs_pictures = True
-    """Whether it is of no use while the camera fails."""
+    """Whether the entity is unavailable while the camera fails."""
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, key: str) -> None:
         super().__init__(coordinator)
@@ -95,7 +133,7 @@ class PiMjpegCameraEntity(PiMjpegEntity):
 
     @property
     def camera_state(self) -> Camera | None:
-        """What the server says of this camera; None when it has it no more."""
+        """The camera as the server describes it. None if the server no longer has it."""
         return self.coordinator.data.cameras.get(self._camera_id)
 
     @property
@@ -106,7 +144,7 @@ class PiMjpegCameraEntity(PiMjpegEntity):
 
     @contextmanager
     def asking_for(self, translation_key: str) -> Iterator[None]:
-        """Translate a request's failure into an error that Home Assistant shows and automations can catch."""
+        """Turn a `PiMjpegError` into a translated `HomeAssistantError`. A refused token also starts the reauth flow."""
         try:
             yield
         except PiMjpegError as error:
@@ -117,3 +155,63 @@ class PiMjpegCameraEntity(PiMjpegEntity):
                 translation_key=translation_key,
                 translation_placeholders={"camera": self._camera_name, "reason": str(error)},
             ) from error
+
+
+@callback
+def async_add_controls(
+    entry: PiMjpegConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    types: Iterable[str],
+    create: Callable[[PiMjpegCoordinator, str, Control], Entity],
+) -> None:
+    """Add the entities that `create` makes for controls of these types, which are known once the camera was opened."""
+    coordinator = entry.runtime_data
+
+    def find(server: Server) -> list[tuple[str, str]]:
+        cameras = server.cameras.values()
+        return [
+            (camera.id, control.name)
+            for camera in cameras
+            for control in camera.controls.values()
+            if control.type in types
+        ]
+
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        find,
+        lambda found: [create(coordinator, found[0], coordinator.data.cameras[found[0]].controls[found[1]])],
+    )
+
+
+class ControlEntity(PiMjpegCameraEntity):
+    """An entity that shows and sets one control of a camera, under the name that the driver gives it."""
+
+    _attr_entity_category = EntityCategory.CONFIG
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, control: Control) -> None:
+        super().__init__(coordinator, camera_id, f"control_{control.name}")
+        self._control_name = control.name
+        words = _WORD_START.sub(" ", control.name).replace("_", " ").lower()
+        key = words.replace(" ", "_")
+        if key in TRANSLATED_CONTROLS and control.type in {"integer", "number"}:
+            self._attr_translation_key = key
+        else:
+            self._attr_name = words.capitalize()
+
+    @property
+    def control(self) -> Control | None:
+        """The control as it is now. None while the camera does not have it."""
+        camera = self.camera_state
+        return camera.controls.get(self._control_name) if camera else None
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.control is not None
+
+    async def async_set(self, value: ControlValue) -> None:
+        """Set the control. Raises `HomeAssistantError` with the server's reason."""
+        with self.asking_for("control_failed"):
+            controls = await self.coordinator.client.set_control(self._camera_id, self._control_name, value)
+        self.coordinator.controls_changed(self._camera_id, controls)

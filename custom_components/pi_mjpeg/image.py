@@ -1,4 +1,4 @@
-"""The last snapshot that the server keeps, as an image whose state changes with each."""
+"""The last snapshot that the server keeps, as an image entity whose state changes with each snapshot."""
 
 from typing import override
 
@@ -8,7 +8,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.models import Snapshot
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, async_add_for_cameras
 
 PARALLEL_UPDATES = 0
 
@@ -19,27 +19,21 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add an image for each of the server's cameras."""
-    coordinator = entry.runtime_data
-    async_add_as_found(
-        entry,
-        async_add_entities,
-        lambda server: server.cameras,
-        lambda camera: [LastSnapshotImage(coordinator, camera)],
-    )
+    async_add_for_cameras(entry, async_add_entities, LastSnapshotImage)
 
 
 class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
-    """The last snapshot; its state is the time at which it was taken."""
+    """The last snapshot. Its state is the time at which it was taken."""
 
     _attr_translation_key = "last_snapshot"
     _attr_content_type = "image/jpeg"
-    # A kept snapshot can be looked at while its camera fails.
+    # A kept snapshot can be shown while its camera fails.
     needs_pictures = False
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "last_snapshot")
         ImageEntity.__init__(self, coordinator.hass)
-        self._shown: tuple[Snapshot, bytes] | None = None
+        self._fetched: tuple[Snapshot, bytes] | None = None
         self._update_time()
 
     @property
@@ -57,11 +51,11 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
 
     @override
     async def async_image(self) -> bytes | None:
-        """Return the JPEG, fetched once per snapshot; None while there is no snapshot."""
+        """Return the JPEG, which is fetched once per snapshot, or None while there is no snapshot."""
         snapshot = self._snapshot
         if snapshot is None:
             return None
-        if self._shown is None or self._shown[0] != snapshot:
+        if self._fetched is None or self._fetched[0] != snapshot:
             with self.asking_for("picture_failed"):
-                self._shown = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
-        return self._shown[1]
+                self._fetched = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
+        return self._fetched[1]

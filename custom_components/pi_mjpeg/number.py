@@ -1,4 +1,4 @@
-"""The numbers that a camera's driver lets one adjust."""
+"""The controls of a camera that are numbers."""
 
 from typing import override
 
@@ -7,13 +7,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.models import Control
-from .controls import ControlEntity, async_add_controls
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .entity import ControlEntity, async_add_controls
 
 PARALLEL_UPDATES = 1
 
 _STEPS = 200
-"""Into how many steps a range is cut whose driver names none."""
+"""How many steps a range has whose driver names no step."""
 
 
 async def async_setup_entry(
@@ -21,22 +21,24 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the numbers of each camera."""
+    """Add the number controls of each camera."""
     async_add_controls(entry, async_add_entities, ("integer", "number"), ControlNumber)
 
 
 class ControlNumber(ControlEntity, NumberEntity):
-    """A number within its driver's range."""
+    """A number within the range that the driver names."""
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, control: Control) -> None:
         super().__init__(coordinator, camera_id, control)
-        lowest, highest = control.minimum or 0.0, control.maximum or 0.0
-        self._whole = control.type == "integer"
-        self._attr_native_min_value = lowest
-        self._attr_native_max_value = highest
-        self._attr_native_step = control.step or (1.0 if self._whole else (highest - lowest) / _STEPS or 1.0)
-        # A range of microseconds is no slider.
-        self._attr_mode = NumberMode.SLIDER if (highest - lowest) / self._attr_native_step <= _STEPS else NumberMode.BOX
+        minimum, maximum = control.minimum or 0.0, control.maximum or 0.0
+        self._is_integer = control.type == "integer"
+        self._attr_native_min_value = minimum
+        self._attr_native_max_value = maximum
+        self._attr_native_step = control.step or (1.0 if self._is_integer else (maximum - minimum) / _STEPS or 1.0)
+        # A slider has no room for the steps of a range of microseconds.
+        self._attr_mode = (
+            NumberMode.SLIDER if (maximum - minimum) / self._attr_native_step <= _STEPS else NumberMode.BOX
+        )
 
     @property
     @override
@@ -46,4 +48,4 @@ class ControlNumber(ControlEntity, NumberEntity):
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        await self.async_set(round(value) if self._whole else value)
+        await self.async_set(round(value) if self._is_integer else value)

@@ -1,4 +1,4 @@
-"""What a server tells over MQTT, passed on to its coordinator; and the claim, which tells the server that we listen."""
+"""Passes what a server publishes over MQTT to its coordinator, and claims the server, which tells it that we listen."""
 
 import json
 from collections.abc import Callable
@@ -23,46 +23,48 @@ _QOS: Final = 1
 
 
 async def async_start(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    """Follow the server over MQTT until the entry is unloaded: now, or as soon as Home Assistant has MQTT."""
+    """Subscribe to the server's topics until the entry is unloaded: now, or as soon as Home Assistant has MQTT."""
     if await mqtt.async_wait_for_mqtt_client(hass):
-        await _async_follow(hass, entry)
+        await _async_subscribe(hass, entry)
         return
+    subscribed = False
 
     @callback
-    def look_for_mqtt(_: object, changed: ConfigEntry) -> None:
-        if changed.domain == mqtt.DOMAIN and changed.state is ConfigEntryState.LOADED:
-            stop_looking()
-            entry.async_create_task(hass, _async_follow(hass, entry))
+    def subscribe_once(_: object, changed: ConfigEntry) -> None:
+        nonlocal subscribed
+        if not subscribed and changed.domain == mqtt.DOMAIN and changed.state is ConfigEntryState.LOADED:
+            subscribed = True
+            entry.async_create_task(hass, _async_subscribe(hass, entry))
 
-    stop_looking = async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, look_for_mqtt)
-    entry.async_on_unload(stop_looking)
+    # Only the unload disconnects it: the dispatcher warns of a second time.
+    entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, subscribe_once))
 
 
-async def _async_follow(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
+async def _async_subscribe(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
     node = entry.unique_id
-    push = _Push(entry.runtime_data)
+    handlers = _MessageHandlers(entry.runtime_data)
     topics: dict[str, Callable[[mqtt.ReceiveMessage], None]] = {
-        f"{BASE_TOPIC}/{node}/availability": push.on_availability,
-        f"{BASE_TOPIC}/{node}/state": push.on_state,
-        f"{BASE_TOPIC}/{node}/+/availability": push.on_camera_availability,
-        f"{BASE_TOPIC}/{node}/+/state": push.on_camera_state,
-        f"{BASE_TOPIC}/{node}/+/snapshot": push.on_snapshot,
+        f"{BASE_TOPIC}/{node}/availability": handlers.on_availability,
+        f"{BASE_TOPIC}/{node}/state": handlers.on_state,
+        f"{BASE_TOPIC}/{node}/+/availability": handlers.on_camera_availability,
+        f"{BASE_TOPIC}/{node}/+/state": handlers.on_camera_state,
+        f"{BASE_TOPIC}/{node}/+/snapshot": handlers.on_snapshot,
     }
     for topic, on_message in topics.items():
-        entry.async_on_unload(await mqtt.async_subscribe(hass, topic, partial(_guarded, on_message), _QOS))
+        entry.async_on_unload(await mqtt.async_subscribe(hass, topic, partial(_handle, on_message), _QOS))
 
     @callback
-    def claim_again(connected: bool) -> None:  # noqa: FBT001 - Home Assistant's signature
+    def on_connection_status(connected: bool) -> None:  # noqa: FBT001 - Home Assistant's signature
         # A broker without persistence forgets the claim when it restarts.
         if connected:
             entry.async_create_task(hass, _async_publish_claim(hass, str(node), _CLAIM))
 
-    entry.async_on_unload(mqtt.async_subscribe_connection_status(hass, claim_again))
+    entry.async_on_unload(mqtt.async_subscribe_connection_status(hass, on_connection_status))
     await _async_publish_claim(hass, str(node), _CLAIM)
 
 
 async def async_release(hass: HomeAssistant, node: str) -> None:
-    """Take the claim back, so that the server announces itself to Home Assistant's own MQTT integration again."""
+    """Remove the claim, so that the server announces itself to Home Assistant's own MQTT integration again."""
     if mqtt.mqtt_config_entry_enabled(hass):
         await _async_publish_claim(hass, node, "")
 
@@ -75,15 +77,15 @@ async def _async_publish_claim(hass: HomeAssistant, node: str, payload: str) -> 
 
 
 @callback
-def _guarded(on_message: Callable[[mqtt.ReceiveMessage], None], message: mqtt.ReceiveMessage) -> None:
-    """Ignore what is not in the contract: anybody on the broker can write to these topics."""
+def _handle(on_message: Callable[[mqtt.ReceiveMessage], None], message: mqtt.ReceiveMessage) -> None:
+    """Ignore messages that are not in the contract: anybody on the broker can publish to these topics."""
     try:
         on_message(message)
     except DocumentError as error:
         LOGGER.debug("Ignored a message on %s: %s", message.topic, error)
 
 
-class _Push:
+class _MessageHandlers:
     """The message handlers of one server. Each raises `DocumentError` for a message that it cannot read."""
 
     def __init__(self, coordinator: PiMjpegCoordinator) -> None:
@@ -92,7 +94,7 @@ class _Push:
     def on_availability(self, message: mqtt.ReceiveMessage) -> None:
         available = _is_online(message)
         if message.retain:
-            # It was true when it was written, which may be long ago. The server itself knows better.
+            # It was true when it was published, which may be long ago. The server itself knows better.
             self._coordinator.refresh_soon()
         elif available:
             self._coordinator.server_came_online()
@@ -103,15 +105,15 @@ class _Push:
         self._coordinator.server_changed(parse_server_state(message.payload))
 
     def on_camera_availability(self, message: mqtt.ReceiveMessage) -> None:
-        self._coordinator.camera_became_available(_camera_of(message), available=_is_online(message))
+        self._coordinator.camera_availability_changed(_camera_id(message), available=_is_online(message))
 
     def on_camera_state(self, message: mqtt.ReceiveMessage) -> None:
-        self._coordinator.camera_changed(_camera_of(message), parse_camera_state(message.payload))
+        self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
         # An empty message says that the server keeps no snapshot of this camera any more.
         if message.payload:
-            self._coordinator.snapshot_taken(_camera_of(message), parse_snapshot(message.payload))
+            self._coordinator.snapshot_taken(_camera_id(message), parse_snapshot(message.payload))
 
 
 def _is_online(message: mqtt.ReceiveMessage) -> bool:
@@ -120,5 +122,5 @@ def _is_online(message: mqtt.ReceiveMessage) -> bool:
     return message.payload == ONLINE
 
 
-def _camera_of(message: mqtt.ReceiveMessage) -> str:
+def _camera_id(message: mqtt.ReceiveMessage) -> str:
     return message.topic.rsplit("/", 2)[1]

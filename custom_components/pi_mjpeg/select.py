@@ -1,4 +1,4 @@
-"""The menus that a camera's driver lets one choose from."""
+"""The controls of a camera that are menus."""
 
 from typing import override
 
@@ -7,8 +7,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.models import Control
-from .controls import ControlEntity, async_add_controls
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .entity import ControlEntity, async_add_controls
 
 PARALLEL_UPDATES = 1
 
@@ -18,12 +18,12 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the menus of each camera."""
+    """Add the menu controls of each camera."""
     async_add_controls(entry, async_add_entities, ("menu",), ControlSelect)
 
 
 class ControlSelect(ControlEntity, SelectEntity):
-    """A choice among its driver's options."""
+    """A choice among the options that the driver names."""
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, control: Control) -> None:
         super().__init__(coordinator, camera_id, control)

@@ -1,8 +1,9 @@
-"""What the server measures of itself and of its cameras."""
+"""Telemetry of the server and of its cameras."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, override
 
 from homeassistant.components.sensor import (
@@ -18,7 +19,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .api.models import CameraTelemetry, ServerTelemetry
 from .api.schemas import STATES
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found
+from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found, async_add_for_cameras
 
 PARALLEL_UPDATES = 0
 
@@ -39,7 +40,7 @@ class ServerSensorDescription(SensorEntityDescription):
     value_fn: Callable[[ServerTelemetry], Value]
 
 
-OF_CAMERAS: Final = (
+CAMERA_SENSORS: Final = (
     CameraSensorDescription(
         key="state",
         translation_key="state",
@@ -55,7 +56,7 @@ OF_CAMERAS: Final = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
         entity_category=EntityCategory.DIAGNOSTIC,
-        # It changes all the time.
+        # It changes all the time, which would fill the database.
         entity_registry_enabled_default=False,
         value_fn=lambda camera: camera.fps,
     ),
@@ -90,7 +91,7 @@ OF_CAMERAS: Final = (
     ),
 )
 
-OF_SERVERS: Final = (
+SERVER_SENSORS: Final = (
     ServerSensorDescription(
         key="temperature",
         device_class=SensorDeviceClass.TEMPERATURE,
@@ -115,24 +116,21 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the sensors of the Pi that it has values for, and those of each camera."""
+    """Add the sensors for which the Pi has values, and those of each camera."""
     coordinator = entry.runtime_data
     async_add_as_found(
         entry,
         async_add_entities,
-        lambda server: [sensor for sensor in OF_SERVERS if sensor.value_fn(server.telemetry) is not None],
+        lambda server: [sensor for sensor in SERVER_SENSORS if sensor.value_fn(server.telemetry) is not None],
         lambda sensor: [ServerSensor(coordinator, sensor)],
     )
-    async_add_as_found(
-        entry,
-        async_add_entities,
-        lambda server: server.cameras,
-        lambda camera: [CameraSensor(coordinator, camera, sensor) for sensor in OF_CAMERAS],
+    async_add_for_cameras(
+        entry, async_add_entities, *(partial(CameraSensor, description=description) for description in CAMERA_SENSORS)
     )
 
 
 class ServerSensor(PiMjpegServerEntity, SensorEntity):
-    """A value of the Pi."""
+    """One value of the Pi's telemetry."""
 
     entity_description: ServerSensorDescription
 
@@ -147,7 +145,7 @@ class ServerSensor(PiMjpegServerEntity, SensorEntity):
 
 
 class CameraSensor(PiMjpegCameraEntity, SensorEntity):
-    """A value of a camera. That it fails is worth knowing, so it stays available then."""
+    """One value of a camera's telemetry. It stays available while the camera fails, to show why."""
 
     entity_description: CameraSensorDescription
     needs_pictures = False

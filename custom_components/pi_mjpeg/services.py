@@ -18,7 +18,7 @@ ATTR_HEIGHT: Final = "height"
 
 _SIDE: Final = vol.All(vol.Coerce(int), vol.Range(min=16, max=8192))
 
-# The checker knows voluptuous, at run time it is a name of probatio.
+# Typed as Any: mypy sees voluptuous, which is probatio at run time.
 _FIELDS: Final[dict[Any, Any]] = {
     vol.Optional(CONF_FILENAME): cv.template,
     vol.Optional(ATTR_WIDTH): _SIDE,
@@ -29,7 +29,7 @@ _FIELDS: Final[dict[Any, Any]] = {
 
 @callback
 def async_register(hass: HomeAssistant) -> None:
-    """Register the actions, once for all entries."""
+    """Register the actions once for all entries."""
     service.async_register_platform_entity_service(
         hass,
         DOMAIN,

@@ -1,4 +1,4 @@
-"""The switches that a camera's driver has."""
+"""The controls of a camera that are on or off."""
 
 from typing import Any, override
 
@@ -6,8 +6,8 @@ from homeassistant.components.switch import SwitchEntity
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .controls import ControlEntity, async_add_controls
 from .coordinator import PiMjpegConfigEntry
+from .entity import ControlEntity, async_add_controls
 
 PARALLEL_UPDATES = 1
 
@@ -17,12 +17,12 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the switches of each camera."""
+    """Add the boolean controls of each camera."""
     async_add_controls(entry, async_add_entities, ("boolean",), ControlSwitch)
 
 
 class ControlSwitch(ControlEntity, SwitchEntity):
-    """Something a driver does or does not do."""
+    """A control that is on or off."""
 
     @property
     @override

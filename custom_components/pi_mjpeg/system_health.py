@@ -1,4 +1,4 @@
-"""What Settings > System > Repairs > System information says of this integration."""
+"""What Settings > System > Repairs > System information shows about this integration."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .coordinator import PiMjpegConfigEntry
 
 @callback
 def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:  # noqa: ARG001 - Home Assistant's signature
-    """Offer the information."""
+    """Register the information."""
     register.async_register_info(_information)
 
 

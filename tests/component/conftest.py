@@ -1,4 +1,4 @@
-"""What the component's tests stand on: a Pi, a broker, and a Home Assistant with both."""
+"""Fixtures of the component's tests: a Pi, a broker, and a Home Assistant with both."""
 
 import asyncio
 import json
@@ -34,13 +34,20 @@ collect_ignore = [] if find_spec("homeassistant.components.marketplace") else ["
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let no test hang: a lost wake-up is a failure within a minute."""
+    """Let no test hang: one that waits for ever fails after a minute."""
     for item in items:
         item.add_marker(pytest.mark.timeout(60))
 
 
+def add_entry(hass: HomeAssistant, **data: str) -> MockConfigEntry:
+    """Return an entry for the Pi that was added to Home Assistant but not set up."""
+    entry = MockConfigEntry(domain=DOMAIN, unique_id=NODE, title="Garden Pi", data=data)
+    entry.add_to_hass(hass)
+    return entry
+
+
 def access_token(hass: HomeAssistant) -> str:
-    """Return what a browser shows Home Assistant to see the front camera."""
+    """Return the token in the front camera's URL, with which a browser gets its pictures."""
     state = hass.states.get(FRONT)
     assert state is not None
     return str(state.attributes["access_token"])
@@ -53,7 +60,7 @@ def _real_edges(enable_custom_integrations: None, socket_enabled: None) -> None:
 
 @pytest.fixture
 async def pi() -> AsyncIterator[Pi]:
-    """A Pi that is on."""
+    """A running Pi."""
     pi = Pi()
     await pi.start()
     yield pi
@@ -63,9 +70,7 @@ async def pi() -> AsyncIterator[Pi]:
 @pytest.fixture
 def entry(hass: HomeAssistant, pi: Pi) -> MockConfigEntry:
     """An entry for the Pi, not set up yet."""
-    entry = MockConfigEntry(domain=DOMAIN, unique_id=NODE, title="Garden Pi", data={"url": pi.url})
-    entry.add_to_hass(hass)
-    return entry
+    return add_entry(hass, url=pi.url)
 
 
 @pytest.fixture
@@ -78,7 +83,7 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
 
 
 @pytest.fixture
-async def broker_itself() -> AsyncIterator[Broker]:
+async def broker() -> AsyncIterator[Broker]:
     """A broker on loopback."""
     broker = Broker(
         {
@@ -92,24 +97,24 @@ async def broker_itself() -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-def broker(broker_itself: Broker) -> int:
+def broker_port(broker: Broker) -> int:
     """The broker's port."""
-    port: int = broker_itself._servers["default"].instance.sockets[0].getsockname()[1]  # noqa: SLF001 - told nowhere else
+    port: int = broker._servers["default"].instance.sockets[0].getsockname()[1]  # noqa: SLF001 - told nowhere else
     return port
 
 
 @pytest.fixture
-async def wire(broker: int) -> AsyncIterator[MQTTClient]:
+async def pi_mqtt(broker_port: int) -> AsyncIterator[MQTTClient]:
     """The Pi's own connection to the broker."""
     client = MQTTClient(client_id="pi", config={"auto_reconnect": False})
-    await client.connect(f"mqtt://127.0.0.1:{broker}/")
+    await client.connect(f"mqtt://127.0.0.1:{broker_port}/")
     yield client
     await client.disconnect()
 
 
 @pytest.fixture
-async def with_mqtt(hass: HomeAssistant, broker: int, tmp_path: Path) -> AsyncIterator[None]:
-    """Home Assistant's MQTT integration, joined to the broker."""
+async def with_mqtt(hass: HomeAssistant, broker_port: int, tmp_path: Path) -> AsyncIterator[None]:
+    """Home Assistant's MQTT integration, connected to the broker."""
     # The integration reads the YAML configuration, of which the plugin has none.
     (tmp_path / "configuration.yaml").touch()
     hass.config.config_dir = str(tmp_path)
@@ -117,7 +122,7 @@ async def with_mqtt(hass: HomeAssistant, broker: int, tmp_path: Path) -> AsyncIt
         domain=mqtt.DOMAIN,
         version=mqtt.CONFIG_ENTRY_VERSION,
         minor_version=mqtt.CONFIG_ENTRY_MINOR_VERSION,
-        data={"broker": "127.0.0.1", "port": broker, "protocol": "3.1.1"},
+        data={"broker": "127.0.0.1", "port": broker_port, "protocol": "3.1.1"},
     )
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -128,13 +133,13 @@ async def with_mqtt(hass: HomeAssistant, broker: int, tmp_path: Path) -> AsyncIt
 
 @pytest.fixture
 def announcement(pi: Pi) -> dict[str, Any]:
-    """The contract's announcement, as this Pi would make it."""
+    """The recorded announcement, with the address of this Pi."""
     document: dict[str, Any] = json.loads(example("announcement.json").replace("http://192.168.1.20:8000", pi.url))
     return document
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for a condition that something outside of the test brings about."""
+    """Wait until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what happens on the other side sets no event here
             await asyncio.sleep(0.01)
@@ -154,7 +159,7 @@ def state_of(hass: HomeAssistant, entity_id: str) -> str:
 
 
 def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dict[str, str] | None]:
-    """Return what is shown about an entry, with what its words are filled with."""
+    """Return the repair issues of an entry, with their placeholders."""
     ours = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
     assert all(issue.issue_id == f"{issue.translation_key}_{entry.entry_id}" for issue in ours)
     return {str(issue.translation_key): issue.translation_placeholders for issue in ours}

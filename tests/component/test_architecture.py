@@ -2,10 +2,8 @@
 
 from tests.rooms import Table, rooms, violations
 
-_PLATFORMS = frozenset(
-    {"binary_sensor", "button", "camera", "image", "number", "select", "sensor", "switch", "diagnostics"}
-)
-_ENTITIES = frozenset({"const", "api", "streaming", "flows", "coordinator", "entity", "actions"})
+_PLATFORMS = frozenset({"binary_sensor", "button", "image", "number", "select", "sensor", "switch"})
+_ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 
 COMPONENT: Table = {
     "const": frozenset(),
@@ -17,10 +15,12 @@ COMPONENT: Table = {
     "actions": frozenset({"const", "api"}),
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const"}),
-    "config_flow": frozenset({"const", "api", "flows"}),
+    "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
-    "__init__": _ENTITIES | {"push", "services"},
+    "camera": _ENTITIES | {"streaming", "actions"},
+    "__init__": _ENTITIES | {"flows", "push", "services"},
 }
 
 

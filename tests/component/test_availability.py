@@ -1,4 +1,4 @@
-"""Unavailable says unavailable within a moment, and whoever comes back is available again by itself."""
+"""What is gone is unavailable within a moment, and available again by itself when it is back."""
 
 import asyncio
 import json
@@ -15,25 +15,24 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg import coordinator as coordinator_module
-from tests.component.conftest import poll, until
+from tests.component.conftest import FRONT, poll, until
 from tests.component.support.fake_pi import NODE, Pi, example
 
-FRONT = "camera.front_door"
 SHED = "camera.shed"
 BASE = f"pi_mjpeg/{NODE}"
 
-type Say = Callable[[str, str], Awaitable[None]]
+type Publish = Callable[[str, str], Awaitable[None]]
 
 
 @pytest.fixture
-async def say(with_mqtt: None, loaded: MockConfigEntry, wire: MQTTClient, broker_itself: Broker) -> Say:
-    """The Pi's voice on the broker, once Home Assistant listens."""
-    await until(lambda: f"{BASE}/+/snapshot" in broker_itself._subscriptions)  # noqa: SLF001 - it tells it nowhere else
+async def publish(with_mqtt: None, loaded: MockConfigEntry, pi_mqtt: MQTTClient, broker: Broker) -> Publish:
+    """Publishes as the Pi does, once Home Assistant has subscribed."""
+    await until(lambda: f"{BASE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - it tells it nowhere else
 
-    async def publish(topic: str, payload: str) -> None:
-        await wire.publish(f"{BASE}/{topic}", payload.encode(), qos=1, retain=True)
+    async def publish_below_base(topic: str, payload: str) -> None:
+        await pi_mqtt.publish(f"{BASE}/{topic}", payload.encode(), qos=1, retain=True)
 
-    return publish
+    return publish_below_base
 
 
 def is_available(hass: HomeAssistant, entity_id: str = FRONT) -> bool:
@@ -82,78 +81,78 @@ async def test_another_server_at_the_address_is_not_taken_for_ours(
 
 
 async def test_offline_over_mqtt_counts_at_once_and_online_undoes_it(
-    hass: HomeAssistant, say: Say, pi: Pi, caplog: pytest.LogCaptureFixture
+    hass: HomeAssistant, publish: Publish, pi: Pi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await say("availability", "offline")
+    await publish("availability", "offline")
     await until(lambda: not is_available(hass), seconds=1)
-    await say("availability", "offline")
+    await publish("availability", "offline")
     before = len(pi.requests)
-    await say("availability", "online")
+    await publish("availability", "online")
     await until(lambda: is_available(hass), seconds=1)
     await until(lambda: len(pi.requests) > before, seconds=2)
     assert caplog.text.count("The server says that it is offline") == 1
     assert caplog.text.count("Garden Pi is back") == 1
 
 
-async def test_online_counts_before_the_server_is_asked(hass: HomeAssistant, say: Say, pi: Pi) -> None:
+async def test_online_counts_before_the_server_is_asked(hass: HomeAssistant, publish: Publish, pi: Pi) -> None:
     async def silent(_: web.Request) -> web.StreamResponse:
         await asked.wait()
         return web.json_response(pi.state)
 
     asked = asyncio.Event()
-    await say("availability", "offline")
+    await publish("availability", "offline")
     await until(lambda: not is_available(hass))
     pi.answers["/api/state"] = silent
-    await say("availability", "online")
+    await publish("availability", "online")
     await until(lambda: is_available(hass), seconds=5)
     asked.set()
 
 
-async def test_a_camera_that_comes_is_asked_about_at_once(hass: HomeAssistant, say: Say, pi: Pi) -> None:
+async def test_a_camera_that_comes_is_asked_about_at_once(hass: HomeAssistant, publish: Publish, pi: Pi) -> None:
     pi.state["cameras"].append({**pi.camera(), "id": "attic", "name": "Attic"})
-    await say("attic/availability", "online")
+    await publish("attic/availability", "online")
     await until(lambda: hass.states.get("camera.attic"), seconds=2)
 
 
-async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: HomeAssistant, say: Say) -> None:
-    await say("availability", "offline")
+async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: HomeAssistant, publish: Publish) -> None:
+    await publish("availability", "offline")
     await until(lambda: not is_available(hass))
     await poll(hass)
     assert not is_available(hass)
 
 
 async def test_a_server_that_only_lost_the_broker_is_found_by_the_poll(
-    hass: HomeAssistant, say: Say, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coordinator_module, "OFFLINE_GRACE", 0)
-    await say("availability", "offline")
+    await publish("availability", "offline")
     await until(lambda: not is_available(hass))
     await poll(hass)
     assert is_available(hass)
 
 
 async def test_an_old_offline_that_the_broker_kept_is_checked_and_not_believed(
-    hass: HomeAssistant, wire: MQTTClient, entry: MockConfigEntry, with_mqtt: None, pi: Pi
+    hass: HomeAssistant, pi_mqtt: MQTTClient, entry: MockConfigEntry, with_mqtt: None, pi: Pi
 ) -> None:
-    await wire.publish(f"{BASE}/availability", b"offline", qos=1, retain=True)
+    await pi_mqtt.publish(f"{BASE}/availability", b"offline", qos=1, retain=True)
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: pi.requests.count("GET /api/state") == 2)
     await hass.async_block_till_done()
     assert is_available(hass)
 
 
-async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(hass: HomeAssistant, say: Say) -> None:
-    await say("front/availability", "offline")
+async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(hass: HomeAssistant, publish: Publish) -> None:
+    await publish("front/availability", "offline")
     await until(lambda: not is_available(hass), seconds=1)
-    await say("front/availability", "online")
+    await publish("front/availability", "online")
     await until(lambda: is_available(hass), seconds=1)
-    await say("shed/availability", "online")
+    await publish("shed/availability", "online")
     await until(lambda: is_available(hass, SHED), seconds=1)
 
 
-async def test_telemetry_is_taken_over(say: Say, loaded: MockConfigEntry) -> None:
-    await say("front/state", example("camera_state.json"))
-    await say("state", json.dumps({**json.loads(example("server_state.json")), "temperature": None}))
+async def test_telemetry_is_taken_over(publish: Publish, loaded: MockConfigEntry) -> None:
+    await publish("front/state", example("camera_state.json"))
+    await publish("state", json.dumps({**json.loads(example("server_state.json")), "temperature": None}))
     server = loaded.runtime_data
     await until(lambda: server.data.telemetry.temperature is None)
     assert server.data.cameras["front"].telemetry.last_error == "No camera number 0 found"
@@ -174,14 +173,19 @@ async def test_telemetry_is_taken_over(say: Say, loaded: MockConfigEntry) -> Non
         ("nobody/snapshot", example("snapshot.json")),
     ],
 )
-async def test_what_is_not_in_the_contract_changes_nothing(
-    hass: HomeAssistant, say: Say, loaded: MockConfigEntry, topic: str, payload: str, caplog: pytest.LogCaptureFixture
+async def test_messages_outside_the_contract_change_nothing(
+    hass: HomeAssistant,
+    publish: Publish,
+    loaded: MockConfigEntry,
+    topic: str,
+    payload: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = loaded.runtime_data.data
-    await say(topic, payload)
-    await say("front/availability", "offline")  # what comes after it still counts
+    await publish(topic, payload)
+    await publish("front/availability", "offline")  # what comes after it still counts
     await until(lambda: not is_available(hass))
-    await say("front/availability", "online")
+    await publish("front/availability", "online")
     await until(lambda: is_available(hass))
     await hass.async_block_till_done()
     assert loaded.runtime_data.data == before
@@ -189,9 +193,9 @@ async def test_what_is_not_in_the_contract_changes_nothing(
     assert "Traceback" not in caplog.text
 
 
-async def test_after_unloading_nobody_listens(
-    hass: HomeAssistant, say: Say, loaded: MockConfigEntry, broker_itself: Broker
+async def test_unloading_ends_all_subscriptions(
+    hass: HomeAssistant, publish: Publish, loaded: MockConfigEntry, broker: Broker
 ) -> None:
     await hass.config_entries.async_unload(loaded.entry_id)
-    listeners = broker_itself._subscriptions  # noqa: SLF001 - likewise
+    listeners = broker._subscriptions  # noqa: SLF001 - likewise
     await until(lambda: not any(who for topic, who in listeners.items() if topic.startswith(BASE)))

@@ -1,4 +1,4 @@
-"""The blueprints do in a Home Assistant what they say."""
+"""The blueprints work in a real Home Assistant."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,10 +17,10 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     async_mock_service,
 )
 
+from tests.component.conftest import FRONT
 from tests.component.support.fake_pi import Pi, jpeg
 
 FOLDER = Path(__file__).parents[2] / "blueprints/automation/pi_mjpeg"
-FRONT = "camera.front_door"
 
 
 async def automate(hass: HomeAssistant, name: str, inputs: Mapping[str, object]) -> None:

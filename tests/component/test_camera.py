@@ -107,7 +107,7 @@ async def test_a_live_picture_that_is_two_seconds_old_is_no_thumbnail(
     response.close()
 
 
-async def test_a_thumbnail_that_nobody_watches_is_asked_for_small(hass: HomeAssistant, pi: Pi) -> None:
+async def test_without_viewers_a_thumbnail_is_requested_in_its_size(hass: HomeAssistant, pi: Pi) -> None:
     await async_get_image(hass, FRONT, width=320)
     assert stills(pi) == ["GET /cameras/front/snapshot.jpg?width=320&max_age=2000"]
     assert pi.streams == 0
@@ -121,7 +121,7 @@ async def test_the_snapshot_action_saves_a_new_picture(hass: HomeAssistant, tmp_
     assert target.read_bytes() == jpeg(7)
 
 
-async def test_the_snapshot_action_fails_aloud(hass: HomeAssistant, pi: Pi, tmp_path: Path) -> None:
+async def test_a_failure_of_the_snapshot_action_is_raised(hass: HomeAssistant, pi: Pi, tmp_path: Path) -> None:
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     await pi.stop()
     data = {"entity_id": FRONT, "filename": str(tmp_path / "door.jpg")}

@@ -1,4 +1,4 @@
-"""What the server says to Home Assistant's own MQTT integration: every entity appears, is unavailable, and goes."""
+"""Discovery by Home Assistant's own MQTT integration: every entity appears, becomes unavailable, and is removed."""
 
 import json
 from typing import Any
@@ -25,27 +25,27 @@ def components() -> dict[str, dict[str, Any]]:
     return found
 
 
-class House:
-    """Home Assistant, as somebody sees it who knows the document's components by their keys."""
+class CoreDiscovery:
+    """The document as the server publishes it, and the entities that Home Assistant makes of its components."""
 
-    def __init__(self, hass: HomeAssistant, wire: MQTTClient, components: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, hass: HomeAssistant, pi_mqtt: MQTTClient, components: dict[str, dict[str, Any]]) -> None:
         self._hass = hass
-        self._wire = wire
+        self._pi_mqtt = pi_mqtt
         self._components = components
 
-    async def say(self, topic: str, payload: str) -> None:
+    async def publish(self, topic: str, payload: str) -> None:
         """Publish as the server does."""
-        await self._wire.publish(topic, payload.encode(), qos=1, retain=True)
+        await self._pi_mqtt.publish(topic, payload.encode(), qos=1, retain=True)
 
-    async def discovered(self) -> None:
-        """Say the document, and wait until all of it is there."""
-        await self.say(TOPIC, example("core_discovery.json"))
+    async def publish_document(self) -> None:
+        """Publish the document, and wait until every entity is there."""
+        await self.publish(TOPIC, example("core_discovery.json"))
         await until(lambda: len(self.states) == len(self._components))
 
-    async def online(self) -> None:
-        """Say that the server and both cameras are there."""
+    async def publish_online(self) -> None:
+        """Publish that the server and both cameras are online."""
         for topic in ("", "/front", "/shed"):
-            await self.say(f"pi_mjpeg/{NODE}{topic}/availability", "online")
+            await self.publish(f"pi_mjpeg/{NODE}{topic}/availability", "online")
         await until(lambda: STATE_UNAVAILABLE not in self.states.values())
 
     @property
@@ -60,44 +60,50 @@ class House:
         return states
 
 
-def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what Home Assistant complains of, but for 2026.10's complaint of its own integration in a test."""
-    # asyncio complains of slow callbacks, which a busy machine has.
-    loud = [
+def logged_problems(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the logged warnings and errors, except one of 2026.10 about its own integration in a test."""
+    # asyncio warns of slow callbacks, which a busy machine has.
+    problems = [
         record for record in caplog.records if record.levelname in {"WARNING", "ERROR"} and record.name != "asyncio"
     ]
-    said = [record.getMessage() for record in loud]
-    return [message for message in said if "calls async_forward_entry_setups for integration mqtt" not in message]
+    messages = [record.getMessage() for record in problems]
+    return [message for message in messages if "calls async_forward_entry_setups for integration mqtt" not in message]
 
 
 @pytest.fixture
-def house(hass: HomeAssistant, with_mqtt: None, wire: MQTTClient, components: dict[str, dict[str, Any]]) -> House:
-    return House(hass, wire, components)
+def discovery(
+    hass: HomeAssistant, with_mqtt: None, pi_mqtt: MQTTClient, components: dict[str, dict[str, Any]]
+) -> CoreDiscovery:
+    return CoreDiscovery(hass, pi_mqtt, components)
 
 
-async def test_every_entity_appears_on_one_device_and_without_a_complaint(
-    hass: HomeAssistant, house: House, caplog: pytest.LogCaptureFixture
+async def test_every_entity_appears_on_one_device_and_without_a_warning(
+    hass: HomeAssistant, discovery: CoreDiscovery, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await house.discovered()
-    assert set(house.states.values()) == {STATE_UNAVAILABLE}
-    await house.online()
+    await discovery.publish_document()
+    assert set(discovery.states.values()) == {STATE_UNAVAILABLE}
+    await discovery.publish_online()
     entities = er.async_get(hass).entities.values()
     (device,) = {entity.device_id for entity in entities}
     assert device is not None
     entry = dr.async_get(hass).async_get(device)
     assert isinstance(entry, dr.DeviceEntry)
     assert (entry.name, entry.sw_version) == ("Garden Pi", "0.1.0")
-    assert complaints(caplog) == []
+    assert logged_problems(caplog) == []
 
 
-async def test_the_states_that_the_server_says_are_shown(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    await house.discovered()
-    await house.online()
-    await house.say(f"pi_mjpeg/{NODE}/state", example("server_state.json"))
-    await house.say(f"pi_mjpeg/{NODE}/front/state", example("camera_state.json"))
-    await house.say(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json"))
-    await until(lambda: house.states["front_state"] == "failing" and house.states["front_snapshot"] != "unknown")
-    states = house.states
+async def test_the_states_that_the_server_says_are_shown(
+    discovery: CoreDiscovery, caplog: pytest.LogCaptureFixture
+) -> None:
+    await discovery.publish_document()
+    await discovery.publish_online()
+    await discovery.publish(f"pi_mjpeg/{NODE}/state", example("server_state.json"))
+    await discovery.publish(f"pi_mjpeg/{NODE}/front/state", example("camera_state.json"))
+    await discovery.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json"))
+    await until(
+        lambda: discovery.states["front_state"] == "failing" and discovery.states["front_snapshot"] != "unknown"
+    )
+    states = discovery.states
     assert states["temperature"] == "48.3"
     assert states["throttled"] == "on"
     assert states["viewers"] == "2"
@@ -106,47 +112,47 @@ async def test_the_states_that_the_server_says_are_shown(house: House, caplog: p
     assert states["front_drops"] == "3"
     assert states["front_last_error"] == "No camera number 0 found"
     assert states["shed_state"] == "unknown"
-    assert complaints(caplog) == []
+    assert logged_problems(caplog) == []
 
 
-async def test_entities_are_unavailable_with_the_camera_and_with_the_server(house: House) -> None:
-    await house.discovered()
-    await house.online()
-    await house.say(f"pi_mjpeg/{NODE}/front/availability", "offline")
+async def test_entities_are_unavailable_with_the_camera_and_with_the_server(discovery: CoreDiscovery) -> None:
+    await discovery.publish_document()
+    await discovery.publish_online()
+    await discovery.publish(f"pi_mjpeg/{NODE}/front/availability", "offline")
     gone = {f"front_{key}" for key in OF_CAMERA}
-    await until(lambda: {key for key, state in house.states.items() if state == STATE_UNAVAILABLE} == gone)
-    await house.say(f"pi_mjpeg/{NODE}/availability", "offline")
-    await until(lambda: set(house.states.values()) == {STATE_UNAVAILABLE})
+    await until(lambda: {key for key, state in discovery.states.items() if state == STATE_UNAVAILABLE} == gone)
+    await discovery.publish(f"pi_mjpeg/{NODE}/availability", "offline")
+    await until(lambda: set(discovery.states.values()) == {STATE_UNAVAILABLE})
 
 
-async def test_a_pressed_button_says_what_the_server_obeys(
-    hass: HomeAssistant, house: House, wire: MQTTClient, components: dict[str, dict[str, Any]]
+async def test_a_pressed_button_publishes_what_the_server_accepts(
+    hass: HomeAssistant, discovery: CoreDiscovery, pi_mqtt: MQTTClient, components: dict[str, dict[str, Any]]
 ) -> None:
-    await house.discovered()
-    await house.online()
-    await wire.subscribe([(f"pi_mjpeg/{NODE}/+/command", 1)])
+    await discovery.publish_document()
+    await discovery.publish_online()
+    await pi_mqtt.subscribe([(f"pi_mjpeg/{NODE}/+/command", 1)])
     entity = er.async_get(hass).async_get_entity_id("button", "mqtt", f"{NODE}_front_take_snapshot")
     await hass.services.async_call("button", "press", {"entity_id": entity}, blocking=True)
-    message = await wire.deliver_message(timeout_duration=5)
+    message = await pi_mqtt.deliver_message(timeout_duration=5)
     assert message is not None
     assert message.topic == f"pi_mjpeg/{NODE}/front/command"
     assert json.loads(message.data) == {"command": "snapshot"}
     assert json.loads(components["front_take_snapshot"]["payload_press"]) == json.loads(message.data)
 
 
-async def test_the_entities_of_a_removed_camera_go_and_the_others_stay(house: House) -> None:
-    await house.discovered()
+async def test_the_entities_of_a_removed_camera_go_and_the_others_stay(discovery: CoreDiscovery) -> None:
+    await discovery.publish_document()
     document = json.loads(example("core_discovery.json"))
     for key, component in document["components"].items():
         if key.startswith("shed_"):
             document["components"][key] = {"platform": component["platform"]}
-    await house.say(TOPIC, json.dumps(document))
-    await until(lambda: not [key for key in house.states if key.startswith("shed_")])
-    assert len([key for key in house.states if key.startswith("front_")]) == 7
+    await discovery.publish(TOPIC, json.dumps(document))
+    await until(lambda: not [key for key in discovery.states if key.startswith("shed_")])
+    assert len([key for key in discovery.states if key.startswith("front_")]) == 7
 
 
-async def test_all_of_it_goes_with_the_document(hass: HomeAssistant, house: House) -> None:
-    await house.discovered()
-    await house.say(TOPIC, "")
-    await until(lambda: not house.states)
+async def test_all_of_it_goes_with_the_document(hass: HomeAssistant, discovery: CoreDiscovery) -> None:
+    await discovery.publish_document()
+    await discovery.publish(TOPIC, "")
+    await until(lambda: not discovery.states)
     await until(lambda: not dr.async_get(hass).devices)

@@ -1,4 +1,4 @@
-"""What goes into a bug report says how everything is, and gives nobody away."""
+"""Diagnostics and system information hold the state of everything, and no private data."""
 
 import json
 
@@ -20,7 +20,7 @@ from tests.component.conftest import poll
 from tests.component.support.fake_pi import NODE, Pi
 
 
-async def test_the_diagnostics_say_how_it_is_and_name_nobody(
+async def test_the_diagnostics_hold_the_state_and_no_private_data(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     pi.token = "very-secret"  # noqa: S105 - a test's

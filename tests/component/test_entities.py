@@ -1,4 +1,4 @@
-"""Sensors, buttons and controls: what the server measures is shown, and what a driver lets one adjust is adjusted."""
+"""Sensors show the telemetry of the server, buttons and controls act on its cameras."""
 
 import json
 
@@ -39,7 +39,7 @@ def pi_with_controls(pi: Pi) -> Pi:
     return pi
 
 
-async def test_what_the_server_measures_is_shown(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+async def test_telemetry_is_shown(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     shown = {
         "sensor.garden_pi_temperature": "48.3",
         "binary_sensor.garden_pi_connectivity": "on",
@@ -54,7 +54,7 @@ async def test_what_the_server_measures_is_shown(hass: HomeAssistant, loaded: Mo
     assert {entity_id: state_of(hass, entity_id) for entity_id in shown} == shown
 
 
-async def test_the_noisy_ones_are_there_for_whoever_wants_them(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+async def test_sensors_that_change_often_are_disabled_by_default(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     registry = er.async_get(hass)
     entities = er.async_entries_for_config_entry(registry, loaded.entry_id)
     disabled = {entity.unique_id for entity in entities if entity.disabled_by}
@@ -87,7 +87,7 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
     }
 
 
-async def test_a_pi_that_tells_why_it_is_slow_gets_a_sensor_for_it(
+async def test_a_pi_that_reports_throttling_gets_a_sensor_for_it(
     hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry
 ) -> None:
     assert hass.states.get("binary_sensor.garden_pi_throttled") is None
@@ -131,7 +131,7 @@ async def test_a_camera_is_restarted_also_when_it_fails(hass: HomeAssistant, pi:
         ("switch.turn_off", "switch.front_door_vertical_flip", {}, {"vertical_flip": False}, "off"),
     ],
 )
-async def test_a_control_is_set_and_shows_what_the_camera_made_of_it(
+async def test_a_control_is_set_and_shows_the_value_of_the_camera(
     hass: HomeAssistant,
     pi_with_controls: Pi,
     loaded: MockConfigEntry,
@@ -162,7 +162,7 @@ async def test_a_number_has_its_drivers_range(
     assert [exposure.attributes[key] for key in keys] == [100, 100000, 1, "box"]
 
 
-async def test_why_a_control_was_not_set_is_said(
+async def test_the_reason_why_a_control_was_not_set_is_shown(
     hass: HomeAssistant, pi_with_controls: Pi, loaded: MockConfigEntry
 ) -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
@@ -179,7 +179,7 @@ async def test_why_a_control_was_not_set_is_said(
     }
 
 
-async def test_an_answer_that_makes_no_sense_is_an_error(
+async def test_an_invalid_answer_to_a_control_is_an_error(
     hass: HomeAssistant, pi_with_controls: Pi, loaded: MockConfigEntry
 ) -> None:
     async def babble(_: web.Request) -> web.StreamResponse:

@@ -8,7 +8,7 @@ import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg import async_remove_config_entry_device
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.conftest import poll, until
+from tests.component.conftest import FRONT, poll, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
@@ -102,7 +102,7 @@ async def test_a_camera_that_goes_is_unavailable_and_may_then_be_removed(
     assert not await async_remove_config_entry_device(hass, loaded, front)
     pi.state["cameras"] = [pi.camera("shed")]
     await poll(hass)
-    for entity_id in ("camera.front_door", BUTTON, IMAGE):
+    for entity_id in (FRONT, BUTTON, IMAGE):
         state = hass.states.get(entity_id)
         assert state is not None
         assert state.state == "unavailable"
@@ -135,7 +135,7 @@ async def test_without_a_snapshot_the_image_is_an_error_and_not_an_old_one(
     assert (await (await hass_client()).get(f"/api/image_proxy/{IMAGE}")).status == 500
 
 
-async def test_a_snapshot_that_fails_is_said_to_the_one_who_wanted_it(
+async def test_a_failed_snapshot_is_an_error_of_the_button(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
 ) -> None:
     await pi.stop()
@@ -145,11 +145,11 @@ async def test_a_snapshot_that_fails_is_said_to_the_one_who_wanted_it(
 
 
 async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, wire: MQTTClient
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, pi_mqtt: MQTTClient
 ) -> None:
-    await wire.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
+    await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
     await until(lambda: "front" in loaded.runtime_data.snapshots)
-    await wire.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
+    await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
     await hass.async_block_till_done()
     state = hass.states.get(IMAGE)
     assert state is not None
@@ -157,36 +157,36 @@ async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
 
 
 async def test_the_node_is_claimed_and_given_back_when_the_entry_is_removed(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker_itself: Broker
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker: Broker
 ) -> None:
-    await until(lambda: retained(broker_itself, CLAIMED) is not None)
-    claim = retained(broker_itself, CLAIMED)
+    await until(lambda: retained(broker, CLAIMED) is not None)
+    claim = retained(broker, CLAIMED)
     assert claim is not None
     assert json.loads(claim) == json.loads(example("claimed.json"))
     await hass.config_entries.async_unload(loaded.entry_id)
-    assert retained(broker_itself, CLAIMED) == claim
+    assert retained(broker, CLAIMED) == claim
     await hass.config_entries.async_remove(loaded.entry_id)
-    await until(lambda: retained(broker_itself, CLAIMED) is None)
+    await until(lambda: retained(broker, CLAIMED) is None)
 
 
 async def test_a_broker_that_forgot_the_claim_gets_it_again(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker_itself: Broker, wire: MQTTClient
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker: Broker, pi_mqtt: MQTTClient
 ) -> None:
-    await until(lambda: retained(broker_itself, CLAIMED) is not None)
-    await wire.publish(CLAIMED, b"", qos=1, retain=True)
-    await until(lambda: retained(broker_itself, CLAIMED) is None)
+    await until(lambda: retained(broker, CLAIMED) is not None)
+    await pi_mqtt.publish(CLAIMED, b"", qos=1, retain=True)
+    await until(lambda: retained(broker, CLAIMED) is None)
     async_dispatcher_send(hass, mqtt.MQTT_CONNECTION_STATE, True)  # noqa: FBT003 - Home Assistant's signature
-    await until(lambda: retained(broker_itself, CLAIMED) is not None)
+    await until(lambda: retained(broker, CLAIMED) is not None)
 
 
 async def test_a_claim_that_cannot_be_published_keeps_nothing_from_working(
-    hass: HomeAssistant, with_mqtt: None, entry: MockConfigEntry, broker_itself: Broker
+    hass: HomeAssistant, with_mqtt: None, entry: MockConfigEntry, broker: Broker
 ) -> None:
-    await broker_itself.shutdown()
+    await broker.shutdown()
     await until(lambda: not mqtt.is_connected(hass))
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert await hass.config_entries.async_remove(entry.entry_id)
-    await broker_itself.start()
+    await broker.start()
 
 
 async def test_without_mqtt_the_entry_works_and_can_be_removed(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
@@ -195,8 +195,33 @@ async def test_without_mqtt_the_entry_works_and_can_be_removed(hass: HomeAssista
 
 
 async def test_mqtt_that_is_set_up_later_is_used_from_then_on(
-    hass: HomeAssistant, loaded: MockConfigEntry, with_mqtt: None, broker_itself: Broker, wire: MQTTClient
+    hass: HomeAssistant, loaded: MockConfigEntry, with_mqtt: None, broker: Broker, pi_mqtt: MQTTClient
 ) -> None:
-    await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker_itself._subscriptions)  # noqa: SLF001 - told nowhere else
-    await wire.publish(f"pi_mjpeg/{NODE}/availability", b"offline", qos=1)
+    await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
+    await pi_mqtt.publish(f"pi_mjpeg/{NODE}/availability", b"offline", qos=1)
     await until(lambda: not loaded.runtime_data.last_update_success)
+
+
+async def test_unloading_after_mqtt_came_later_logs_nothing(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    with_mqtt: None,
+    broker: Broker,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await until(lambda: f"pi_mjpeg/{NODE}/availability" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
+    caplog.clear()
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+async def test_mqtt_that_never_comes_is_no_longer_waited_for_after_unloading(
+    hass: HomeAssistant, loaded: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    listeners = hass.data["dispatcher"][SIGNAL_CONFIG_ENTRY_CHANGED]
+    before = len(listeners)
+    caplog.clear()
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(hass.data["dispatcher"].get(SIGNAL_CONFIG_ENTRY_CHANGED, {})) == before - 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []

@@ -10,7 +10,7 @@ import pytest
 from homeassistant.util.yaml import load_yaml_dict
 
 from custom_components.pi_mjpeg.api.schemas import STATES
-from custom_components.pi_mjpeg.controls import TRANSLATED
+from custom_components.pi_mjpeg.entity import TRANSLATED_CONTROLS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.rglob("*.py"))
@@ -38,13 +38,13 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
         (r'ProbeError\("(\w+)", str', ("config", "error")),
         (r'raise ProbeError\("(\w+)"\)', ("config", "abort")),
         (r'step_id="(init)"', ("options", "step")),
-        (r'self._form\(\s*"(\w+)"', ("config", "step")),
+        (r'self\._show_(?:step|form)\(\s*"(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
         (r'translation_domain=DOMAIN,\s+translation_key="(\w+)"', ("exceptions",)),
         (r'asking_for\("(\w+)"', ("exceptions",)),
     ],
 )
-def test_every_key_in_the_code_has_its_words(pattern: str, section: tuple[str, ...]) -> None:
+def test_every_translation_key_in_the_code_exists(pattern: str, section: tuple[str, ...]) -> None:
     words = read("translations/en.json")
     for step in section:
         words = words[step]
@@ -53,14 +53,14 @@ def test_every_key_in_the_code_has_its_words(pattern: str, section: tuple[str, .
     assert used <= set(words)
 
 
-def test_whatever_can_stop_an_update_of_the_address_has_its_words() -> None:
+def test_every_probe_error_can_also_abort_a_flow() -> None:
     config = read("translations/en.json")["config"]
     assert set(config["error"]) - {"certificate_changed", "invalid_url", "no_picture"} <= set(config["abort"])
 
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
     keys = set(re.findall(r'translation_key="(\w+)",\n +(?:device_class|native|state_class|entity_cat)', SOURCE))
-    keys |= set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE)) | TRANSLATED
+    keys |= set(re.findall(r'_attr_translation_key = "(\w+)"', SOURCE)) | TRANSLATED_CONTROLS
     words, icons = read("translations/en.json")["entity"], read("icons.json")["entity"]
     assert keys == {key for platform in words.values() for key in platform}
     assert keys == {key for platform in icons.values() for key in platform}
@@ -70,7 +70,7 @@ def test_every_state_of_a_camera_has_its_word() -> None:
     assert set(read("translations/en.json")["entity"]["sensor"]["state"]["state"]) == set(STATES)
 
 
-def test_every_action_has_its_words_and_icon() -> None:
+def test_every_action_has_translations_and_an_icon() -> None:
     actions = load_yaml_dict(COMPONENT / "services.yaml")
     words = read("translations/en.json")["services"]
     assert set(actions) == set(words) == set(read("icons.json")["services"])
@@ -97,7 +97,7 @@ def test_the_ledger_has_every_rule_of_the_quality_scale_and_none_to_do() -> None
         assert status == "done" or (status["status"] == "exempt" and status["comment"]), rule
 
 
-def test_what_is_imported_of_other_integrations_is_loaded_before_ours() -> None:
+def test_imported_integrations_are_loaded_before_this_one() -> None:
     manifest = read("manifest.json")
     imported = set(re.findall(r"from homeassistant\.components\.(\w+)", SOURCE))
     imported |= set(re.findall(r"from homeassistant\.components import (\w+)", SOURCE))

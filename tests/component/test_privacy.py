@@ -1,4 +1,4 @@
-"""Turned off, a camera gives nobody in Home Assistant a picture, not even after it was loaded anew."""
+"""A camera that is turned off gives nobody in Home Assistant a picture, also after a reload."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def turn(hass: HomeAssistant, *, on: bool) -> None:
     await hass.services.async_call("camera", action, {"entity_id": FRONT}, blocking=True)
 
 
-async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
+async def test_turning_off_disconnects_all_viewers_and_refuses_new_ones(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
@@ -53,7 +53,7 @@ async def test_whoever_watches_is_sent_away_at_once_and_nobody_gets_in(
     response.close()
 
 
-async def test_it_stays_off_when_its_entity_is_made_anew(
+async def test_it_stays_off_after_a_reload(
     hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     await turn(hass, on=False)

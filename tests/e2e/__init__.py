@@ -1,1 +1,1 @@
-"""The whole house, from the camera to the dashboard."""
+"""End-to-end tests, from the camera to the dashboard."""

@@ -1,4 +1,4 @@
-"""A whole house for the tests: a real broker, a real server, a real Home Assistant and a real browser."""
+"""Fixtures with real processes: a broker, a server, a Home Assistant and a browser."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
-from workbench.house import House, Plan, furnished
-from workbench.network import LOOPBACK, free_ports
-from workbench.programs import playwright_environment, program
-from workbench.server import Server, ServerSettings
+from tooling.network import LOOPBACK, free_ports
+from tooling.programs import playwright_environment, program
+from tooling.server import Server, ServerSettings
+from tooling.stack import Stack, StackSettings, running_stack
 
 ENVIRONMENT = Path(sys.prefix)
 
-# As root Chromium runs only without its sandbox; the others keep it from looking for its maker's hosts.
+# Chromium needs --no-sandbox to run as root. The other flags keep it from contacting Google's hosts.
 _CHROMIUM = (
     "--no-sandbox",
     "--disable-gpu",
@@ -27,22 +27,22 @@ _CHROMIUM = (
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """A house whose Home Assistant has found the camera; its parts listen on loopback, on ports of their own."""
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A broker, a server and a Home Assistant that has discovered the camera, on free ports of the loopback."""
     ports = free_ports(0, 0, 0)
-    plan = Plan(
-        folder=tmp_path_factory.mktemp("house"),
+    settings = StackSettings(
+        folder=tmp_path_factory.mktemp("stack"),
         server_port=ports[0],
         home_assistant_port=ports[1],
         broker=(LOOPBACK, ports[2]),
     )
-    async with furnished(plan, ENVIRONMENT) as house:
-        yield house
+    async with running_stack(settings, ENVIRONMENT) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """A server with no house around it: whoever watches it is a test's own viewer."""
+    """A server without a broker and Home Assistant: its only viewers are those of the test."""
     settings = ServerSettings(port=free_ports(0)[0], flags=("--no-auth", "--linger", "1"))
     server = Server(ENVIRONMENT, tmp_path_factory.mktemp("server"), settings)
     await server.start_and_wait()
@@ -52,7 +52,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """A headless Chromium, with nothing remembered."""
+    """A headless Chromium with an empty profile."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in playwright_environment().items():
             patch.setenv(name, value)
@@ -67,13 +67,13 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page that fails the test when its script does, or when its security policy is broken."""
+    """A page. The test fails if a script raises an error or violates the Content Security Policy."""
     context = await browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme="light")
     page = await context.new_page()
     page.set_default_timeout(10_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
     yield page
     await context.close()
-    assert wrong == []
+    assert errors == []

@@ -1,4 +1,4 @@
-"""Firefox, driven by WebDriver BiDi (the W3C's protocol), which it speaks without a driver beside it."""
+"""Firefox, driven by WebDriver BiDi, which it supports without a separate driver."""
 
 import base64
 import contextlib
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from workbench.processes import Program
-from workbench.programs import program
+from tooling.processes import Program
+from tooling.programs import program
 
-_PATIENCE = 60.0  # seconds; the first start on a small machine makes a profile
+_TIMEOUT = 60.0  # seconds; the first start creates a profile, which is slow on a small machine
 
-# What is not on this machine is asked of a proxy that nobody runs, names too: no test reaches Mozilla's hosts.
+# All requests beyond this machine, DNS included, go to a proxy that does not exist, so no test reaches Mozilla's hosts.
 _PREFERENCES = {
     "network.proxy.type": 1,
     "network.proxy.socks": "127.0.0.1",
@@ -26,55 +26,55 @@ _PREFERENCES = {
 }
 
 ENTER = "\ue007"
-"""The key, as WebDriver writes it."""
+"""The Enter key in WebDriver's notation."""
 
 
 class Tab:
-    """The one tab of a Firefox."""
+    """The only tab of a Firefox."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._ids = itertools.count(1)
         self._context = ""
 
-    async def begin(self) -> None:
-        """Begin the session; certificates of tests are accepted."""
+    async def start_session(self) -> None:
+        """Start a session that accepts self-signed certificates."""
         await self.command("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         tree = await self.command("browsingContext.getTree")
         self._context = tree["contexts"][0]["context"]
 
-    async def go(self, url: str) -> None:
-        """Open an address and wait until its document is there."""
+    async def navigate(self, url: str) -> None:
+        """Open a URL and wait until the document is parsed."""
         await self.command("browsingContext.navigate", context=self._context, url=url, wait="interactive")
 
     async def evaluate(self, expression: str) -> Any:  # noqa: ANN401  (JSON)
-        """Return the value of an expression of JavaScript, awaited when it is a promise."""
-        answer = await self._evaluated(f"(async () => JSON.stringify((await ({expression})) ?? null))()")
+        """Return the value of a JavaScript expression. A promise is awaited."""
+        answer = await self._evaluate_raw(f"(async () => JSON.stringify((await ({expression})) ?? null))()")
         return json.loads(answer["value"])
 
     async def type(self, text: str) -> None:
-        """Press keys, `ENTER` among them."""
+        """Press keys. `ENTER` is one of them."""
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         actions = [{"type": "key", "id": "keyboard", "actions": keys}]
         await self.command("input.performActions", context=self._context, actions=actions)
 
     async def screenshot(self, selector: str) -> bytes:
-        """Return what an element looks like now, as a PNG."""
-        element = await self._evaluated(f"document.querySelector({json.dumps(selector)})")
+        """Return a screenshot of an element as a PNG."""
+        element = await self._evaluate_raw(f"document.querySelector({json.dumps(selector)})")
         clip = {"type": "element", "element": {"sharedId": element["sharedId"]}}
         answer = await self.command("browsingContext.captureScreenshot", context=self._context, clip=clip)
         return base64.b64decode(answer["data"])
 
-    async def command(self, method: str, **params: Any) -> Any:  # noqa: ANN401  (JSON, by the method's own rules)
-        """Do what a BiDi command says; fails with Firefox's words when it does not."""
+    async def command(self, method: str, **params: Any) -> Any:  # noqa: ANN401  (JSON)
+        """Send a BiDi command and return its result. Fails with Firefox's error message."""
         number = next(self._ids)
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        while (answer := await self._socket.receive_json(timeout=_PATIENCE)).get("id") != number:
+        while (answer := await self._socket.receive_json(timeout=_TIMEOUT)).get("id") != number:
             pass
         assert answer["type"] == "success", answer
         return answer["result"]
 
-    async def _evaluated(self, expression: str) -> Any:  # noqa: ANN401  (JSON)
+    async def _evaluate_raw(self, expression: str) -> Any:  # noqa: ANN401  (JSON)
         target = {"context": self._context}
         answer = await self.command("script.evaluate", expression=expression, target=target, awaitPromise=True)
         assert answer["type"] == "success", answer
@@ -83,26 +83,26 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def firefox(folder: Path) -> AsyncIterator[Tab]:
-    """Start a headless Firefox with nothing remembered; what it keeps, it keeps in FOLDER."""
+    """Start a headless Firefox with a new profile in `folder`."""
     profile = folder / "profile"
     profile.mkdir(parents=True)
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in _PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
     log = folder / "firefox.log"
-    words: list[str | Path] = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", profile]
-    process = Program("Firefox", [program("firefox"), *words], log, {"HOME": str(folder)})
+    arguments: list[str | Path] = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", profile]
+    process = Program("Firefox", [program("firefox"), *arguments], log, {"HOME": str(folder)})
 
-    def address() -> re.Match[str] | None:
+    def listening() -> re.Match[str] | None:
         return re.search(r"BiDi listening on (ws://\S+)", log.read_text(errors="replace"))
 
     process.start()
     try:
-        await process.wait_until(lambda: address() is not None, _PATIENCE)
-        found = address()
+        await process.wait_until(lambda: listening() is not None, _TIMEOUT)
+        found = listening()
         assert found is not None
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{found[1]}/session") as socket:
             tab = Tab(socket)
-            await tab.begin()
+            await tab.start_session()
             yield tab
     finally:
         process.stop()

@@ -1,4 +1,4 @@
-"""Whether bytes are a picture, and which picture a browser shows."""
+"""Checks of pictures, and of what a browser shows."""
 
 import asyncio
 import contextlib
@@ -18,32 +18,32 @@ _PIXELS = """image => {
 
 
 def size(picture: bytes) -> tuple[int, int]:
-    """Decode a JPEG whole, and return its width and height; raises an OSError when it is none, or cut short."""
+    """Decode a JPEG completely and return its width and height. Raises OSError if it is invalid or truncated."""
     with Image.open(io.BytesIO(picture), formats=["JPEG"]) as image:
         image.load()
         return image.size
 
 
-async def shown(image: Locator) -> str:
-    """Return the pixels that an `<img>` shows now, without what a card lays over it and moves, such as its state."""
+async def pixels(image: Locator) -> str:
+    """Return the pixels of an `<img>` without what a card draws over it, such as the state."""
     return str(await image.evaluate(_PIXELS))
 
 
-class Evaluating(Protocol):
-    """A tab of some browser."""
+class BrowserPage(Protocol):
+    """A page of any browser."""
 
     async def evaluate(self, expression: str) -> Any:  # noqa: ANN401  (JSON)
-        """Return the value of an expression of JavaScript."""
+        """Return the value of a JavaScript expression."""
 
 
-async def until_true(page: Evaluating, expression: str, seconds: float = 15) -> None:
-    """Wait until an expression is true in a page, also while the browser goes from one page to another.
+async def until_true(page: BrowserPage, expression: str, seconds: float = 15) -> None:
+    """Wait until an expression is true in a page, also during a navigation.
 
-    Playwright's own wait evaluates it as the page's script would, which our security policy forbids.
+    Playwright's own wait evaluates the expression in the page, which the Content Security Policy forbids.
     """
     async with asyncio.timeout(seconds):
         while True:
-            # Between two pages there is nothing that could be asked.
+            # During a navigation there is no page to evaluate in.
             with contextlib.suppress(AssertionError, Error):
                 if await page.evaluate(expression):
                     return

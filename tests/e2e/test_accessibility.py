@@ -1,4 +1,4 @@
-"""The page for everybody: on a phone, in the dark, by keyboard, by screen reader; and still while it is watched."""
+"""Accessibility of the page: phone, dark mode, keyboard, screen reader, layout stability."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.page_actions import log_in, until_focused
+from tests.e2e.page_actions import log_in, wait_for_focus
 from tests.e2e.pictures import until_true
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Scheme = Literal["light", "dark"]
 
-_SMALLEST = 44
-"""Pixels of a finger (WCAG 2.5.5)."""
+_MIN_TARGET_SIZE = 44
+"""Pixels (WCAG 2.5.5)."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -29,7 +29,7 @@ async def script() -> Script:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    """A server with a token, a camera that works and one that does not."""
+    """A server with a token, one camera that works and one that does not."""
     cameras = [camera(script, linger=5), camera(Script(fail_open="unplugged?"), "shed")]
     async with serving(tmp_path, cameras, needs_token=True) as running:
         await until(lambda: script.frames > 0 and not cameras[1].available)
@@ -38,7 +38,7 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
 
 @pytest_asyncio.fixture(loop_scope="session", params=["light", "dark"])
 async def phone(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Page]:
-    """A phone held upright, by day and by night."""
+    """A phone in portrait orientation, in light and in dark mode."""
     scheme: Scheme = request.param
     context = await browser.new_context(
         viewport={"width": 360, "height": 740},
@@ -54,13 +54,13 @@ async def phone(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterat
 
 
 async def assert_accessible(page: Page) -> None:
-    """Assert that axe-core finds nothing: names, roles, landmarks, contrast of all text."""
+    """Assert that axe-core finds no violation of names, roles, landmarks and text contrast."""
     found = await Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 
 
 async def open_all(page: Page) -> None:
-    """Open all there is on the page, and take a snapshot."""
+    """Open everything on the page, and take a snapshot."""
     await page.get_by_role("button", name="Take a snapshot").first.click()
     await page.get_by_role("link", name="Download").wait_for()
     await page.get_by_text("1 viewer").first.click()
@@ -76,9 +76,9 @@ async def test_the_page_is_accessible(served: Served, phone: Page) -> None:
     assert width == 360
 
 
-async def test_the_login_is_accessible(served: Served, phone: Page) -> None:
+async def test_the_login_page_is_accessible(served: Served, phone: Page) -> None:
     await phone.goto(f"{served.url}/login")
-    await until_focused(phone)
+    await wait_for_focus(phone)
     await assert_accessible(phone)
     await phone.keyboard.type("not the token")
     await phone.keyboard.press("Enter")
@@ -87,23 +87,23 @@ async def test_the_login_is_accessible(served: Served, phone: Page) -> None:
     assert await too_small(phone) == []
 
 
-async def test_a_page_without_its_server_is_accessible(phone: Page, tmp_path: Path) -> None:
+async def test_the_page_is_accessible_when_the_server_is_gone(phone: Page, tmp_path: Path) -> None:
     async with serving(tmp_path, [camera(Script(fps=5))]) as served:
         await phone.goto(served.url)
         await phone.get_by_text("the server runs with").wait_for()
         await assert_accessible(phone)
-    await phone.get_by_text("Not known").wait_for()
+    await phone.get_by_text("Unknown").wait_for()
     await assert_accessible(phone)
 
 
-async def test_a_finger_meets_all_there_is(served: Served, phone: Page) -> None:
+async def test_every_target_is_large_enough_for_a_finger(served: Served, phone: Page) -> None:
     await log_in(phone, served)
     await open_all(phone)
     assert await too_small(phone) == []
 
 
 async def too_small(page: Page) -> list[str]:
-    """Return what can be touched and is smaller than a finger; a field's label can be touched in its place."""
+    """Return the touch targets that are too small. The target of a checkbox is its label."""
     return list(
         await page.evaluate(
             """(smallest) => [...document.querySelectorAll("a, button, summary, input, select")]
@@ -114,19 +114,19 @@ async def too_small(page: Page) -> list[str]:
                 return Math.min(width, height) < smallest;
               })
               .map((each) => each.outerHTML)""",
-            _SMALLEST,
+            _MIN_TARGET_SIZE,
         )
     )
 
 
-async def test_the_dark_is_dark(phone: Page, served: Served) -> None:
+async def test_the_background_follows_the_color_scheme(phone: Page, served: Served) -> None:
     await phone.goto(f"{served.url}/login")
     dark = await phone.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     back = await phone.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert back == ("rgb(18, 21, 27)" if dark else "rgb(244, 245, 247)")
 
 
-async def test_all_is_reached_by_keyboard_in_the_order_it_stands(served: Served, page: Page) -> None:
+async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.get_by_text("1 viewer").first.wait_for()
     front = ["Camera on", "Take a snapshot", "Full screen", "1 viewer", "Controls"]
@@ -136,7 +136,7 @@ async def test_all_is_reached_by_keyboard_in_the_order_it_stands(served: Served,
         await expect(focused).to_have_accessible_name(stop)
         style = "getComputedStyle(document.activeElement)"
         assert await page.evaluate(f"[{style}.outlineStyle, {style}.outlineWidth]") == ["solid", "3px"], stop
-    # The lists open by keyboard too, and what is in them comes next.
+    # The lists open by keyboard too, and their contents come next.
     await page.get_by_role("region", name="Front").get_by_text("Controls").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
@@ -158,46 +158,46 @@ async def test_full_screen_by_keyboard_and_by_touch(served: Served, page: Page) 
     await until_true(page, f"({shown}) === 'picture'")
     await page.locator(".picture").first.click()
     await until_true(page, f"({shown}) === null")
-    # Touched again, it stays as it is.
+    # Another click changes nothing.
     await page.locator(".picture").first.click()
     assert await page.evaluate(shown) is None
 
 
-async def test_a_screen_reader_is_told_of_a_change_once(served: Served, page: Page, script: Script) -> None:
+async def test_a_screen_reader_announces_a_change_once(served: Served, page: Page, script: Script) -> None:
     await log_in(page, served)
     front = page.get_by_role("region", name="Front")
     await expect(front.get_by_role("status").first).to_have_text("Live")
     await page.get_by_text("1 viewer").first.wait_for()
     await page.evaluate(
         """() => {
-          window.said = [];
+          window.announced = [];
           new MutationObserver((changes) => changes.forEach(({ target }) => {
             const element = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
             if (element?.closest("[role=status], [role=alert], output")) {
-              said.push(element.textContent);
+              announced.push(element.textContent);
             }
           })).observe(document.body, { subtree: true, childList: true, characterData: true });
         }"""
     )
     await asyncio.sleep(5)
-    assert await page.evaluate("said") == []
+    assert await page.evaluate("announced") == []
     script.raise_in_frames = script.fail_open = "unplugged?"
     await expect(front.get_by_role("status").first).to_have_text("No picture: unplugged?")
     await asyncio.sleep(5)
-    said = await page.evaluate("said")
-    assert said[-1] == "No picture: unplugged?"
-    assert len(said) == len(set(said)), said
+    announced = await page.evaluate("announced")
+    assert announced[-1] == "No picture: unplugged?"
+    assert len(announced) == len(set(announced)), announced
 
 
-async def test_nothing_jumps_while_it_is_watched(served: Served, page: Page) -> None:
+async def test_the_layout_is_stable(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.evaluate(
         """() => {
-          window.jumps = [];
-          const note = (list) => list.getEntries().forEach((entry) => jumps.push(entry.value));
+          window.shifts = [];
+          const note = (list) => list.getEntries().forEach((entry) => shifts.push(entry.value));
           new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
         }"""
     )
     await page.get_by_text("1 viewer").first.wait_for()
     await asyncio.sleep(5)
-    assert sum(await page.evaluate("jumps")) < 0.01
+    assert sum(await page.evaluate("shifts")) < 0.01

@@ -1,4 +1,4 @@
-"""The programs people watch with, against a server with a token, over HTTP and over TLS."""
+"""Common clients of a server with a token, over HTTP and over TLS."""
 
 import asyncio
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 import trustme
 from playwright.async_api import Browser
-from workbench.programs import program
+from tooling.programs import program
 
 from tests.e2e.firefox import ENTER, Tab, firefox
 from tests.e2e.pictures import size, until_true
@@ -20,12 +20,12 @@ from tests.server.web.transport.test_tls import write
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PLAYS = "document.querySelector('.picture img')?.naturalWidth > 0"
+IMAGE_LOADED = "document.querySelector('.picture img')?.naturalWidth > 0"
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["http", "https"])
 async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
-    """A server with a token, whose certificate's authority is in `authority.pem` beside its state."""
+    """A server with a token. Over TLS, `authority.pem` beside its state is the certificate authority."""
     settings: dict[str, Any] = {}
     if request.param == "https":
         authority = trustme.CA()
@@ -42,14 +42,14 @@ def token(served: Served) -> str:
     return served.server.token.value
 
 
-def with_password(served: Served) -> str:
-    """Return the stream's address with the token as its password, as players take it."""
+def stream_url(served: Served) -> str:
+    """Return the stream's URL with the token as password, as media players accept it."""
     return f"{served.url}/stream".replace("://", f"://viewer:{token(served)}@")
 
 
-async def run(name: str, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with nothing of it on the screen."""
-    command: Sequence[str | Path] = [program(name), *words]
+async def run(name: str, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a program and capture its output."""
+    command: Sequence[str | Path] = [program(name), *arguments]
     return await asyncio.to_thread(
         lambda: subprocess.run(
             command,
@@ -65,9 +65,9 @@ async def run(name: str, *words: str | Path, check: bool = True) -> subprocess.C
 
 async def test_curl(served: Served, tmp_path: Path) -> None:
     authority: list[str | Path] = ["--cacert", tmp_path / "authority.pem"] if served.url.startswith("https") else []
-    for proof in (["--user", f"me:{token(served)}"], ["--header", f"Authorization: Bearer {token(served)}"]):
+    for credential in (["--user", f"me:{token(served)}"], ["--header", f"Authorization: Bearer {token(served)}"]):
         body = tmp_path / "snapshot.jpg"
-        await run("curl", "--silent", "--fail", *authority, *proof, "--output", body, f"{served.url}/snapshot.jpg")
+        await run("curl", "--silent", "--fail", *authority, *credential, "--output", body, f"{served.url}/snapshot.jpg")
         assert size(body.read_bytes()) == (64, 48)
     refused = await run("curl", "--silent", "--fail", *authority, f"{served.url}/snapshot.jpg", check=False)
     assert refused.returncode == 22
@@ -75,7 +75,7 @@ async def test_curl(served: Served, tmp_path: Path) -> None:
 
 async def test_ffmpeg(served: Served) -> None:
     done = await run(
-        *("ffmpeg", "-hide_banner", "-loglevel", "error", "-f", "mpjpeg", "-i", with_password(served)),
+        *("ffmpeg", "-hide_banner", "-loglevel", "error", "-f", "mpjpeg", "-i", stream_url(served)),
         *("-frames:v", "20", "-f", "framemd5", "-"),
     )
     frames = [line for line in done.stdout.splitlines() if not line.startswith("#")]
@@ -86,19 +86,19 @@ async def test_mpv(served: Served, tmp_path: Path) -> None:
     await run(
         *("mpv", "--no-config", "--no-audio", "--vo=image", "--vo-image-format=png", "--frames=10", "--really-quiet"),
         f"--vo-image-outdir={tmp_path / 'shown'}",
-        with_password(served),
+        stream_url(served),
     )
     assert len(list((tmp_path / "shown").iterdir())) >= 9
 
 
 async def test_opencv(served: Served) -> None:
     def captured() -> list[tuple[int, ...]]:
-        capture = cv2.VideoCapture(with_password(served), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(stream_url(served), cv2.CAP_FFMPEG)
         try:
             pictures = [capture.read() for _ in range(10)]
         finally:
             capture.release()
-        assert all(fine for fine, _ in pictures)
+        assert all(successful for successful, _ in pictures)
         return [picture.shape for _, picture in pictures]
 
     assert set(await asyncio.to_thread(captured)) == {(48, 64, 3)}
@@ -113,7 +113,7 @@ async def test_chromium(served: Served, browser: Browser) -> None:
         await page.fill("#token", token(served))
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{served.url}/")
-        await until_true(page, PLAYS)
+        await until_true(page, IMAGE_LOADED)
         (cookie,) = await context.cookies()
         assert cookie["httpOnly"]
         assert cookie["secure"] is served.url.startswith("https")
@@ -123,21 +123,21 @@ async def test_chromium(served: Served, browser: Browser) -> None:
 
 async def test_firefox(served: Served, tmp_path: Path) -> None:
     async with firefox(tmp_path / "firefox") as tab:
-        await tab.go(served.url)
+        await tab.navigate(served.url)
         assert await tab.evaluate("location.pathname") == "/login"
         await until_true(tab, "document.activeElement === document.forms[0].token")
         await tab.type(f"{token(served)}{ENTER}")
-        await until_true(tab, PLAYS)
+        await until_true(tab, IMAGE_LOADED)
         assert (await tab.evaluate("document.querySelector('.picture img').src")).startswith(f"{served.url}/cameras/")
-        assert await moves(tab)
+        assert await picture_changes(tab)
         await tab.evaluate("document.querySelector('.snapshot').click()")
         await until_true(tab, "document.querySelector('a[download]') !== null")
         kept = "fetch(document.querySelector('a[download]')).then((answer) => answer.blob()).then(createImageBitmap)"
         assert await tab.evaluate(f"{kept}.then(({{ width, height }}) => [width, height])") == [64, 48]
 
 
-async def moves(tab: Tab) -> bool:
-    """Tell whether the first camera's picture changes on the screen."""
+async def picture_changes(tab: Tab) -> bool:
+    """Return whether the first camera's picture changes on the screen within 4 seconds."""
     first = await tab.screenshot(".picture img")
     for _ in range(20):
         await asyncio.sleep(0.2)

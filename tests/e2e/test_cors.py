@@ -1,4 +1,4 @@
-"""A dashboard on another origin, in a real browser: it may read what it was invited to, and a stranger may not."""
+"""Cross-origin requests in a browser: an allowed origin may read the responses, another one may not."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.server.support.scripted_camera import Script, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_ASK = """async ([address, token, options]) => {
+_FETCH = """async ([address, token, options]) => {
     try {
         const json = options?.body && { "Content-Type": "application/json" };
         const headers = { Authorization: `Bearer ${token}`, ...json };
@@ -30,7 +30,7 @@ _ASK = """async ([address, token, options]) => {
 
 @contextlib.asynccontextmanager
 async def dashboard() -> AsyncIterator[str]:
-    """Serve an empty page on an origin of its own."""
+    """Serve an empty page on its own origin."""
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>Dashboard</title>", content_type="text/html")
@@ -47,21 +47,21 @@ async def dashboard() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_dashboard_elsewhere_reads_and_commands_when_it_is_invited(tmp_path: Path, browser: Browser) -> None:
+async def test_only_an_allowed_origin_reads_responses_and_sets_controls(tmp_path: Path, browser: Browser) -> None:
     async with (
-        dashboard() as guest,
-        dashboard() as stranger,
-        serving(tmp_path, [camera(Script(fps=5))], needs_token=True, cors_origins=(guest,)) as served,
+        dashboard() as allowed,
+        dashboard() as other,
+        serving(tmp_path, [camera(Script(fps=5))], needs_token=True, cors_origins=(allowed,)) as served,
     ):
         await until(lambda: bool(served.server.cameras[0].controls))
         token = served.server.token
         assert token is not None
         seen: dict[str, list[Any]] = {}
-        for origin in (guest, stranger):
+        for origin in (allowed, other):
             page = await browser.new_page()
             await page.goto(origin)
             seen[origin] = [
-                await page.evaluate(_ASK, [f"{served.url}{path}", given, options])
+                await page.evaluate(_FETCH, [f"{served.url}{path}", given, options])
                 for path, given, options in (
                     ("/api/state", token.value, None),
                     ("/api/state", "wrong", None),
@@ -71,7 +71,7 @@ async def test_a_dashboard_elsewhere_reads_and_commands_when_it_is_invited(tmp_p
                 )
             ]
             await page.close()
-    assert [answer[0] for answer in seen[guest]] == [200, 401, 200, 200, 200]
-    assert all(answer[1] > 0 for answer in seen[guest])
-    assert seen[guest][2][2]
-    assert seen[stranger] == ["TypeError"] * 5
+    assert [answer[0] for answer in seen[allowed]] == [200, 401, 200, 200, 200]
+    assert all(answer[1] > 0 for answer in seen[allowed])
+    assert seen[allowed][2][2]
+    assert seen[other] == ["TypeError"] * 5

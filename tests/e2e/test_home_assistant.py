@@ -1,4 +1,4 @@
-"""Home Assistant's own ways to a camera work with ours, in a real process."""
+"""Home Assistant's camera actions and dialogs, in a real process."""
 
 import asyncio
 import subprocess
@@ -6,79 +6,79 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
-from workbench.environments import home_assistant
-from workbench.hass_client import PASSWORD, USERNAME, until
-from workbench.house import House
+from tooling.environments import home_assistant
+from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.stack import Stack
 
-from tests.e2e.pictures import shown, size
-from tests.e2e.recordings import filmed
+from tests.e2e.pictures import pixels, size
+from tests.e2e.recordings import record_frames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def _act(house: House, domain: str, action: str, **data: object) -> None:
-    await house.client.post(f"/api/services/{domain}/{action}", {"entity_id": house.camera, **data})
+async def _call_action(stack: Stack, domain: str, action: str, **data: object) -> None:
+    await stack.client.post(f"/api/services/{domain}/{action}", {"entity_id": stack.camera, **data})
 
 
-def _www(house: House, name: str) -> Path:
-    """Return a path in the folder that Home Assistant always may write to."""
-    return house.home_assistant.configuration / "www" / name
+def _www(stack: Stack, name: str) -> Path:
+    """Return a path in a folder that Home Assistant may always write to."""
+    return stack.home_assistant.configuration / "www" / name
 
 
-async def test_camera_snapshot_writes_a_picture(house: House) -> None:
-    path = _www(house, "own.jpg")
-    await _act(house, "camera", "snapshot", filename=str(path))
+async def test_camera_snapshot_writes_a_picture(stack: Stack) -> None:
+    path = _www(stack, "own.jpg")
+    await _call_action(stack, "camera", "snapshot", filename=str(path))
     assert size(path.read_bytes()) == (1280, 720)
 
 
-async def test_our_snapshot_writes_a_picture_and_answers(house: House) -> None:
-    path = _www(house, "ours.jpg")
-    answer = await house.client.post(
-        "/api/services/pi_mjpeg/take_snapshot?return_response", {"entity_id": house.camera, "filename": str(path)}
+async def test_take_snapshot_writes_a_picture_and_returns_a_response(stack: Stack) -> None:
+    path = _www(stack, "ours.jpg")
+    answer = await stack.client.post(
+        "/api/services/pi_mjpeg/take_snapshot?return_response", {"entity_id": stack.camera, "filename": str(path)}
     )
-    described = answer["service_response"][house.camera]
+    described = answer["service_response"][stack.camera]
     assert (described["width"], described["height"], described["path"]) == (1280, 720, str(path))
     assert path.stat().st_size == described["bytes"]
-    image = house.camera.replace("camera.", "image.") + "_last_snapshot"
-    async with house.client.session.get(f"{house.client.url}/api/image_proxy/{image}") as response:
+    image = stack.camera.replace("camera.", "image.") + "_last_snapshot"
+    async with stack.client.session.get(f"{stack.client.url}/api/image_proxy/{image}") as response:
         assert await response.read() == path.read_bytes()
 
 
-async def test_camera_record_writes_a_film(house: House) -> None:
-    assert await filmed(house, "film.mp4") > 20
+async def test_camera_record_writes_a_video(stack: Stack) -> None:
+    assert await record_frames(stack, "recording.mp4") > 20
 
 
-async def test_the_more_info_dialog_is_live(house: House, browser: Browser) -> None:
+async def test_the_more_info_dialog_shows_the_live_picture(stack: Stack, browser: Browser) -> None:
     page = await browser.new_page(viewport={"width": 1000, "height": 800})
     try:
         page.set_default_timeout(60_000)
-        await page.goto(f"{house.home_assistant.url}{house.dashboard}?more-info-entity-id={house.camera}")
+        await page.goto(f"{stack.home_assistant.url}{stack.dashboard}?more-info-entity-id={stack.camera}")
         await page.fill("input[name=username]", USERNAME)
         await page.fill("input[name=password]", PASSWORD)
         await page.keyboard.press("Enter")
         live = page.locator("ha-more-info-dialog img[src*='camera_proxy_stream']")
         await live.wait_for()
         await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")
-        first = await shown(live)
+        first = await pixels(live)
         await asyncio.sleep(1)
-        assert await shown(live) != first
+        assert await pixels(live) != first
     finally:
         await page.close()
 
 
-async def test_the_privacy_switch_stops_everybody(house: House) -> None:
-    await _act(house, "camera", "turn_off")
+async def test_a_camera_that_is_turned_off_gives_no_picture(stack: Stack) -> None:
+    await _call_action(stack, "camera", "turn_off")
     try:
-        async with house.client.session.get(f"{house.client.url}/api/camera_proxy/{house.camera}") as response:
+        async with stack.client.session.get(f"{stack.client.url}/api/camera_proxy/{stack.camera}") as response:
             assert response.status == 503
     finally:
-        await _act(house, "camera", "turn_on")
-    assert size(await house.client.still(house.camera)) == (1280, 720)
+        await _call_action(stack, "camera", "turn_on")
+    assert size(await stack.client.still(stack.camera)) == (1280, 720)
 
 
-async def test_the_configuration_is_found_to_be_clean(house: House) -> None:
+async def test_check_config_reports_nothing(stack: Stack) -> None:
     hass = home_assistant() / "bin/hass"
-    command: list[str | Path] = [hass, "--script", "check_config", "--config", house.home_assistant.configuration]
+    command: list[str | Path] = [hass, "--script", "check_config", "--config", stack.home_assistant.configuration]
     done = await asyncio.to_thread(
         lambda: subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     )
@@ -86,6 +86,6 @@ async def test_the_configuration_is_found_to_be_clean(house: House) -> None:
     assert "pi_mjpeg" not in done.stdout + done.stderr
 
 
-async def test_the_token_is_in_no_log(house: House) -> None:
-    """Recordings get it in a URL, which is what logs like to show."""
-    assert house.server.token() not in house.home_assistant.log.read_text()
+async def test_the_token_is_in_no_log(stack: Stack) -> None:
+    """Recordings get the token in a URL, and URLs are often logged."""
+    assert stack.server.token() not in stack.home_assistant.log.read_text()

@@ -1,4 +1,4 @@
-"""Power cuts and broken brokers: the house says so within seconds, and heals without a hand on Home Assistant."""
+"""Power cuts and broker restarts: Home Assistant notices within seconds and recovers without user action."""
 
 import asyncio
 import time
@@ -7,51 +7,51 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import pytest_asyncio
-from workbench.hass_client import until
-from workbench.house import House
-from workbench.network import LOOPBACK, answers
+from tooling.hass_client import until
+from tooling.network import LOOPBACK, answers
+from tooling.stack import Stack
 
-from tests.e2e.home_assistant_log import complaints
+from tests.e2e.home_assistant_log import component_warnings
 from tests.e2e.pictures import size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_WITHIN = 10.0  # seconds
-_RECONNECTING = 30.0  # seconds; Home Assistant looks for a lost broker every ten
+_TIMEOUT = 10.0  # seconds
+_RECONNECT_TIMEOUT = 30.0  # seconds; Home Assistant retries a lost broker every ten
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def repaired(house: House) -> AsyncIterator[None]:
-    """Mend after a test that fails what it broke, so that it is the only one that fails."""
+async def restarted(stack: Stack) -> AsyncIterator[None]:
+    """Restart what a failed test has stopped, so that the next test does not fail too."""
     yield
-    if house.broker and not house.broker.running:
-        house.broker.start()
-    if not house.server.running:
-        await house.server.start_and_wait()
+    if stack.broker and not stack.broker.running:
+        stack.broker.start()
+    if not stack.server.running:
+        await stack.server.start_and_wait()
 
 
-async def _becomes(house: House, *, available: bool, within: float = _WITHIN) -> None:
+async def _wait_for(stack: Stack, *, available: bool, seconds: float = _TIMEOUT) -> None:
     """Wait until the camera is available or not."""
 
-    async def so() -> bool:
-        return (await house.client.state(house.camera) != "unavailable") is available
+    async def matches() -> bool:
+        return (await stack.client.state(stack.camera) != "unavailable") is available
 
-    await until(so, f"{house.camera} is {'available' if available else 'unavailable'}", within)
+    await until(matches, f"{stack.camera} is {'available' if available else 'unavailable'}", seconds)
 
 
-async def test_a_server_without_power_is_unavailable_within_seconds_and_comes_back_by_itself(house: House) -> None:
-    # So long that Home Assistant has asked for the last time in a while, and only the last will can tell it so soon.
+async def test_a_server_that_loses_power_is_unavailable_within_seconds_and_recovers(stack: Stack) -> None:
+    # Home Assistant has just polled and will not poll again soon, so only the last will can report the power cut.
     await asyncio.sleep(12)
-    house.server.kill()
-    await _becomes(house, available=False, within=3)
-    await house.server.start_and_wait()
-    await _becomes(house, available=True, within=3)
-    assert size(await house.client.still(house.camera)) == (1280, 720)
+    stack.server.kill()
+    await _wait_for(stack, available=False, seconds=3)
+    await stack.server.start_and_wait()
+    await _wait_for(stack, available=True, seconds=3)
+    assert size(await stack.client.still(stack.camera)) == (1280, 720)
 
 
-async def test_a_viewer_stays_connected_through_a_power_cut_and_sees_new_pictures(house: House) -> None:
-    url = f"{house.client.url}/api/camera_proxy_stream/{house.camera}"
-    async with house.client.session.get(url, timeout=aiohttp.ClientTimeout(sock_read=_WITHIN)) as response:
+async def test_a_viewer_stays_connected_through_a_power_cut_and_gets_new_pictures(stack: Stack) -> None:
+    url = f"{stack.client.url}/api/camera_proxy_stream/{stack.camera}"
+    async with stack.client.session.get(url, timeout=aiohttp.ClientTimeout(sock_read=_TIMEOUT)) as response:
         reader = aiohttp.MultipartReader.from_response(response)
 
         async def frame() -> bytes:
@@ -60,42 +60,42 @@ async def test_a_viewer_stays_connected_through_a_power_cut_and_sees_new_picture
             return bytes(await part.read())
 
         seen = {await frame() for _ in range(5)}
-        house.server.kill()
+        stack.server.kill()
         began = time.monotonic()
         while time.monotonic() - began < 5:
             seen.add(await frame())
-        await house.server.start_and_wait()
-        async with asyncio.timeout(2 * _WITHIN):
+        await stack.server.start_and_wait()
+        async with asyncio.timeout(2 * _TIMEOUT):
             new: set[bytes] = set()
             while len(new) < 5:
                 picture = await frame()
                 assert size(picture) == (1280, 720)
                 new |= {picture} - seen
-    await _becomes(house, available=True)
+    await _wait_for(stack, available=True)
 
 
-async def test_a_broker_that_restarts_takes_nothing_with_it(house: House) -> None:
-    assert house.broker is not None
-    host, port = house.server.settings.broker or (LOOPBACK, 0)
-    house.broker.stop()
+async def test_everything_recovers_after_a_restart_of_the_broker(stack: Stack) -> None:
+    assert stack.broker is not None
+    host, port = stack.server.settings.broker or (LOOPBACK, 0)
+    stack.broker.stop()
     assert not answers(host, port)
-    house.broker.start()
-    await house.broker.wait_until(lambda: answers(host, port), _WITHIN)
+    stack.broker.start()
+    await stack.broker.wait_until(lambda: answers(host, port), _TIMEOUT)
 
     async def connected() -> bool:
-        token = {"Authorization": f"Bearer {house.server.token()}"}
-        async with house.client.session.get(f"{house.server.url}/api/state", headers=token) as response:
+        token = {"Authorization": f"Bearer {stack.server.token()}"}
+        async with stack.client.session.get(f"{stack.server.url}/api/state", headers=token) as response:
             return bool((await response.json())["server"]["mqtt"]["state"] == "connected")
 
-    await until(connected, "the server is at the broker again", _RECONNECTING)
-    await _becomes(house, available=True, within=_RECONNECTING)
-    # The new broker has forgotten everything: only a last will that was left again can tell of a power cut.
-    house.server.kill()
-    await _becomes(house, available=False, within=3)
-    await house.server.start_and_wait()
-    await _becomes(house, available=True)
+    await until(connected, "the server is connected to the broker again", _RECONNECT_TIMEOUT)
+    await _wait_for(stack, available=True, seconds=_RECONNECT_TIMEOUT)
+    # The broker has lost its state, so only a last will of the new connection can report the power cut.
+    stack.server.kill()
+    await _wait_for(stack, available=False, seconds=3)
+    await stack.server.start_and_wait()
+    await _wait_for(stack, available=True)
 
 
-async def test_no_outage_ends_in_a_traceback(house: House) -> None:
-    found = complaints(house.home_assistant.log)
+async def test_no_outage_causes_a_traceback(stack: Stack) -> None:
+    found = component_warnings(stack.home_assistant.log)
     assert [entry for entry in found if "Traceback" in entry] == []

@@ -1,4 +1,4 @@
-"""The camera's own page as a person meets it: in a real browser, with cameras that work and cameras that do not."""
+"""The server's page in a browser, with cameras that work and cameras that do not."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from playwright.async_api import Page, expect
-from workbench.network import free_ports
+from tooling.network import free_ports
 
-from tests.e2e.page_actions import log_in, moving
+from tests.e2e.page_actions import log_in, picture_changes
 from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,14 +29,14 @@ async def script() -> Script:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    """A server with a token, a camera that works and one that does not."""
+    """A server with a token, one camera that works and one that does not."""
     cameras = [camera(script, linger=5), camera(Script(fail_open=_UNPLUGGED), "shed")]
     async with serving(tmp_path, cameras, needs_token=True) as running:
         await until(lambda: script.frames > 0 and not cameras[1].available)
         yield running
 
 
-async def test_every_camera_is_live_and_says_how_it_is_in_words(served: Served, page: Page) -> None:
+async def test_every_camera_shows_its_picture_and_its_state(served: Served, page: Page) -> None:
     await log_in(page, served)
     front = page.get_by_role("region", name="Front")
     shed = page.get_by_role("region", name="Shed")
@@ -45,11 +45,11 @@ async def test_every_camera_is_live_and_says_how_it_is_in_words(served: Served, 
     await expect(front.get_by_text("Scripted · 64")).to_be_visible()
     await expect(front.get_by_text("1 viewer")).to_be_visible()
     await expect(front.get_by_role("img", name="Live picture of Front")).to_be_visible()
-    assert await moving(page)
+    assert await picture_changes(page)
     await expect(page.locator("#open")).to_be_hidden()
 
 
-async def test_viewers_are_named(served: Served, page: Page) -> None:
+async def test_viewers_are_listed(served: Served, page: Page) -> None:
     await log_in(page, served)
     front = page.get_by_role("region", name="Front")
     await front.get_by_text("1 viewer").click()
@@ -69,14 +69,14 @@ async def test_a_snapshot_can_be_downloaded(served: Served, page: Page, tmp_path
     assert (await asyncio.to_thread(path.read_bytes)).startswith(b"\xff\xd8")
 
 
-async def test_a_snapshot_that_cannot_be_says_why(served: Served, page: Page) -> None:
+async def test_a_failed_snapshot_shows_the_reason(served: Served, page: Page) -> None:
     await log_in(page, served)
     shed = page.get_by_role("region", name="Shed")
     await shed.get_by_role("button", name="Take a snapshot").click()
     await expect(shed.get_by_text(f"No snapshot: {_UNPLUGGED}")).to_be_visible()
 
 
-async def test_a_server_that_goes_is_told_and_the_page_heals_when_it_is_back(page: Page, tmp_path: Path) -> None:
+async def test_the_page_reports_a_server_that_is_gone_and_recovers(page: Page, tmp_path: Path) -> None:
     (port,) = free_ports(0)
     script = Script(fps=5)
     front = page.get_by_role("region", name="Front")
@@ -86,35 +86,35 @@ async def test_a_server_that_goes_is_told_and_the_page_heals_when_it_is_back(pag
         await expect(state).to_have_text("Live")
         await front.get_by_text("Controls").click()
     await expect(page.get_by_text("Trying again: the server does not answer.")).to_be_visible()
-    await expect(state).to_have_text("Not known: the server does not answer")
+    await expect(state).to_have_text("Unknown: the server does not answer")
     await front.get_by_role("button", name="Take a snapshot").click()
     await expect(front.get_by_text("No snapshot: the server does not answer")).to_be_visible()
     await front.get_by_role("slider").press("ArrowRight")
     await expect(front.get_by_role("alert")).to_have_text("brightness was not set: the server does not answer")
     async with serving(tmp_path, [camera(Script(fps=5), linger=5)], port=port) as served:
         await expect(state).to_have_text("Live")
-        # Sooner than a stalled picture is noticed.
+        # Faster than the detection of a stalled picture.
         await until(lambda: len(served.server.cameras[0].viewers) == 1, 4)
-        assert await moving(page)
+        assert await picture_changes(page)
         await expect(page.get_by_role("region", name="Shed")).to_have_count(0)
 
 
-async def test_a_picture_that_is_refused_says_so_and_comes_when_there_is_room(page: Page, tmp_path: Path) -> None:
+async def test_a_refused_stream_shows_a_message_and_is_retried(page: Page, tmp_path: Path) -> None:
     script = Script(fps=5)
-    missing = page.get_by_text("The picture does not come; trying again.")
+    missing = page.get_by_text("No picture received; trying again.")
     async with serving(tmp_path, [camera(script, linger=5)], max_viewers=1) as served:
         async with aiohttp.ClientSession() as other, other.get(f"{served.url}/stream"):
             await page.goto(served.url)
             await expect(missing).to_be_visible()
         await expect(missing).to_be_hidden()
-        assert await moving(page)
+        assert await picture_changes(page)
 
 
-async def test_a_hidden_page_holds_no_connection(served: Served, page: Page) -> None:
+async def test_a_hidden_page_has_no_stream(served: Served, page: Page) -> None:
     await log_in(page, served)
     front = served.server.cameras[0]
     await until(lambda: len(front.viewers) == 1)
-    # Playwright keeps all its pages visible, so this is said to the page and not done to it.
+    # Playwright keeps all pages visible, so the property is overridden.
     hide = "Object.defineProperty(document, 'hidden', {{ value: {}, configurable: true }})"
     changed = "document.dispatchEvent(new Event('visibilitychange'))"
     await page.evaluate(f"{hide.format('true')}; {changed}")
@@ -123,24 +123,24 @@ async def test_a_hidden_page_holds_no_connection(served: Served, page: Page) -> 
     assert not front.viewers
     await page.evaluate(f"{hide.format('false')}; {changed}")
     await until(lambda: len(front.viewers) == 1)
-    assert await moving(page)
+    assert await picture_changes(page)
 
 
-async def test_it_says_when_everybody_may_watch(page: Page, tmp_path: Path) -> None:
+async def test_the_page_warns_without_authentication(page: Page, tmp_path: Path) -> None:
     async with serving(tmp_path, [camera(Script())]) as served:
         await page.goto(served.url)
         await expect(page.get_by_text("the server runs with --no-auth")).to_be_visible()
         await expect(page.get_by_role("button", name="Log out")).to_be_hidden()
 
 
-async def test_it_says_why_there_is_no_broker(served: Served, page: Page) -> None:
+async def test_the_page_shows_the_state_of_the_broker_connection(served: Served, page: Page) -> None:
     await log_in(page, served)
     await expect(page.get_by_text("MQTT off")).to_be_visible()
     served.server.broker.state, served.server.broker.error = "connecting", "nobody answers at 192.0.2.1:1883"
     await expect(page.get_by_text("MQTT connecting: nobody answers at 192.0.2.1:1883")).to_be_visible()
 
 
-async def test_a_name_is_shown_as_it_is_written(page: Page, tmp_path: Path) -> None:
+async def test_a_name_is_escaped(page: Page, tmp_path: Path) -> None:
     name = '<b>Göte & "Söhne"</b> 🐈'
     front = Camera(CameraSettings("front", name, "scripted", 5, SourceSettings()), Script(fps=5).source)
     async with serving(tmp_path, [front]) as served:
@@ -150,22 +150,22 @@ async def test_a_name_is_shown_as_it_is_written(page: Page, tmp_path: Path) -> N
         assert await page.locator("main b").count() == 0
 
 
-async def test_a_fifth_camera_shows_stills_that_renew(page: Page, tmp_path: Path) -> None:
-    """A browser has six connections to one server: five live pictures and another page would leave none."""
+async def test_a_fifth_camera_shows_stills(page: Page, tmp_path: Path) -> None:
+    """A browser opens six connections to one server: five streams and another page would leave none."""
     cameras = [camera(Script(fps=5), name, linger=1) for name in ("front", "shed", "yard", "roof", "attic")]
     async with serving(tmp_path, cameras) as served:
         await page.goto(served.url)
         await expect(page.get_by_role("region")).to_have_count(5)
         await until(lambda: all(len(each.viewers) == 1 for each in cameras[:4]))
         attic = page.get_by_role("region", name="Attic")
-        assert await moving(page, "Attic")
+        assert await picture_changes(page, "Attic")
         assert not cameras[4].viewers
         await expect(attic.get_by_text("No viewers")).to_be_visible()
-        # A still every two seconds does not keep it awake for longer than it lingers.
+        # A still every two seconds does not keep the camera running beyond `linger`.
         await expect(attic.get_by_role("status").first).to_have_text("Waiting for a viewer")
 
 
-async def test_it_says_why_it_shows_another_camera_than_one_may_expect(page: Page, tmp_path: Path) -> None:
+async def test_the_page_shows_why_this_camera_was_chosen(page: Page, tmp_path: Path) -> None:
     script = Script(
         fps=5, source_info=SourceInfo(model="Scripted", size=(64, 48), fps=5, note="the only one that was found")
     )
@@ -177,12 +177,12 @@ async def test_it_says_why_it_shows_another_camera_than_one_may_expect(page: Pag
 class _ManyControls(ScriptedSource):
     """A camera with a control of each type."""
 
-    def __init__(self, wishes: dict[str, ControlValue]) -> None:
+    def __init__(self, values: dict[str, ControlValue]) -> None:
         super().__init__(Script(fps=5))
-        self._wishes = wishes
+        self._values = values
 
     def controls(self) -> dict[str, Control]:
-        """Offer one of each type."""
+        """Return one control of each type."""
         offered = [
             Control("brightness", "integer", 0, 0, -64, 64, 2),
             Control("Contrast", "number", 1.0, 1.0, 0.0, 2.0),
@@ -192,16 +192,16 @@ class _ManyControls(ScriptedSource):
         return {control.name: control for control in offered}
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Note the wish, but for one that the driver refuses."""
+        """Record the value. `60 Hz` fails as in a driver."""
         if value == "60 Hz":
             raise OSError(5, "Input/output error")
-        self._wishes[name] = value
+        self._values[name] = value
 
 
-async def test_controls_are_as_the_camera_names_them_and_set_it(page: Page, tmp_path: Path) -> None:
-    wishes: dict[str, ControlValue] = {}
+async def test_each_type_of_control_is_shown_and_can_be_set(page: Page, tmp_path: Path) -> None:
+    values: dict[str, ControlValue] = {}
     settings = CameraSettings("front", "Front", "scripted", 5, SourceSettings())
-    front = Camera(settings, lambda _: _ManyControls(wishes))
+    front = Camera(settings, lambda _: _ManyControls(values))
     async with serving(tmp_path, [front]) as served:
         await page.goto(served.url)
         await page.get_by_text("Controls").click()
@@ -210,21 +210,21 @@ async def test_controls_are_as_the_camera_names_them_and_set_it(page: Page, tmp_
         row = page.locator(".controls form div", has=brightness)
         for presses in (1, 2):
             await brightness.press("ArrowRight")
-            # The number is there while the slider still has the focus.
+            # The number changes while the slider still has the focus.
             await expect(row.locator("span")).to_have_text(str(2 * presses))
         await page.get_by_role("slider", name="Contrast").press("End")
         await page.get_by_role("checkbox", name="AeEnable").press("Space")
         menu = page.get_by_role("combobox", name="power_line_frequency")
         assert await menu.locator("option").all_text_contents() == ["Disabled", "50 Hz", "60 Hz"]
         await menu.select_option("Disabled")
-        await until(lambda: len(wishes) == 4)
-        await until(lambda: wishes["brightness"] == 4)
-        assert wishes == {"brightness": 4, "Contrast": 2.0, "AeEnable": False, "power_line_frequency": "Disabled"}
+        await until(lambda: len(values) == 4)
+        await until(lambda: values["brightness"] == 4)
+        assert values == {"brightness": 4, "Contrast": 2.0, "AeEnable": False, "power_line_frequency": "Disabled"}
         await menu.select_option("60 Hz")
         await expect(page.get_by_role("alert")).to_contain_text("power_line_frequency was not set: ")
 
 
-async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
+async def test_a_control_set_elsewhere_is_shown_unless_it_has_the_focus(
     served: Served, page: Page, script: Script
 ) -> None:
     await log_in(page, served)
@@ -239,7 +239,7 @@ async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
     ):
         assert response.status == 200
     assert script.brightness == 12
-    # Longer than the page waits before it asks again.
+    # Longer than the page's poll interval.
     await asyncio.sleep(3)
     await expect(slider).to_be_focused()
     await expect(slider).to_have_value("0")
@@ -247,7 +247,7 @@ async def test_a_control_set_elsewhere_is_shown_unless_somebody_uses_it(
     await expect(slider).to_have_value("12")
 
 
-async def test_a_turned_cameras_picture_has_the_shape_it_is_shown_in(served: Served, page: Page) -> None:
+async def test_the_picture_of_a_rotated_camera_has_its_displayed_shape(served: Served, page: Page) -> None:
     await log_in(page, served)
     sizes = [
         await page.evaluate(f"shownSize({{naturalWidth: {wide}, naturalHeight: {high}}}, {{width: 64, height: 48}})")

@@ -1,4 +1,4 @@
-"""Behind nginx and Caddy at a sub-path, with the snippets that the documentation shows."""
+"""The server behind nginx and Caddy at a sub-path, with the configuration that the documentation shows."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from workbench import cache, proxies
-from workbench.network import LOOPBACK, answers, free_ports
+from tooling import cache, proxies
+from tooling.network import LOOPBACK, answers, free_ports
 
 from tests.e2e.pictures import size, until_true
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
@@ -28,7 +28,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest_asyncio.fixture(loop_scope="session", params=[proxies.nginx, proxies.caddy], ids=["nginx", "caddy"])
 async def proxied(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of the server behind a proxy."""
+    """The URL of the server behind a proxy."""
     (port,) = free_ports(0)
     proxy = request.param(tmp_path / "proxy", port, served.url.removeprefix("http://"))
     proxy.start()
@@ -39,7 +39,7 @@ async def proxied(request: pytest.FixtureRequest, served: Served, tmp_path: Path
         proxy.stop()
 
 
-async def test_streams_snapshots_and_urls_are_the_proxys(served: Served, proxied: str) -> None:
+async def test_streams_snapshots_and_urls_work_through_the_proxy(served: Served, proxied: str) -> None:
     assert served.server.token is not None
     bearer = {"Authorization": f"Bearer {served.server.token.value}"}
     elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
@@ -54,28 +54,28 @@ async def test_streams_snapshots_and_urls_are_the_proxys(served: Served, proxied
                 part = await reader.next()
                 assert isinstance(part, aiohttp.BodyPartReader)
                 assert size(bytes(await part.read())) == (64, 48)
-            # What the client itself wrote is not believed: the nearest address that is no proxy is its own.
+            # The client's own header is ignored: the nearest address that is not a trusted proxy counts.
             assert [viewer.address for viewer in served.server.cameras[0].viewers] == ["127.0.0.9"]
         async with client.post(f"{proxied}/api/cameras/front/snapshots") as response:
             kept = (await response.json())["url"]
         assert kept.startswith(f"{proxied}/snapshots/")
-    async with aiohttp.ClientSession() as stranger, stranger.get(kept) as response:
+    async with aiohttp.ClientSession() as anonymous, anonymous.get(kept) as response:
         assert size(await response.read()) == (64, 48)
     await until(lambda: not served.server.viewers)
 
 
-async def test_a_name_that_a_stranger_pointed_at_the_proxy_is_refused_whatever_the_client_adds(proxied: str) -> None:
-    rebound = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
-    async with aiohttp.ClientSession(headers=rebound) as client, client.get(f"{proxied}/healthz") as response:
-        # Caddy knows the names of its sites, and asks us nothing.
+async def test_a_foreign_host_name_is_refused_also_with_x_forwarded_host(proxied: str) -> None:
+    headers = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
+    async with aiohttp.ClientSession(headers=headers) as client, client.get(f"{proxied}/healthz") as response:
+        # Caddy refuses names other than its sites' itself.
         assert response.status == 421 or await response.read() == b""
 
 
-async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browser: Browser) -> None:
+async def test_login_stream_and_snapshot_in_a_browser(served: Served, proxied: str, browser: Browser) -> None:
     page = await browser.new_page()
     page.set_default_timeout(15_000)
     try:
-        # As people type it.
+        # Without the slash at the end, as people type it.
         await page.goto(proxied)
         assert page.url == f"{proxied}/login"
         assert served.server.token is not None
@@ -92,7 +92,7 @@ async def test_a_person_logs_in_and_watches(served: Served, proxied: str, browse
         await page.close()
 
 
-async def test_the_documentation_shows_what_was_tried() -> None:
+async def test_the_documentation_shows_the_tested_configuration() -> None:
     text = (cache.ROOT / "docs/proxies.md").read_text()
     assert proxies.NGINX in text
     assert proxies.CADDY in text

@@ -1,4 +1,4 @@
-"""A picture that stands still is connected anew, one that moves is left alone; in each browser."""
+"""The page reconnects a stream that has stalled, and leaves one alone that moves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.e2e.firefox import firefox
-from tests.e2e.pictures import Evaluating
+from tests.e2e.pictures import BrowserPage
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,24 +23,24 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 async def test_in_chromium(served: Served, page: Page) -> None:
     await page.goto(served.url)
-    await assert_heals(served, page)
+    await assert_reconnects(served, page)
 
 
 async def test_in_firefox(served: Served, tmp_path: Path) -> None:
     async with firefox(tmp_path / "firefox") as tab:
-        await tab.go(served.url)
-        await assert_heals(served, tab)
+        await tab.navigate(served.url)
+        await assert_reconnects(served, tab)
 
 
-async def assert_heals(served: Served, page: Evaluating) -> None:
-    """Assert that a page keeps its connection while the picture moves, and makes another one when it does not."""
+async def assert_reconnects(served: Served, page: BrowserPage) -> None:
+    """Assert that a page keeps its connection while the picture moves, and reconnects when it stalls."""
     (front,) = served.server.cameras
     await until(lambda: len(front.viewers) == 1, 20)
     (first,) = front.viewers
-    # Longer than a picture may stand still.
+    # Longer than the stall timeout.
     await asyncio.sleep(14)
     assert list(front.viewers) == [first]
-    # From now on the page's picture stays as it is, as behind a connection that died without a word.
+    # The picture stands still from now on, as after a connection that died silently.
     await page.evaluate("document.querySelector('.picture img').src = 'snapshot.jpg'")
     await until(lambda: first not in front.viewers, 10)
     await until(lambda: len(front.viewers) == 1, 30)

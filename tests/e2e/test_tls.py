@@ -1,4 +1,4 @@
-"""TLS is switched on at a Pi that Home Assistant knows, with a certificate that nobody else does."""
+"""A configured server switches to TLS with a certificate that Home Assistant does not trust."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import trustme
-from workbench.hass_client import until
-from workbench.house import House
-from workbench.server import Certificate, Server
+from tooling.hass_client import until
+from tooling.server import Certificate, Server
+from tooling.stack import Stack
 
 from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.pictures import size
-from tests.e2e.recordings import filmed
+from tests.e2e.recordings import record_frames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,48 +28,48 @@ def _certificate(folder: Path) -> Certificate:
     return made
 
 
-async def _entry_of(house: House) -> str:
-    (entry,) = await house.client.command("config_entries/get", domain="pi_mjpeg")
+async def _entry_of(stack: Stack) -> str:
+    (entry,) = await stack.client.command("config_entries/get", domain="pi_mjpeg")
     return str(entry["entry_id"])
 
 
-async def _reconfigured(house: House, url: str, *steps: str) -> None:
-    """Reconfigure the server to be at URL, which leads over STEPS."""
+async def _reconfigure(stack: Stack, url: str, *steps: str) -> None:
+    """Run the reconfigure flow with a new URL and check the steps it shows."""
     flows = "/api/config/config_entries/flow"
-    flow = await house.client.post(flows, {"handler": "pi_mjpeg", "entry_id": await _entry_of(house)})
-    flow = await house.client.post(f"{flows}/{flow['flow_id']}", {"url": url})
+    flow = await stack.client.post(flows, {"handler": "pi_mjpeg", "entry_id": await _entry_of(stack)})
+    flow = await stack.client.post(f"{flows}/{flow['flow_id']}", {"url": url})
     for step in steps:
         assert flow.get("step_id") == step, flow
-        flow = await house.client.post(f"{flows}/{flow['flow_id']}", {})
+        flow = await stack.client.post(f"{flows}/{flow['flow_id']}", {})
     assert flow["reason"] == "reconfigure_successful"
 
     async def available() -> bool:
-        return await house.client.state(house.camera) in {"idle", "streaming"}
+        return await stack.client.state(stack.camera) in {"idle", "streaming"}
 
     await until(available, "the camera is available")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def secured(house: House, tmp_path: Path) -> AsyncIterator[Server]:
-    """The house's server with TLS, until the test is over."""
-    settings = replace(house.server.settings, certificate=_certificate(tmp_path))
-    server = Server(ENVIRONMENT, house.server.log.parent, settings)
-    house.server.stop()
+async def tls_server(stack: Stack, tmp_path: Path) -> AsyncIterator[Server]:
+    """The stack's server, restarted with TLS for one test."""
+    settings = replace(stack.server.settings, certificate=_certificate(tmp_path))
+    server = Server(ENVIRONMENT, stack.server.log.parent, settings)
+    stack.server.stop()
     await server.start_and_wait()
     yield server
     server.stop()
-    await house.server.start_and_wait()
-    await _reconfigured(house, house.server.url)
+    await stack.server.start_and_wait()
+    await _reconfigure(stack, stack.server.url)
 
 
-async def test_a_server_of_its_own_authority_is_confirmed_and_shown(house: House, secured: Server) -> None:
-    async def asked() -> bool:
-        issues = (await house.client.command("repairs/list_issues"))["issues"]
+async def test_an_untrusted_certificate_is_accepted_and_the_camera_works(stack: Stack, tls_server: Server) -> None:
+    async def issue_raised() -> bool:
+        issues = (await stack.client.command("repairs/list_issues"))["issues"]
         return any(issue["translation_key"] == "address_unconfirmed" for issue in issues)
 
-    await until(asked, "Home Assistant asks to confirm the address that is announced over MQTT")
-    await _reconfigured(house, secured.url, "certificate")
-    assert size(await house.client.still(house.camera)) == (1280, 720)
-    frames = await house.client.frames(house.camera, 10)
+    await until(issue_raised, "Home Assistant asks to confirm the address that is announced over MQTT")
+    await _reconfigure(stack, tls_server.url, "certificate")
+    assert size(await stack.client.still(stack.camera)) == (1280, 720)
+    frames = await stack.client.frames(stack.camera, 10)
     assert len(set(frames)) > 5
-    assert await filmed(house, "secured.mp4") > 20
+    assert await record_frames(stack, "tls.mp4") > 20

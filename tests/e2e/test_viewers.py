@@ -1,4 +1,4 @@
-"""Any number of viewers, of any make, on one capture."""
+"""Many viewers and different clients share one capture."""
 
 import asyncio
 import subprocess
@@ -9,11 +9,11 @@ import aiohttp
 import cv2
 import pytest
 from playwright.async_api import Browser
-from workbench.hass_client import until
-from workbench.programs import program
-from workbench.server import Server
+from tooling.hass_client import until
+from tooling.programs import program
+from tooling.server import Server
 
-from tests.e2e.pictures import shown, size, until_true
+from tests.e2e.pictures import pixels, size, until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,7 +30,7 @@ async def _camera(session: aiohttp.ClientSession, server: Server) -> dict[str, A
 async def _watch(
     session: aiohttp.ClientSession, server: Server, had_frames: asyncio.Barrier, leave: asyncio.Event
 ) -> set[bytes]:
-    """Watch some frames, stay until told to leave, and return them."""
+    """Receive some frames, stay connected until `leave` is set, and return the frames."""
     async with session.get(f"{server.url}/stream") as response:
         reader = aiohttp.MultipartReader.from_response(response)
         frames = set()
@@ -66,24 +66,24 @@ async def test_twenty_viewers_share_one_capture_which_stops_when_the_last_has_le
 
     assert during["state"] == "live"
     assert len(during["viewers"]) == _VIEWERS
-    # What twenty viewers saw, one capture made: the emulated camera's clock makes every picture another one.
+    # One capture made all frames: the clock in the emulated picture makes each of them different.
     assert _FRAMES <= len(pictures) <= idling["frames"] - before["frames"]
     assert during["measured_fps"] < 40
 
 
-async def test_curl_gets_pictures(server: Server, tmp_path: Path) -> None:
+async def test_curl_receives_pictures(server: Server, tmp_path: Path) -> None:
     body = tmp_path / "body"
-    given = ["--silent", "--max-time", "2", "--output", str(body), f"{server.url}/stream"]
-    ended = await asyncio.to_thread(lambda: subprocess.run([program("curl"), *given], check=False))
-    assert ended.returncode == 28  # curl's own time-out: the stream would have gone on
+    arguments = ["--silent", "--max-time", "2", "--output", str(body), f"{server.url}/stream"]
+    ended = await asyncio.to_thread(lambda: subprocess.run([program("curl"), *arguments], check=False))
+    assert ended.returncode == 28  # curl's own timeout: the stream does not end
     parts = body.read_bytes().split(b"--frame\r\n")[1:-1]
     assert len(parts) > 20
     assert {size(part.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n")) for part in parts} == {(1280, 720)}
 
 
-async def test_ffmpeg_decodes_thirty_frames_without_a_complaint(server: Server) -> None:
-    given = ["-hide_banner", "-loglevel", "warning", "-f", "mpjpeg", "-i", f"{server.url}/stream"]
-    command = [str(program("ffmpeg")), *given, "-frames:v", "30", "-f", "framemd5", "-"]
+async def test_ffmpeg_decodes_thirty_frames_without_a_warning(server: Server) -> None:
+    arguments = ["-hide_banner", "-loglevel", "warning", "-f", "mpjpeg", "-i", f"{server.url}/stream"]
+    command = [str(program("ffmpeg")), *arguments, "-frames:v", "30", "-f", "framemd5", "-"]
 
     def decoded() -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -102,25 +102,25 @@ async def test_opencv_captures(server: Server) -> None:
             pictures = [capture.read() for _ in range(10)]
         finally:
             capture.release()
-        assert all(fine for fine, _ in pictures)
+        assert all(successful for successful, _ in pictures)
         assert {picture.shape for _, picture in pictures} == {(720, 1280, 3)}
         return {picture.tobytes() for _, picture in pictures}
 
     assert len(await asyncio.to_thread(captured)) > 5
 
 
-async def test_chromium_plays_it_in_an_img(server: Server, browser: Browser) -> None:
+async def test_chromium_shows_the_stream_in_an_img(server: Server, browser: Browser) -> None:
     page = await browser.new_page()
     try:
-        # Where the server's own page would be, so that the address is the same.
+        # A page of the same origin as the server's own page.
         await page.route(f"{server.url}/plain", lambda route: route.fulfill(body="", content_type="text/html"))
         await page.goto(f"{server.url}/plain")
         await page.set_content('<img id="live" src="/stream">')
         live = page.locator("#live")
         await until_true(page, "document.querySelector('#live').naturalWidth > 0")
-        first = await shown(live)
+        first = await pixels(live)
         await asyncio.sleep(1)
-        assert await shown(live) != first
+        assert await pixels(live) != first
         assert await live.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1280, 720]
     finally:
         await page.close()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from workbench.network import free_ports
+from tooling.network import free_ports
 
 WATCHDOG_INTERVAL = 0.1
 """Seconds between two WATCHDOG messages: half the period that the service is given."""

@@ -25,5 +25,5 @@ def test_the_component_has_the_version_of_the_server() -> None:
 
 
 def test_the_newest_entry_of_the_changelog_is_about_this_version() -> None:
-    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == VERSION

@@ -1,1 +1,1 @@
-"""What automations ask of a camera, and the files that they want pictures in."""
+"""What the actions for automations do."""

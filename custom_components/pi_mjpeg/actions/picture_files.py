@@ -1,11 +1,13 @@
-"""Writes pictures where Home Assistant allows it."""
+"""Pictures as files, in the folders that Home Assistant may write to."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from PIL import Image
 
 from ..const import DOMAIN
 
@@ -18,8 +20,17 @@ async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
         )
 
 
+def size_of(jpeg: bytes) -> tuple[int, int] | None:
+    """Return the width and height that a JPEG's header names, or None if it names none."""
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            return image.size
+    except OSError, ValueError, Image.DecompressionBombError:
+        return None
+
+
 async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
-    """Write a whole file or none. Raises `HomeAssistantError`."""
+    """Write the whole file or nothing. Raises `HomeAssistantError` when it cannot be written."""
     try:
         await hass.async_add_executor_job(_write, Path(path), picture)
     except OSError as error:
@@ -32,12 +43,12 @@ async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
 
 def _write(path: Path, picture: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, so that it can be put in its place in one step: whoever looks at it sees no half picture.
+    # In the same folder, so that one rename puts it in its place: nobody reads half a picture.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".jpg", delete=False) as file:
         try:
             file.write(picture)
             file.flush()
-            # It is made for its owner alone; pictures are for the programs of the house.
+            # A temporary file is readable by its owner only. Other programs want to show the picture.
             os.chmod(file.name, 0o644)  # noqa: PTH101 - a path object says no more, and that is what is wanted
             os.replace(file.name, path)  # noqa: PTH105 - likewise
         except OSError:

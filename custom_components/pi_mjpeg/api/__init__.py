@@ -1,1 +1,1 @@
-"""The server's HTTP and MQTT contract: client, documents and their validation. Knows no entities."""
+"""The server's HTTP and MQTT contract: client, documents and their validation. Has no entities."""

@@ -1,4 +1,4 @@
-"""How a server is reached, as its entry remembers it."""
+"""How to reach a server: what its config entry stores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from .client import PiMjpegClient
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A server's address, its token if it wants one, and its certificate if a person had to accept that.
+    """A server's address, its token if it needs one, and the fingerprint of a certificate that a person accepted.
 
-    The certificate is the SHA-256 fingerprint of the one that a person accepted, in hexadecimal. With None it has to be
-    one that Home Assistant trusts, as every certificate had to be before there was this choice.
+    The fingerprint is the SHA-256 of the certificate, in hexadecimal. If it is None, Home Assistant has to trust the
+    certificate; entries from before there was a fingerprint have none.
     """
 
     url: URL
@@ -27,13 +27,13 @@ class Access:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `data` remembers."""
+        """Read the data of an entry."""
         return cls(URL(data[CONF_URL]), data.get(CONF_TOKEN), data.get(CONF_FINGERPRINT))
 
     def data(self) -> dict[str, str]:
-        """Return what an entry has to remember."""
-        remembered = {CONF_URL: str(self.url), CONF_TOKEN: self.token, CONF_FINGERPRINT: self.fingerprint}
-        return {key: value for key, value in remembered.items() if value}
+        """Return the data for an entry."""
+        stored = {CONF_URL: str(self.url), CONF_TOKEN: self.token, CONF_FINGERPRINT: self.fingerprint}
+        return {key: value for key, value in stored.items() if value}
 
     def client(self, hass: HomeAssistant) -> PiMjpegClient:
         """Return a client for the server."""

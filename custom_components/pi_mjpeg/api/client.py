@@ -1,4 +1,4 @@
-"""The server's HTTP interface, typed. Nothing that a server answers is trusted before it is validated."""
+"""A typed client of the server's HTTP API. Every answer is validated before it is used."""
 
 import asyncio
 import re
@@ -37,25 +37,25 @@ from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
-"""In seconds. Home Assistant gives a picture 10: the reason for a failure has to come before that."""
+"""In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
 
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
-"""A stream lasts for as long as somebody watches, and a server is never silent for more than a second."""
+"""In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
 
 _HEADERS: Final = {
-    # Compression gains nothing on JPEGs, and a compressed body can be far larger than what was sent.
+    # JPEGs do not compress further, and a compressed body can expand to far more than was sent.
     hdrs.ACCEPT_ENCODING: "identity",
     hdrs.USER_AGENT: f"HomeAssistant/{__version__} {DOMAIN}",
 }
-_NOBODYS: Final = Fingerprint(bytes(32))
-"""The fingerprint of no certificate."""
+_NO_CERTIFICATE: Final = Fingerprint(bytes(32))
+"""A fingerprint that no certificate has."""
 
 _JPEG_START: Final = b"\xff\xd8"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
 class PiMjpegClient:
-    """One server. The session is its owner's to close."""
+    """A client of one server. It does not close the session."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class PiMjpegClient:
         *,
         limits: ClientTimeout = REQUEST_TIMEOUT,
     ) -> None:
-        """Ask the server at `base_url`, and show it `token` every time; `limits` hold for everything but streams.
+        """Send `token` with every request to the server at `base_url`. `limits` apply to all requests but streams.
 
-        Over https its certificate has to be the one with this SHA-256 `fingerprint`, in hexadecimal, whatever else is
-        wrong with it; without one, the certificate has to be one that the session trusts.
+        Over https the certificate has to be the one with this SHA-256 `fingerprint`, in hexadecimal; nothing else of it
+        is checked. Without a fingerprint, the session has to trust the certificate.
         """
         self._session = session
         self._limits = limits
@@ -78,30 +78,30 @@ class PiMjpegClient:
         self._certificate = Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
         self.base_url = base_url
         self.clock_offset: float | None = None
-        """Seconds by which the server's clock was ahead of ours at its last `state`; None if it did not say."""
+        """Seconds by which the server's clock was ahead of ours at the last `state`, or None if it sent no time."""
 
     def stream_url(self, camera_id: str) -> URL:
-        """Return where a camera's stream is."""
+        """Return the URL of a camera's stream."""
         return self.base_url / "cameras" / camera_id / "stream"
 
     def stream_source(self, camera_id: str) -> URL:
-        """Return the same for programs that take only a URL: with the token as a password. Not for any log."""
+        """Return the stream's URL with the token as a password, for programs that take only a URL. Never log it."""
         url = self.stream_url(camera_id)
         return url.with_user(DOMAIN).with_password(self._token) if self._token else url
 
     async def fingerprint(self) -> str:
-        """Return the SHA-256 fingerprint of the certificate that the server shows, in hexadecimal.
+        """Return the SHA-256 fingerprint of the server's certificate, in hexadecimal, without sending a request.
 
-        The server is sent nothing. Raises `PiMjpegError`, as all requests do.
+        Raises `PiMjpegError`, as all requests do.
         """
         try:
-            async with self._request(hdrs.METH_HEAD, self.base_url, certificate=_NOBODYS):
+            async with self._request(hdrs.METH_HEAD, self.base_url, certificate=_NO_CERTIFICATE):
                 raise InvalidResponseError("the server shows no certificate")
         except UntrustedError as error:
             return error.fingerprint
 
     async def state(self) -> Server:
-        """Ask for the server's state. Raises `PiMjpegError`, as all requests do."""
+        """Return the server's state. Raises `PiMjpegError`, as all requests do."""
         async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
             body = await _read(response, MAX_STATE_BYTES)
         self.clock_offset = _clock_offset(response.headers.get(hdrs.DATE))
@@ -127,7 +127,7 @@ class PiMjpegClient:
         return await self._picture(url)
 
     async def take_snapshot(self, camera_id: str) -> Snapshot:
-        """Have the server take a picture and keep it."""
+        """Make the server take a snapshot and keep it."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         async with self._request(hdrs.METH_POST, url) as response:
             body = await _read(response, MAX_MESSAGE_BYTES)
@@ -137,7 +137,7 @@ class PiMjpegClient:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
     async def set_control(self, camera_id: str, name: str, value: ControlValue) -> Mapping[str, Control]:
-        """Adjust a camera while it runs, and return how all its controls are then."""
+        """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
         async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
             body = await _read(response, MAX_STATE_BYTES)
@@ -147,20 +147,20 @@ class PiMjpegClient:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
     async def restart(self, camera_id: str) -> None:
-        """Have the server start a camera again; returns before it has."""
+        """Make the server restart a camera. Return before it is done."""
         async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
             pass
 
     async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
         """Return the JPEG of a snapshot that the server keeps.
 
-        Only the signature is taken from the snapshot's URL: the request goes to this server whatever host is named.
+        Only the signature is taken from the snapshot's URL: the request goes to this server, whatever host it names.
         """
         url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
         return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
 
     async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
-        """Open a camera's stream and give its frames, at most `fps` a second, until the server ends it.
+        """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.
 
         Close it with `contextlib.aclosing`.
         """
@@ -174,7 +174,7 @@ class PiMjpegClient:
                 async for chunk in response.content.iter_any():
                     for part in parser.feed(chunk):
                         yield _frame(part)
-                    # Without this, a server that fills the socket faster than it is emptied would hold the event loop.
+                    # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)
             except MultipartError as error:
                 raise InvalidResponseError(f"the stream cannot be read: {error}") from error
@@ -195,9 +195,9 @@ class PiMjpegClient:
         json: object = None,
         certificate: Fingerprint | None = None,
     ) -> AsyncIterator[ClientResponse]:
-        """Open a request, and translate whatever goes wrong until it is closed."""
+        """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
         try:
-            # A redirect could lead anywhere, past the checks that this address went through.
+            # A redirect could lead to any address, and only this one was checked.
             async with self._session.request(
                 method,
                 url,
@@ -214,7 +214,7 @@ class PiMjpegClient:
                 "the server shows another certificate than the one that was accepted", error.got.hex()
             ) from error
         except ClientConnectorCertificateError as error:
-            raise UntrustedError(f"the server's certificate is not trusted: {_flaw(error)}") from error
+            raise UntrustedError(f"the server's certificate is not trusted: {_certificate_problem(error)}") from error
         except TimeoutError as error:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:
@@ -222,12 +222,12 @@ class PiMjpegClient:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return what aiohttp wraps in words of its own, which name its objects."""
+    """Return the error of the system, without aiohttp's text around it, which names objects of aiohttp."""
     return error.os_error if isinstance(error, ClientConnectorError) else error
 
 
-def _flaw(error: ClientConnectorCertificateError) -> str:
-    """Return what is wrong with a certificate, in OpenSSL's words."""
+def _certificate_problem(error: ClientConnectorCertificateError) -> str:
+    """Return OpenSSL's description of what is wrong with a certificate."""
     return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
 
 
@@ -246,7 +246,7 @@ async def _raise_for_status(response: ClientResponse) -> None:
 
 
 def _clock_offset(date: str | None) -> float | None:
-    """Read the header of RFC 9110, section 6.6.1, which has no fractions of a second."""
+    """Return the seconds that a `Date` header is ahead of our clock. RFC 9110, section 6.6.1: it has whole seconds."""
     try:
         return parsedate_to_datetime(date or "").timestamp() - time.time()
     except ValueError:
@@ -254,7 +254,7 @@ def _clock_offset(date: str | None) -> float | None:
 
 
 async def _read(response: ClientResponse, limit: int) -> bytes:
-    """Return the whole body, but never more than `limit` bytes of it."""
+    """Return the whole body. Raises `InvalidResponseError` when it is larger than `limit` bytes."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -270,7 +270,7 @@ def _frame(part: Part) -> Frame:
     return Frame(
         jpeg=part.body,
         received=time.monotonic(),
-        # It goes into the headers of our own parts, hence only if it is a number.
+        # It is copied into the headers of our own parts, so it has to be a number.
         timestamp=timestamp if _TIMESTAMP.fullmatch(timestamp) else None,
         drawn=part.headers.get("x-picture") == "drawn",
     )

@@ -1,4 +1,4 @@
-"""The documents of the contract: JSON from the network made into models, or refused."""
+"""Parses the JSON documents of the contract into models. Invalid ones are refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,6 @@ from .models import (
 from .schemas import (
     ANNOUNCEMENT,
     API_STATE,
-    BEACON,
     CAMERA_TELEMETRY,
     CAMERA_TELEMETRY_FIELDS,
     CHANGED_CONTROLS,
@@ -31,6 +30,7 @@ from .schemas import (
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
+    ZEROCONF_RECORD,
 )
 from .validators import base_url
 
@@ -40,7 +40,7 @@ class DocumentError(Exception):
 
 
 class UnknownSchemaError(DocumentError):
-    """The document belongs to another version of the contract than this one; `schema` is the number it names."""
+    """The document has another version of the contract than this one. `schema` is its number."""
 
     def __init__(self, schema: object) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ def _read(
     limit: int = MAX_MESSAGE_BYTES,
     numbered: bool = True,
 ) -> dict[str, Any]:
-    """Return the validated fields of a JSON object; `numbered` documents must carry our schema number."""
+    """Return the validated fields of a JSON object. A `numbered` document must have our schema number."""
     if len(payload) > limit:
         raise DocumentError(f"it is larger than {limit} bytes")
     try:
@@ -78,7 +78,7 @@ def _read(
 
 
 def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announcement:
-    """Read `announcement.json` as it came on `topic`. Raises `DocumentError`."""
+    """Parse `announcement.json`, received on `topic`. Raises `DocumentError`."""
     fields = _read(payload, ANNOUNCEMENT)
     node, base = fields["id"], fields["base_url"]
     _by_id(fields["cameras"])
@@ -102,9 +102,9 @@ def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announce
 
 
 def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]) -> DiscoveredServer:
-    """Read what a server announced by multicast DNS. Raises `DocumentError`."""
+    """Parse the multicast DNS record of a server. Raises `DocumentError`."""
     try:
-        fields = BEACON(dict(properties))
+        fields = ZEROCONF_RECORD(dict(properties))
         url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
     except (vol.Invalid, ValueError) as error:
         raise DocumentError("its record is not that of a pi-mjpeg server") from error
@@ -112,7 +112,7 @@ def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]
 
 
 def parse_state(payload: bytes) -> Server:
-    """Read `api_state.json`. Raises `DocumentError`."""
+    """Parse `api_state.json`. Raises `DocumentError`."""
     fields = _read(payload, API_STATE, limit=MAX_STATE_BYTES)
     server = fields["server"]
     telemetry = ServerTelemetry(**{field: server.pop(field) for field in SERVER_TELEMETRY_FIELDS})
@@ -121,27 +121,27 @@ def parse_state(payload: bytes) -> Server:
 
 
 def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
-    """Read `camera_state.json`. Raises `DocumentError`."""
+    """Parse `camera_state.json`. Raises `DocumentError`."""
     return CameraTelemetry(**_read(payload, CAMERA_TELEMETRY))
 
 
 def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
-    """Read `server_state.json`. Raises `DocumentError`."""
+    """Parse `server_state.json`. Raises `DocumentError`."""
     return ServerTelemetry(**_read(payload, SERVER_TELEMETRY))
 
 
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
-    """Read `snapshot.json`, which carries no schema number as an answer over HTTP. Raises `DocumentError`."""
+    """Parse `snapshot.json`, which has no schema number in an answer over HTTP. Raises `DocumentError`."""
     return Snapshot(**_read(payload, SNAPSHOT, numbered=numbered))
 
 
 def parse_controls(payload: bytes) -> dict[str, Control]:
-    """Read the answer to a change of controls. Raises `DocumentError`."""
+    """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
 
 
 def parse_error(payload: bytes) -> ServerMessage:
-    """Read `error.json`. Raises `DocumentError`."""
+    """Parse `error.json`. Raises `DocumentError`."""
     return ServerMessage(**_read(payload, ERROR, numbered=False)["error"])
 
 
@@ -160,7 +160,7 @@ def _camera(fields: dict[str, Any]) -> Camera:
 
 
 def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:
-    """Make the controls whose value and range fit their type; a driver's odd ones are left out, the camera works."""
+    """Return the controls whose value and range fit their type. A broken control must not cost the whole camera."""
     controls = [Control(**fields) for fields in described]
     return {control.name: control for control in controls if _fits(control)}
 

@@ -1,28 +1,28 @@
-"""Why a request to a server did not succeed."""
+"""Why a request to a server failed."""
 
 from ..const import SCHEMA
 
 
 class PiMjpegError(Exception):
-    """A request did not succeed. The message says why, in words for the log."""
+    """A request failed. The message says why, for the log."""
 
 
 class CannotConnectError(PiMjpegError):
-    """There is no connection to the server, or it was lost, or the server took too long."""
+    """The server cannot be reached, the connection was lost, or the server took too long."""
 
 
 class InvalidResponseError(PiMjpegError):
-    """What answered is no pi-mjpeg server, or one of another version."""
+    """The answer is not that of a pi-mjpeg server, or of one of another version."""
 
 
 class UnauthorisedError(PiMjpegError):
-    """The server wants a token, or another one than it was given."""
+    """The server needs a token, or another one than it was sent."""
 
 
 class UntrustedError(PiMjpegError):
-    """The server showed a certificate that is not accepted, and was sent nothing.
+    """The server's certificate is not accepted. No request was sent.
 
-    `fingerprint` is that certificate's, in hexadecimal; it is empty when the certificate could not be verified.
+    `fingerprint` is that of the certificate, in hexadecimal. It is empty when the certificate could not be verified.
     """
 
     def __init__(self, message: str, fingerprint: str = "") -> None:
@@ -31,7 +31,7 @@ class UntrustedError(PiMjpegError):
 
 
 class IncompatibleError(InvalidResponseError):
-    """The server speaks another version of the contract; `schema` is the number it names."""
+    """The server has another version of the contract. `schema` is its number."""
 
     def __init__(self, schema: object) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class IncompatibleError(InvalidResponseError):
 
 
 class RefusedError(PiMjpegError):
-    """The server understood and said no; `code` and the message are the server's own."""
+    """The server refused the request. `code` and the message are the server's."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""One picture on its way to the viewers, and the multipart parts made of it."""
+"""One frame on its way to the viewers, and the multipart parts made of it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ class Frame:
     """A JPEG and what is known about it. Made once, shared by all viewers, never changed.
 
     `received` is on the monotonic clock of this machine, in seconds. `timestamp` is the server's `X-Timestamp`, the
-    time of capture, as the server wrote it. A `drawn` frame tells in its picture why the camera gives none.
+    time of capture, as the server wrote it. A `drawn` frame was drawn to say why the camera gives no picture.
     """
 
     jpeg: bytes
@@ -31,7 +31,7 @@ class Frame:
     drawn: bool = False
 
     def repeats(self, other: Frame | None) -> bool:
-        """Whether this is the same picture as `other`, sent again."""
+        """Return whether this is the same picture as `other`, sent again."""
         return other is not None and self.timestamp == other.timestamp and self.jpeg == other.jpeg
 
     @cached_property

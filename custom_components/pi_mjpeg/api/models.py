@@ -1,4 +1,4 @@
-"""What a server tells of itself, as values that were checked when they came in."""
+"""The documents of the contract as values, validated when they were parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ type ControlValue = bool | float | str
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnouncedCamera:
-    """A camera of an announcement. Sizes are in pixels, None when the server does not know them."""
+    """A camera in an announcement. Sizes are in pixels, or None if the server does not know them."""
 
     id: str
     name: str
@@ -30,7 +30,7 @@ class AnnouncedCamera:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announcement:
-    """What a server says of itself over MQTT. All its URLs have the origin of `base_url`."""
+    """A server's announcement over MQTT. All its URLs have the origin of `base_url`."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredServer:
-    """What any discovery says of a server: not to be believed before a person confirmed it."""
+    """A server found by any discovery. None of this is to be trusted before a person has confirmed it."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class DiscoveredServer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraTelemetry:
-    """What changes about a camera, as its state topic tells it."""
+    """The changing values of a camera, as in its state topic."""
 
     state: str
     reason: str | None
@@ -68,9 +68,10 @@ class CameraTelemetry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerTelemetry:
-    """What changes about a server, as its state topic tells it.
+    """The changing values of a server, as in its state topic.
 
-    The temperature is in degrees Celsius. `throttled` names why the Pi runs slower now, None when it does not tell.
+    The temperature is in degrees Celsius. `throttled` names the reasons why the Pi runs slower now, or is None if the
+    server does not know.
     """
 
     started_at: datetime
@@ -81,7 +82,7 @@ class ServerTelemetry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Control:
-    """What can be adjusted on a camera, under its driver's own name. A menu has `options`, a number a range."""
+    """A setting of a camera, under the name that its driver gives it. A menu has `options`, a number has a range."""
 
     name: str
     type: Literal["boolean", "integer", "number", "menu"]
@@ -94,7 +95,7 @@ class Control:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Camera:
-    """A camera as the server describes it; an `available` one gives pictures or would at once."""
+    """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches."""
 
     id: str
     name: str
@@ -110,7 +111,7 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """The server and its cameras, by their ids."""
+    """The server, and its cameras by id."""
 
     id: str
     name: str
@@ -124,7 +125,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A picture that the server keeps; `url` is signed and valid as long as it is kept."""
+    """A picture that the server keeps. `url` is signed and valid as long as the picture is kept."""
 
     id: str
     url: URL
@@ -136,7 +137,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerMessage:
-    """Why a server refused a request: a code for programs, a sentence for people."""
+    """Why a server refused a request: a code for programs and a sentence for people."""
 
     code: str
     message: str

@@ -25,7 +25,7 @@ _CONTENT_TYPE: Final = "multipart/x-mixed-replace"
 
 
 class MultipartError(Exception):
-    """The bytes are no multipart body within the limits. The message says what is wrong with them."""
+    """The bytes are not a multipart body within the limits. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ def boundary_of(content_type: str) -> str:
 
 
 class MultipartParser:
-    """Takes bytes as they come, and returns the parts that they complete.
+    """Takes bytes in pieces of any size, and returns the parts that they complete.
 
-    After every `feed` at most `limit` bytes are held, and while it runs as well. Once it raised it is of no more use.
+    At most `limit` bytes are held, also while `feed` runs. After an error the parser must not be used again.
     """
 
     def __init__(self, boundary: str, *, max_part: int, max_headers: int = 4096) -> None:
-        """Expect parts of up to `max_part` bytes with header blocks of up to `max_headers` bytes."""
+        """Refuse parts of more than `max_part` bytes and header blocks of more than `max_headers` bytes."""
         name = boundary.lstrip("-")
         if not name or len(boundary) > MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
             raise MultipartError(f"{boundary[:MAX_BOUNDARY]!r} is no boundary")
@@ -88,11 +88,11 @@ class MultipartParser:
 
     @property
     def held(self) -> int:
-        """The number of bytes that wait for the rest of their part."""
+        """The number of bytes held until the rest of their part comes."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Part]:
-        """Return the parts that `data` completes, in their order. Raises `MultipartError`."""
+        """Return the parts that `data` completes, in order. Raises `MultipartError`."""
         parts: list[Part] = []
         rest = memoryview(data)
         while rest:
@@ -124,7 +124,7 @@ class MultipartParser:
             self._skip(found.start())
             self._begin_part(found)
             return True
-        # What may still turn out to be the beginning of a delimiter has to stay.
+        # What may be the beginning of a delimiter has to stay.
         surplus = len(self._buffer) - _MAX_DELIMITER
         if surplus > 0:
             self._skip(surplus)
@@ -132,7 +132,7 @@ class MultipartParser:
         return False
 
     def _skip(self, count: int) -> None:
-        """Count bytes that belong to no part: a server that sends only those is no camera."""
+        """Count bytes outside of any part. A server that sends only those is no camera."""
         self._skipped += count
         if self._skipped > self._max_headers:
             raise MultipartError("there is no boundary where one is due")
@@ -172,7 +172,7 @@ class MultipartParser:
 
     def _take_uncounted_body(self, parts: list[Part]) -> bool:
         found = self._end_of_body.search(self._buffer, self._searched)
-        # With room for the longest delimiter used up as well, none that comes now can end a part of the allowed size.
+        # Once the longest delimiter would no longer fit, no delimiter that comes can end a part of the allowed size.
         body_at_least = found.start() if found else len(self._buffer) - _MAX_DELIMITER + 1
         if body_at_least > self._max_part:
             raise MultipartError(f"a part is larger than {self._max_part} bytes")

@@ -1,6 +1,6 @@
-"""What each document of the contract holds, as voluptuous checks it.
+"""The voluptuous schema of each document of the contract.
 
-Fields that are not known are ignored, so that a newer server may say more. Whatever is known is checked completely.
+Unknown fields are ignored, so that a newer server may add some. Known fields are checked completely.
 """
 
 from typing import Final
@@ -12,37 +12,37 @@ from .validators import (
     base_url,
     camera_id,
     http_url,
+    integer,
     mac_address,
-    moment,
     node_id,
     number,
-    prose,
+    sentence,
     snapshot_id,
     text,
-    whole,
+    timestamp,
 )
 
 MAX_VIEWERS: Final = 1024
 MAX_CONTROLS: Final = 64
 MAX_OPTIONS: Final = 64
 MAX_REASONS: Final = 16
-_COUNT: Final = whole(0, 2**53)
-_SIDE: Final = whole(1, 2**16)
+_COUNT: Final = integer(0, 2**53)
+_SIDE: Final = integer(1, 2**16)
 _FPS: Final = number(0, 1000)
 
 
 def _document(fields: dict[str, object]) -> vol.Schema:
-    """Make the schema of an object that has all these fields, and possibly more."""
+    """Return the schema of an object that has all these fields and may have others."""
     return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
 
 
 def _frozen(values: list[str]) -> tuple[str, ...]:
-    # A bare `tuple` would ask for one: a schema takes a type as a check.
+    # A schema would take a bare `tuple` as a check for that type.
     return tuple(values)
 
 
 STATES: Final = ("idle", "starting", "live", "failing", "stuck")
-"""What a camera can be; the first three are available."""
+"""The states of a camera. In the first three it is available."""
 
 _STATE: Final = vol.In(STATES)
 _AUTH: Final = vol.In(("none", "token"))
@@ -78,23 +78,23 @@ ANNOUNCEMENT: Final = _document(
     }
 )
 
-BEACON: Final = _document(
+ZEROCONF_RECORD: Final = _document(
     {"id": node_id, "name": text, "auth": _AUTH, "scheme": vol.In(("http", "https")), "version": text}
 )
 
 CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "state": _STATE,
-    "reason": vol.Maybe(prose),
-    "since": moment,
+    "reason": vol.Maybe(sentence),
+    "since": timestamp,
     "viewers": _COUNT,
     "drops": _COUNT,
     "restarts": _COUNT,
-    "last_error": vol.Maybe(prose),
+    "last_error": vol.Maybe(sentence),
 }
 CAMERA_TELEMETRY: Final = _document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
 
 SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
-    "started_at": moment,
+    "started_at": timestamp,
     "viewers": _COUNT,
     "temperature": vol.Maybe(number(-100, 200)),
     "throttled": vol.Maybe(vol.All([text], vol.Length(max=MAX_REASONS), _frozen)),
@@ -151,9 +151,9 @@ API_STATE: Final = _document(
 )
 
 SNAPSHOT: Final = _document(
-    {"id": snapshot_id, "url": http_url, "time": moment, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
+    {"id": snapshot_id, "url": http_url, "time": timestamp, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
 )
 
-ERROR: Final = _document({"error": _document({"code": text, "message": prose})})
+ERROR: Final = _document({"error": _document({"code": text, "message": sentence})})
 
 CHANGED_CONTROLS: Final = _document({"controls": _CONTROLS})

@@ -1,4 +1,4 @@
-"""Validators for what comes from the network: bounded, and strict about types."""
+"""Validators for values from the network. They limit sizes and are strict about types."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ from yarl import URL
 MAX_TEXT = 256
 MAX_URL = 1024
 
-_UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode categories without a picture of their own: controls, surrogates, line and paragraph separators."""
+_INVISIBLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories of invisible characters: controls, surrogates, line and paragraph separators."""
 
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They make a name read as another one (https://www.unicode.org/reports/tr36/, section 2.5)."""
+"""They make one name look like another (https://www.unicode.org/reports/tr36/, section 2.5)."""
 
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -26,27 +26,27 @@ def text(value: object) -> str:
         raise vol.Invalid("expected a text")
     if not 0 < len(value) <= MAX_TEXT:
         raise vol.Invalid(f"expected a text of 1 to {MAX_TEXT} characters")
-    if not all(_is_seen(char) for char in value):
+    if not all(_is_visible(char) for char in value):
         raise vol.Invalid("control characters are not allowed")
     return value
 
 
-def prose(value: object) -> str:
+def sentence(value: object) -> str:
     """Accept any string, cut to `MAX_TEXT` characters, with a space for each control character.
 
-    For sentences that quote a driver or the system: an odd character in one of them must not cost the whole document.
+    For sentences that quote a driver or the system: a control character in one must not cost the whole document.
     """
     if not isinstance(value, str):
         raise vol.Invalid("expected a text")
-    return "".join(char if _is_seen(char) else " " for char in value[:MAX_TEXT])
+    return "".join(char if _is_visible(char) else " " for char in value[:MAX_TEXT])
 
 
-def _is_seen(char: str) -> bool:
-    return unicodedata.category(char) not in _UNSEEN and char not in _BIDI_CONTROLS
+def _is_visible(char: str) -> bool:
+    return unicodedata.category(char) not in _INVISIBLE and char not in _BIDI_CONTROLS
 
 
 def pattern(expression: str, what: str) -> Callable[[object], str]:
-    """Make a validator of strings that match `expression` as a whole; `what` names them in the error."""
+    """Return a validator of strings that match the whole `expression`. `what` names them in the error."""
     compiled = re.compile(expression, re.ASCII)
 
     def matching(value: object) -> str:
@@ -63,8 +63,8 @@ snapshot_id = pattern(r"[A-Za-z0-9_-]{1,128}", "a snapshot id: 1 to 128 characte
 mac_address = pattern(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address such as dc:a6:32:00:00:01")
 
 
-def whole(minimum: int, maximum: int) -> Callable[[object], int]:
-    """Make a validator of whole numbers; true and false are none."""
+def integer(minimum: int, maximum: int) -> Callable[[object], int]:
+    """Return a validator of integers. Booleans are refused."""
 
     def bounded(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
@@ -75,7 +75,7 @@ def whole(minimum: int, maximum: int) -> Callable[[object], int]:
 
 
 def number(minimum: float, maximum: float) -> Callable[[object], float]:
-    """Make a validator of finite numbers; true and false are none."""
+    """Return a validator of finite numbers. Booleans are refused."""
 
     def bounded(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
@@ -85,8 +85,8 @@ def number(minimum: float, maximum: float) -> Callable[[object], float]:
     return bounded
 
 
-def moment(value: object) -> datetime:
-    """Accept an ISO 8601 time that says its zone."""
+def timestamp(value: object) -> datetime:
+    """Accept an ISO 8601 time with a time zone."""
     try:
         parsed = datetime.fromisoformat(text(value))
     except ValueError:
@@ -97,7 +97,7 @@ def moment(value: object) -> datetime:
 
 
 def http_url(value: object) -> URL:
-    """Accept an absolute http or https URL with a host, and without a user, a password or a fragment."""
+    """Accept an absolute http or https URL with a host, but without user, password or fragment."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_URL:
         raise vol.Invalid(f"expected a URL of up to {MAX_URL} characters")
     # yarl drops some control characters silently, so they are refused before it sees them.
@@ -118,7 +118,7 @@ def http_url(value: object) -> URL:
 
 
 def base_url(value: object) -> URL:
-    """Accept the address of a server: an `http_url` without a query. The slash at its end is dropped."""
+    """Accept the base URL of a server: an `http_url` without a query. A slash at its end is dropped."""
     url = http_url(value)
     if url.raw_query_string:
         raise vol.Invalid("a query (?) in the server's address is not allowed")
@@ -126,5 +126,5 @@ def base_url(value: object) -> URL:
 
 
 def escape_markdown(value: str) -> str:
-    """Return `value` so that Home Assistant's dialogs, which render Markdown, show it as it is."""
+    """Return `value` with Markdown escaped. Home Assistant's dialogs, which render Markdown, show it unchanged."""
     return _MARKDOWN.sub(r"\\\1", value)

@@ -1,1 +1,1 @@
-"""What a person is asked: adding a server, following it to a new address, options and repair issues."""
+"""What the config flow is made of, the options flow, and the repair issues."""

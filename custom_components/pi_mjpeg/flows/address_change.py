@@ -1,4 +1,4 @@
-"""Follows a known server to a new address, when that is safe without asking anybody."""
+"""Follows a known server to a new address, if that is safe without asking a person."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from ..api.access import Access
 from ..api.models import DiscoveredServer
 from ..const import LOGGER
 from .issues import async_address_unconfirmed
-from .server_probe import UNTRUSTED, ProbeError, server_at
+from .server_probe import UNTRUSTED, ProbeError, async_fetch_server
 
 
-async def moved(hass: HomeAssistant, entry: ConfigEntry, discovered: DiscoveredServer) -> Access | None:
-    """Return how the server of `entry` is reached at the address that `discovered` says, None if it has not moved.
+async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, discovered: DiscoveredServer) -> Access | None:
+    """Return how to reach the server at the discovered address, or None if the known address still works.
 
-    Raises `ProbeError` when it is not followed; a person is asked to confirm the address if that can help.
+    Raises `ProbeError` when the server is not followed. A repair issue asks to confirm the address if that can help.
     """
     if entry.source == SOURCE_IGNORE:
         return None
@@ -23,16 +23,16 @@ async def moved(hass: HomeAssistant, entry: ConfigEntry, discovered: DiscoveredS
     if known.url == discovered.url:
         return None
     try:
-        await server_at(hass, known, discovered.id)
+        await async_fetch_server(hass, known, discovered.id)
     except ProbeError as error:
         LOGGER.debug("%s is no longer at %s (%s)", entry.title, known.url, error.key)
     else:
-        # It has several addresses, and the one that a person chose works.
+        # The server has several addresses, and the one that a person chose works.
         return None
     there = replace(known, url=discovered.url)
     if _is_safe(known, there):
         try:
-            await server_at(hass, there, discovered.id)
+            await async_fetch_server(hass, there, discovered.id)
         except ProbeError as error:
             if error.key != UNTRUSTED:
                 raise
@@ -43,10 +43,10 @@ async def moved(hass: HomeAssistant, entry: ConfigEntry, discovered: DiscoveredS
 
 
 def _is_safe(known: Access, there: Access) -> bool:
-    """Say whether a server may be asked at an address that anybody on the network could have named.
+    """Return whether a request may go to an address that anybody on the network could have announced.
 
-    The certificate that a person accepted proves who answers. Without it nobody gets the token, and what was said over
-    TLS is not said without.
+    The certificate that a person accepted proves who answers. Without it, the token is sent to nobody, and a server
+    that spoke TLS is not asked without TLS.
     """
     if known.fingerprint is not None and there.url.scheme == "https":
         return True

@@ -1,4 +1,4 @@
-"""What a person has to do themselves, shown under Settings > Repairs, and withdrawn once it is done."""
+"""Repair issues: what a person has to do, shown under Settings > Repairs until it is done."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from ..api.validators import escape_markdown
 from ..const import DOCUMENTATION, DOMAIN, SCHEMA
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)
-"""What a clock may be off: snapshots carry its time, and a Pi has none before it reached a time server."""
+"""How wrong the server's clock may be. Snapshots carry its time, and a Pi has none until it reaches a time server."""
 
 _ADDRESS: Final = "address_unconfirmed"
 _CERTIFICATE: Final = "certificate_untrusted"
@@ -27,13 +27,13 @@ _ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION
 
 @callback
 def async_address_unconfirmed(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> None:
-    """Say that somebody announced the server at `url`, where nothing of value is sent without being asked."""
+    """Report that the server was announced at `url`, to which nothing is sent until a person confirms it."""
     _set(hass, entry, _ADDRESS, url=escape_markdown(str(url)))
 
 
 @callback
 def async_check_clock(hass: HomeAssistant, entry: ConfigEntry, offset: float | None) -> None:
-    """Say that the server's clock is `offset` seconds ahead of ours, if that is too much."""
+    """Report a clock that is `offset` seconds ahead of ours if that is too much, or withdraw the report."""
     if offset is not None and abs(offset) > CLOCK_TOLERANCE.total_seconds():
         _set(hass, entry, _CLOCK, minutes=str(round(abs(offset) / 60)))
     else:
@@ -41,12 +41,12 @@ def async_check_clock(hass: HomeAssistant, entry: ConfigEntry, offset: float | N
 
 
 @callback
-def async_check_twins(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Say that Home Assistant's own MQTT integration shows the same server, which our claim should have ended."""
-    twin = (mqtt.DOMAIN, f"{DOMAIN}_{entry.unique_id}")
+def async_check_shown_twice(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Report whether Home Assistant's own MQTT integration shows the server too, which our claim should have ended."""
+    identifier = (mqtt.DOMAIN, f"{DOMAIN}_{entry.unique_id}")
     devices = dr.async_get(hass)
     brokers = hass.config_entries.async_entries(mqtt.DOMAIN)
-    if any(devices.async_get_device_by_identifier(twin, broker.entry_id) for broker in brokers):
+    if any(devices.async_get_device_by_identifier(identifier, broker.entry_id) for broker in brokers):
         _set(hass, entry, _TWICE)
     else:
         _unset(hass, entry, _TWICE)
@@ -54,27 +54,27 @@ def async_check_twins(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 @callback
 def async_incompatible(hass: HomeAssistant, entry: ConfigEntry, schema: object) -> None:
-    """Say which of the two is too old, as the schema number of the server's documents tells."""
+    """Report that the server or this integration is too old, by the schema number of the server's documents."""
     newer = isinstance(schema, int) and schema > SCHEMA
     _set(hass, entry, _INTEGRATION_OLD if newer else _SERVER_OLD)
 
 
 @callback
 def async_untrusted(hass: HomeAssistant, entry: ConfigEntry, reason: str) -> None:
-    """Say that the server's certificate is not accepted (any more), and why."""
+    """Report that the server's certificate is not trusted, and why."""
     _set(hass, entry, _CERTIFICATE, reason=escape_markdown(reason))
 
 
 @callback
 def async_reached(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Withdraw what an answer in our version from the known address has proven wrong."""
+    """Withdraw the reports that a valid answer from the known address disproves."""
     for key in (_ADDRESS, _CERTIFICATE, _SERVER_OLD, _INTEGRATION_OLD):
         _unset(hass, entry, key)
 
 
 @callback
 def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Withdraw everything about an entry that is removed."""
+    """Withdraw all reports about an entry that is removed."""
     for key in _ALL:
         _unset(hass, entry, key)
 

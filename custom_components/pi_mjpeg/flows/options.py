@@ -1,4 +1,4 @@
-"""What a person may choose about a server once it is added."""
+"""The options of an entry."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +19,10 @@ _SCHEMA = vol.Schema(
 
 
 class PiMjpegOptionsFlow(OptionsFlowWithReload):
-    """Offers the options; the entry is loaded again when they change."""
+    """Asks for the options. The entry is reloaded when they change."""
 
     async def async_step_init(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for all of them at once."""
+        """Ask for all options in one form."""
         if user_input is not None:
             return self.async_create_entry(data=dict(user_input))
         return self.async_show_form(

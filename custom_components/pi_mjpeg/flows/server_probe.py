@@ -1,4 +1,4 @@
-"""Asks a server who it is, in the words of the dialogs that add one."""
+"""Asks a server who it is, with the errors that the config flow shows."""
 
 import base64
 from typing import Final
@@ -28,9 +28,9 @@ _PREVIEW_WIDTH: Final = 320
 
 
 class ProbeError(Exception):
-    """A server that cannot be added as things are.
+    """The server cannot be added.
 
-    `key` names the reason in the translations, `field` the field that it is about; the message is for the log.
+    `key` is the reason's key in the translations, `field` the form field that it is about. The message is for the log.
     """
 
     def __init__(self, key: str, message: str = "", field: str = "base") -> None:
@@ -39,8 +39,8 @@ class ProbeError(Exception):
         self.field = field
 
 
-def url_of(typed: str) -> URL:
-    """Return the address that a person meant. Raises `ProbeError`."""
+def parse_url(typed: str) -> URL:
+    """Return the address that a person typed, with http:// if they left that out. Raises `ProbeError`."""
     address = typed.strip()
     try:
         return base_url(address if "://" in address else f"http://{address}")
@@ -48,28 +48,28 @@ def url_of(typed: str) -> URL:
         raise ProbeError("invalid_url", str(error), CONF_URL) from error
 
 
-async def server_at(hass: HomeAssistant, access: Access, node: str | None) -> Server:
-    """Ask a server who it is; `node` is who it has to be. Raises `ProbeError`."""
+async def async_fetch_server(hass: HomeAssistant, access: Access, node: str | None) -> Server:
+    """Return the server's state. Raises `ProbeError`, also when it is not the server with the id `node`."""
     try:
         server = await access.client(hass).state()
     except PiMjpegError as error:
         LOGGER.debug("No pi-mjpeg server at %s: %s", access.url, error)
-        raise _translated(error) from error
+        raise _probe_error(error) from error
     if node not in (None, server.id):
         raise ProbeError("wrong_server")
     return server
 
 
-async def fingerprint_at(hass: HomeAssistant, url: URL) -> str:
-    """Return the fingerprint of the certificate that is shown at `url`, which is sent nothing. Raises `ProbeError`."""
+async def async_fetch_fingerprint(hass: HomeAssistant, url: URL) -> str:
+    """Return the fingerprint of the certificate at `url`, without sending a request. Raises `ProbeError`."""
     try:
         return await Access(url).client(hass).fingerprint()
     except PiMjpegError as error:
-        raise _translated(error) from error
+        raise _probe_error(error) from error
 
 
-async def picture_of(hass: HomeAssistant, access: Access, server: Server) -> str:
-    """Return a small picture as Markdown, from a camera that gives one; an empty text when none does."""
+async def async_fetch_picture(hass: HomeAssistant, access: Access, server: Server) -> str:
+    """Return a small picture of the first available camera as Markdown, or an empty string if there is none."""
     client = access.client(hass)
     for camera in server.cameras.values():
         if not camera.available:
@@ -84,7 +84,7 @@ async def picture_of(hass: HomeAssistant, access: Access, server: Server) -> str
     return ""
 
 
-def _translated(error: PiMjpegError) -> ProbeError:
+def _probe_error(error: PiMjpegError) -> ProbeError:
     match error:
         case CannotConnectError():
             return ProbeError("cannot_connect", str(error))

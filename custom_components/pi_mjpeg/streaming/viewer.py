@@ -1,31 +1,33 @@
-"""Sends a hub's frames to one viewer, for as long as both are there."""
+"""The live picture: `multipart/x-mixed-replace` to one viewer, always the latest frame and never an old queue."""
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 
 from ..api.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
-from .hub import Hub
+from .hub import Hub, Viewer
 
-REPEAT: Final = 1.0
+REPEAT_INTERVAL: Final = 1.0
 """Seconds after which the last frame is sent again. Proxies end a response that is silent for 10."""
 
-DROP: Final = 15.0
+DRAIN_TIMEOUT: Final = 15.0
 """Seconds that one part may take. A viewer who needs longer is gone, or could not watch anyway."""
 
-UNSENT: Final = 16 * 1024
+UNSENT_BYTES: Final = 16 * 1024
 """Bytes that the kernel may hold unsent. Its own choice of up to 4 MiB is seconds of pictures for a slow viewer."""
 
 
-async def serve(request: web.Request, hub: Hub, *, drop: float = DROP) -> web.StreamResponse:
+async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
     """Answer `request` with the hub's frames, the newest each time the viewer has taken the one before.
 
-    The response stays open across gaps of the upstream, and ends when the viewer leaves or is sent away. A viewer
-    who does not take a part within `drop` seconds is disconnected.
+    The response stays open across gaps of the upstream. It ends when the viewer leaves or is dismissed. A viewer who
+    does not take a part within `DRAIN_TIMEOUT` seconds is disconnected.
     """
-    browser = "image/" in request.headers.get(hdrs.ACCEPT, "")
+    for_browser = "image/" in request.headers.get(hdrs.ACCEPT, "")
     response = web.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: CONTENT_TYPE,
@@ -34,38 +36,60 @@ async def serve(request: web.Request, hub: Hub, *, drop: float = DROP) -> web.St
             "X-Accel-Buffering": "no",
         }
     )
-    with hub.watch(browser=browser) as viewing:
+    # A ConnectionError means that the viewer left, which is how a stream ends.
+    with hub.viewing(for_browser=for_browser) as viewer, suppress(ConnectionError):
+        writer = await response.prepare(request)
+        if writer is None:
+            return response
+        _limit_buffers(request.transport)
         try:
-            await response.prepare(request)
-            _keep_little(request.transport)
-            await _send(response, request, BROWSER_PREAMBLE if browser else PREAMBLE, drop)
-            frame: Frame | None = None
-            while not viewing.over and request.transport is not None:
-                frame = await hub.newer_than(frame, REPEAT)
-                if frame is not None and not viewing.over:
-                    await _send(response, request, frame.browser_part if browser else frame.part, drop)
+            await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
+            await _send_frames(writer, hub, viewer)
         except TimeoutError:
             if request.transport is not None:
+                # A close would wait until the viewer has taken what lies there for it.
                 request.transport.abort()
-        except ConnectionError:
-            pass  # The viewer left, which is how a stream ends.
     return response
 
 
-async def _send(response: web.StreamResponse, request: web.Request, part: bytes, drop: float) -> None:
-    """Return once the kernel has taken all of `part`; only then is it known which frame is the newest to send."""
-    async with asyncio.timeout(drop):
-        await response.write(part)
-        await request.writer.drain()
+async def _send_frames(writer: AbstractStreamWriter, hub: Hub, viewer: Viewer) -> None:
+    """Send frames until the viewer is dismissed."""
+    frame: Frame | None = None
+    while not viewer.dismissed:
+        frame = await _next(hub, frame)
+        if frame is not None and not viewer.dismissed:
+            await _send(writer, frame.browser_part if viewer.for_browser else frame.part)
 
 
-def _keep_little(transport: asyncio.Transport | None) -> None:
-    """Let hardly anything wait between us and a slow viewer, so that what it gets is new."""
+async def _next(hub: Hub, frame: Frame | None) -> Frame | None:
+    """Return the next frame for a viewer that has `frame`.
+
+    After `REPEAT_INTERVAL` seconds without one it is the same frame again, or None if there never was any.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REPEAT_INTERVAL):
+            return await hub.newer_than(frame)
+    return frame
+
+
+async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
+    """Return once the kernel has taken all of `part`: only then is it known which frame is the newest to send.
+
+    Raises TimeoutError when the viewer does not take it, and ConnectionError when it has left.
+    """
+    async with asyncio.timeout(DRAIN_TIMEOUT):
+        await writer.write(part)
+        await writer.drain()
+
+
+def _limit_buffers(transport: asyncio.Transport | None) -> None:
+    """Let neither the kernel nor asyncio queue frames: a slow viewer has to see what is now."""
     if transport is None:
         return
-    transport.set_write_buffer_limits(high=0)
+    # Not 0: asyncio's TLS pauses at "as much as", so that with 0 an empty buffer would count as full.
+    transport.set_write_buffer_limits(high=1)
     connection = transport.get_extra_info("socket")
-    # Missing on Windows, and meaningless where a proxy on the same machine comes through a Unix socket.
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if option is not None and connection.family in {socket.AF_INET, socket.AF_INET6}:
-        connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT)
+    # The option is missing on Windows, and an error on the Unix socket of a proxy on the same machine.
+    if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

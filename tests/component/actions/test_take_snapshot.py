@@ -1,4 +1,4 @@
-"""`pi_mjpeg.take_snapshot` answers with where the picture is, writes only where it may, and fails aloud."""
+"""`pi_mjpeg.take_snapshot` returns where the picture is, writes only to allowed folders, and raises its failures."""
 
 import io
 from pathlib import Path
@@ -10,10 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from PIL import Image
 
-from tests.component.conftest import state_of
+from tests.component.conftest import FRONT, state_of
 from tests.component.support.fake_pi import Pi, jpeg
-
-FRONT = "camera.front_door"
 
 pytestmark = pytest.mark.usefixtures("loaded")
 
@@ -56,7 +54,7 @@ async def test_the_pi_keeps_it_and_the_answer_says_where(hass: HomeAssistant, pi
     assert state_of(hass, "image.front_door_last_snapshot") == "2026-11-22T10:00:00+00:00"
 
 
-async def test_what_the_pi_keeps_is_also_written_to_a_file(hass: HomeAssistant, folder: Path) -> None:
+async def test_a_kept_snapshot_is_also_written_to_a_file(hass: HomeAssistant, folder: Path) -> None:
     path = folder / "doors" / "front_door.jpg"
     answer = await take(hass, filename=f"{folder}/doors/{{{{ entity_id.entity_id.split('.')[1] }}}}.jpg")
     assert answer["path"] == str(path)
@@ -87,7 +85,7 @@ async def test_without_keeping_it_the_file_is_all_there_is_of_it(hass: HomeAssis
         ({"filename": "{folder}/../up.jpg"}, "path_not_allowed"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_without_asking_the_pi(
+async def test_invalid_options_are_refused_without_a_request(
     hass: HomeAssistant, folder: Path, pi: Pi, data: dict[str, Any], key: str
 ) -> None:
     before = list(pi.requests)

@@ -1,4 +1,4 @@
-"""The client asks what the contract says, and believes nothing that breaks it."""
+"""The client sends the requests of the contract, and refuses answers that break it."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ async def test_a_kept_snapshot_is_fetched_from_this_server_whatever_host_its_url
     ]
 
 
-async def test_a_refusal_carries_the_servers_own_words(client: PiMjpegClient) -> None:
+async def test_a_refusal_has_the_code_and_the_message_of_the_server(client: PiMjpegClient) -> None:
     with pytest.raises(RefusedError, match="Shed: /dev/video0 is not there") as caught:
         await client.snapshot("shed")
     assert caught.value.code == "camera_unavailable"
@@ -210,7 +210,7 @@ async def test_only_what_the_contract_allows_is_taken_from_a_parts_headers(
         (bytes(100_000), "multipart/x-mixed-replace; boundary=frame"),
     ],
 )
-async def test_a_stream_that_is_none_is_an_error(client: PiMjpegClient, pi: Pi, body: bytes, content_type: str) -> None:
+async def test_an_invalid_stream_is_an_error(client: PiMjpegClient, pi: Pi, body: bytes, content_type: str) -> None:
     pi.answers[STREAM] = answer(body, Content_Type=content_type)
     with pytest.raises(InvalidResponseError):
         await frames_of(client, 1)

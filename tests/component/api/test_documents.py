@@ -1,4 +1,4 @@
-"""Every document of the contract is read, and nothing that breaks it gets in."""
+"""Every document of the contract is parsed, and invalid ones are refused."""
 
 import json
 from collections.abc import Callable
@@ -94,7 +94,7 @@ def test_the_telemetry() -> None:
         ({"type": "menu", "value": "Auto", "options": ["Off"]}, False),
     ],
 )
-def test_a_control_that_makes_no_sense_is_left_out_and_the_camera_works(changes: dict[str, Any], *, kept: bool) -> None:
+def test_an_invalid_control_is_left_out_and_the_camera_works(changes: dict[str, Any], *, kept: bool) -> None:
     state = json.loads(example("api_state.json"))
     state["cameras"][0]["controls"][0].update(changes)
     camera = parse_state(json.dumps(state).encode()).cameras["front"]
@@ -102,7 +102,7 @@ def test_a_control_that_makes_no_sense_is_left_out_and_the_camera_works(changes:
 
 
 @pytest.mark.parametrize(("host", "port"), [("fe80::1%eth0/x", 1), ("a b", 1), ("", 1), ("pi", 0)])
-def test_an_address_that_is_none_is_refused(host: str, port: int) -> None:
+def test_an_invalid_address_is_refused(host: str, port: int) -> None:
     with pytest.raises(DocumentError):
         parse_zeroconf(host, port, {"id": "a", "name": "A", "auth": "none", "scheme": "http", "version": "1"})
 
@@ -114,7 +114,7 @@ def test_an_ipv6_address_is_one() -> None:
     assert str(discovered.url) == "https://[2001:db8::1]:8000"
 
 
-def test_the_snapshot_with_and_without_what_mqtt_adds() -> None:
+def test_the_snapshot_with_and_without_the_fields_of_mqtt() -> None:
     document = json.loads(example("snapshot.json"))
     pushed = parse_snapshot(json.dumps(document))
     assert pushed == Snapshot(
@@ -143,7 +143,7 @@ def test_fields_that_a_newer_server_adds_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("schema", [0, 2, "1", None, [1]])
-def test_another_schema_is_refused_with_what_to_do(schema: object) -> None:
+def test_another_schema_is_refused_with_advice(schema: object) -> None:
     document = {**json.loads(example("announcement.json")), "schema": schema}
     with pytest.raises(UnknownSchemaError, match="update the older one"):
         parse_announcement(TOPIC, json.dumps(document))
@@ -153,7 +153,7 @@ def test_another_schema_is_refused_with_what_to_do(schema: object) -> None:
     "payload",
     ["", "null", "[]", "7", '"text"', "{", '{"schema": NaN}', "[" * 60_000, '{"a":' * 5_000, b"\xff\xfe", "x" * 70_000],
 )
-def test_what_is_no_document_is_refused(payload: str | bytes) -> None:
+def test_payloads_that_are_no_documents_are_refused(payload: str | bytes) -> None:
     with pytest.raises(DocumentError):
         parse_announcement(TOPIC, payload)
 

@@ -1,4 +1,4 @@
-"""The parser takes what cameras send, in any pieces, and never holds more than it is allowed to."""
+"""The parser takes streams of all kinds, in pieces of any size, and never holds more than its limit."""
 
 import tracemalloc
 
@@ -90,7 +90,7 @@ def test_a_stream_that_is_nearly_right_raises_nothing_but_the_parsers_own_error(
 
 
 @given(body=st.binary(max_size=MAX_PART).filter(lambda body: b"frame" not in body), counted=st.booleans())
-def test_whatever_the_picture_is_it_comes_out_as_it_went_in(*, body: bytes, counted: bool) -> None:
+def test_any_body_is_returned_unchanged(*, body: bytes, counted: bool) -> None:
     headers = b"Content-Length: %d\r\n\r\n" % len(body) if counted else b"\r\n"
     parser_ = parser()
     assert bodies(parser_.feed(b"--frame\r\n" + headers + body + b"\r\n--frame\r\n")) == [body]

@@ -27,7 +27,7 @@ def test_the_browser_stream_is_read() -> None:
     assert [part.body for part in parts] == [FIRST, FIRST, SECOND]
 
 
-def test_what_we_send_on_has_the_same_form() -> None:
+def test_our_own_streams_have_the_same_bytes() -> None:
     assert PREAMBLE + b"".join(frame.part for frame in FRAMES) == MACHINE
     assert BROWSER_PREAMBLE + b"".join(frame.browser_part for frame in FRAMES) == BROWSER
 

@@ -1,4 +1,4 @@
-"""A server gets in by its address, once it has said who it is, and can be changed later."""
+"""A server is added by its address, once it has identified itself, and can be reconfigured later."""
 
 import base64
 
@@ -14,6 +14,8 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
+from custom_components.pi_mjpeg.const import DOMAIN
+from tests.component.conftest import FRONT, LIVE
 from tests.component.support.fake_pi import NODE, Handler, Pi, jpeg
 from tests.component.support.flow_steps import NOWHERE, add, by_address, submit
 
@@ -25,7 +27,7 @@ async def test_a_server_is_added_by_its_address(hass: HomeAssistant, pi: Pi) -> 
     result = await add(hass, form)
     assert (result["title"], result["data"]) == ("Garden Pi", {"url": pi.url})
     assert result["result"].unique_id == NODE
-    assert hass.states.get("camera.front_door") is not None
+    assert hass.states.get(FRONT) is not None
 
 
 async def test_a_live_still_is_shown_before_a_server_is_added(hass: HomeAssistant, pi: Pi) -> None:
@@ -83,7 +85,7 @@ async def be_of_tomorrow(_: web.Request) -> web.StreamResponse:
     ("handler", "reason"),
     [(say_no, "refused"), (be_something_else, "invalid_response"), (be_of_tomorrow, "incompatible")],
 )
-async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
+async def test_a_bad_answer_is_an_error_at_the_address_which_can_be_sent_again(
     hass: HomeAssistant, pi: Pi, handler: Handler, reason: str
 ) -> None:
     pi.answers["/api/state"] = handler
@@ -95,7 +97,7 @@ async def test_what_is_wrong_is_said_and_the_form_can_be_sent_again(
 
 
 @pytest.mark.parametrize("address", ["", "ftp://x", "http://user:pw@127.0.0.1:8000", "http://127.0.0.1:8000?x", "a b"])
-async def test_what_is_no_address_is_said_without_asking_anybody(hass: HomeAssistant, pi: Pi, address: str) -> None:
+async def test_an_invalid_address_is_an_error_without_a_request(hass: HomeAssistant, pi: Pi, address: str) -> None:
     form = await submit(hass, await by_address(hass), url=address)
     assert form["errors"] == {"url": "invalid_url"}
     assert pi.requests == []
@@ -122,7 +124,7 @@ async def test_a_server_that_wants_a_token_gets_the_one_that_a_person_enters(has
     del pi.answers["/api/state"]
     result = await add(hass, await submit(hass, form, token=" right "))  # noqa: S106 - likewise
     assert result["data"] == {"url": pi.url, "token": "right"}
-    assert hass.states.get("camera.front_door") is not None
+    assert hass.states.get(FRONT) is not None
 
 
 async def test_a_known_server_at_a_new_address_keeps_its_entry(
@@ -134,6 +136,15 @@ async def test_a_known_server_at_a_new_address_keeps_its_entry(
     assert entry.data == {"url": pi.url}
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_server_that_was_added_meanwhile_is_not_added_twice(hass: HomeAssistant, pi: Pi) -> None:
+    form = await by_address(hass, pi.url)
+    assert form["step_id"] == "confirm"
+    MockConfigEntry(domain=DOMAIN, unique_id=NODE, data={"url": pi.url}).add_to_hass(hass)
+    result = await submit(hass, form)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
 async def test_a_token_that_is_no_longer_taken_is_asked_for_again(
@@ -188,7 +199,7 @@ async def test_the_options_limit_the_live_pictures_and_take_effect_at_once(
     assert (result["type"], result["data"]) == (FlowResultType.CREATE_ENTRY, {"fps": 5})
     await hass.async_block_till_done()
     pi.show(jpeg(1))
-    response = await (await hass_client()).get("/api/camera_proxy_stream/camera.front_door")
+    response = await (await hass_client()).get(LIVE)
     await response.content.readuntil(jpeg(1))
     assert "GET /cameras/front/stream?fps=5" in pi.requests
     response.close()

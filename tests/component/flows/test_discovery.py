@@ -1,4 +1,4 @@
-"""A server is found by its announcement or its record, asked about, and followed when it moves."""
+"""A server is discovered over MQTT or multicast DNS, confirmed by a person, and followed to a new address."""
 
 import json
 from typing import Any
@@ -53,7 +53,7 @@ async def test_a_server_on_the_local_network_is_found_and_added(hass: HomeAssist
     assert pi.requests == []
     form = await submit(hass, form)
     assert form["step_id"] == "token"
-    assert pi.shown == [None]
+    assert pi.authorizations == [None]
     result = await add(hass, await submit(hass, form, token="right"))  # noqa: S106 - likewise
     assert result["data"] == {"url": pi.url, "token": "right"}
 
@@ -96,7 +96,7 @@ async def test_no_entry_is_made_unless_the_announced_server_answers(
         ("x" * 70_000, "invalid_announcement"),
     ],
 )
-async def test_what_is_no_announcement_starts_nothing(hass: HomeAssistant, payload: str, reason: str) -> None:
+async def test_an_invalid_announcement_aborts_the_flow(hass: HomeAssistant, payload: str, reason: str) -> None:
     result = await by_announcement(hass, payload)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, reason)
 
@@ -132,7 +132,7 @@ async def test_a_record_moves_a_known_server_to_its_new_address(
     assert entry.data == {"url": pi.url}
 
 
-async def test_an_announcement_of_what_is_known_disturbs_nothing(
+async def test_an_announcement_of_a_known_address_changes_nothing(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], loaded: MockConfigEntry
 ) -> None:
     before = list(pi.requests)
@@ -162,7 +162,7 @@ async def test_a_known_server_is_not_moved_to_where_another_answers(
     assert entry.data == {"url": NOWHERE}
 
 
-async def test_the_token_is_not_sent_to_an_address_that_nobody_confirmed(
+async def test_the_token_is_not_sent_to_an_unconfirmed_address(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
 ) -> None:
     """Who announces our server's id at an address of their own gets no token, and no request at all."""
@@ -195,9 +195,9 @@ async def test_a_server_that_a_person_ignores_stays_ignored_until_they_add_it(
 
 
 @pytest.fixture
-async def announced(wire: MQTTClient, announcement: dict[str, Any]) -> None:
+async def announced(pi_mqtt: MQTTClient, announcement: dict[str, Any]) -> None:
     """The announcement, kept by the broker since before Home Assistant joined it."""
-    await wire.publish(TOPIC, json.dumps(announcement).encode(), qos=1, retain=True)
+    await pi_mqtt.publish(TOPIC, json.dumps(announcement).encode(), qos=1, retain=True)
 
 
 async def test_a_retained_announcement_on_the_broker_is_found(

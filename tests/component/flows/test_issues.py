@@ -1,4 +1,4 @@
-"""What a person has to do is said under Repairs, and withdrawn once it is done."""
+"""Repair issues are shown, and withdrawn once they are resolved."""
 
 from email.utils import formatdate
 from time import time

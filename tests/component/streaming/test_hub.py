@@ -1,7 +1,8 @@
-"""One upstream for all viewers, only while there are any, and viewers never notice that it was away."""
+"""One upstream for all viewers, open only while there are any. Viewers stay connected while it is away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import aiohttp
@@ -12,38 +13,56 @@ from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.frame import Frame
 from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import until
-from tests.component.support.fake_pi import CAMERA, Pi, jpeg, number_of
-
-
-async def draw_gap(last: bytes | None) -> bytes:
-    """Draw 9 over the last picture's number."""
-    return jpeg(90 + (number_of(last) if last else 0))
+from tests.component.support.fake_pi import CAMERA, Pi, jpeg
+from tests.component.support.hubs import make_hub
 
 
 @pytest.fixture
-async def hub(pi: Pi) -> AsyncIterator[Hub]:
-    """A hub on the Pi's first camera, in a hurry."""
+async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
+    """A client of the Pi."""
     async with aiohttp.ClientSession() as session:
-        client = PiMjpegClient(session, URL(pi.url))
-        hub = Hub(
-            "front",
-            lambda: client.stream(CAMERA),
-            lambda coroutine, name: asyncio.create_task(coroutine, name=name),
-            draw_gap,
-            lambda: None,
-            linger=0.3,
-            retry=0.05,
-        )
+        yield PiMjpegClient(session, URL(pi.url))
+
+
+@asynccontextmanager
+async def opened(
+    open_stream: Callable[[], AsyncGenerator[Frame]], on_gap_end: Callable[[], None] = lambda: None, **times: float
+) -> AsyncIterator[Hub]:
+    """Make a hub with short times, and close it at the end."""
+    hub = make_hub(open_stream, on_gap_end, **{"linger": 0.3, "retry_delay": 0.05, **times})
+    yield hub
+    await hub.close()
+
+
+@pytest.fixture
+async def hub(client: PiMjpegClient) -> AsyncIterator[Hub]:
+    """A hub of the Pi's first camera."""
+    async with opened(lambda: client.stream(CAMERA)) as hub:
         yield hub
-        await hub.close()
+
+
+@pytest.fixture
+async def hub_with_short_gap(client: PiMjpegClient) -> AsyncIterator[Hub]:
+    """The same, which soon takes silence for a gap."""
+    async with opened(lambda: client.stream(CAMERA), gap_timeout=0.3) as hub:
+        yield hub
 
 
 async def picture(hub: Hub, after: Frame | None = None) -> Frame:
     """Return the next frame, which has to come within five seconds."""
-    frame = await hub.newer_than(after, within=5)
+    async with asyncio.timeout(5):
+        frame = await hub.newer_than(after)
     assert frame is not None
     assert frame is not after
     return frame
+
+
+async def assert_no_newer(hub: Hub, frame: Frame, seconds: float) -> None:
+    """Fail if a newer frame comes within so many seconds."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await hub.newer_than(frame)
+    assert hub.latest is frame
 
 
 async def test_without_a_viewer_nothing_is_asked_of_the_pi(hub: Hub, pi: Pi) -> None:
@@ -56,7 +75,7 @@ async def test_any_number_of_viewers_share_one_stream_and_its_frames(hub: Hub, p
     pi.show(jpeg(1))
 
     async def watch() -> list[Frame]:
-        with hub.watch():
+        with hub.viewing():
             first = await picture(hub)
             pi.show(jpeg(2))
             return [first, await picture(hub, first)]
@@ -69,11 +88,11 @@ async def test_any_number_of_viewers_share_one_stream_and_its_frames(hub: Hub, p
 
 async def test_the_stream_outlives_the_last_viewer_a_little_and_then_closes(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.watch():
+    with hub.viewing():
         await picture(hub)
     await asyncio.sleep(0.1)
     assert pi.watching == 1
-    with hub.watch():
+    with hub.viewing():
         await asyncio.sleep(0.4)
         assert pi.watching == 1
     await until(lambda: pi.watching == 0)
@@ -82,46 +101,45 @@ async def test_the_stream_outlives_the_last_viewer_a_little_and_then_closes(hub:
 
 async def test_the_next_viewer_never_sees_a_picture_from_before(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.watch():
+    with hub.viewing():
         await picture(hub)
     await until(lambda: pi.watching == 0)
     assert hub.latest is None
     pi.show(jpeg(2))
-    with hub.watch():
+    with hub.viewing():
         assert (await picture(hub)).jpeg == jpeg(2)
 
 
 async def test_a_frame_that_is_sent_again_is_no_newer_one(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.watch():
+    with hub.viewing():
         first = await picture(hub)
-        assert await hub.newer_than(first, within=1.5) is first
+        await assert_no_newer(hub, first, 1.5)
 
 
 async def test_a_viewer_stays_across_a_gap_and_gets_what_follows(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.watch():
+    with hub.viewing():
         first = await picture(hub)
         port = pi.port
         await pi.stop()
-        assert await hub.newer_than(first, within=0.3) is first
+        await assert_no_newer(hub, first, 0.3)
         pi.show(jpeg(2))
         await pi.start(port)
         assert (await picture(hub, first)).jpeg == jpeg(2)
 
 
-async def test_attempts_come_ever_more_seldom(hub: Hub, pi: Pi) -> None:
+async def test_the_delay_between_attempts_grows(client: PiMjpegClient, pi: Pi) -> None:
     await pi.stop()
     attempts: list[float] = []
-    stream = hub._stream  # noqa: SLF001 - counts the attempts, which nobody on the other side can
 
     def counted() -> AsyncGenerator[Frame]:
         attempts.append(asyncio.get_running_loop().time())
-        return stream()
+        return client.stream(CAMERA)
 
-    hub._stream = counted  # noqa: SLF001 - likewise
-    with hub.watch():
-        await asyncio.sleep(1.2)
+    async with opened(counted) as hub:
+        with hub.viewing():
+            await asyncio.sleep(1.2)
     gaps = [later - earlier for earlier, later in pairwise(attempts)]
     assert 3 <= len(attempts) <= 6
     assert all(later > earlier for earlier, later in pairwise(gaps))
@@ -132,96 +150,111 @@ async def test_a_stream_without_a_single_frame_does_not_reset_the_wait(hub: Hub,
         return aiohttp.web.Response(content_type="multipart/x-mixed-replace; boundary=frame")
 
     pi.answers["/cameras/front/stream"] = empty
-    with hub.watch():
+    with hub.viewing():
         await asyncio.sleep(1.2)
     assert 3 <= len(pi.requests) <= 6
 
 
-async def test_word_that_the_server_is_back_ends_the_wait(hub: Hub, pi: Pi) -> None:
+async def test_retry_now_ends_the_wait(client: PiMjpegClient, pi: Pi) -> None:
     port = pi.port
     await pi.stop()
-    hub._retry_minimum = 30  # noqa: SLF001 - longer than the test may take
-    with hub.watch():
-        await asyncio.sleep(0.1)
-        pi.show(jpeg(3))
-        await pi.start(port)
-        hub.retry_now()
-        assert (await picture(hub)).jpeg == jpeg(3)
+    # Longer than the test may take.
+    async with opened(lambda: client.stream(CAMERA), retry_delay=30) as hub:
+        with hub.viewing():
+            await asyncio.sleep(0.1)
+            pi.show(jpeg(3))
+            await pi.start(port)
+            hub.retry_now()
+            assert (await picture(hub)).jpeg == jpeg(3)
 
 
-async def test_a_fault_of_our_own_is_over_with_the_next_viewer(hub: Hub, pi: Pi) -> None:
+async def test_the_next_viewer_recovers_from_an_internal_error(client: PiMjpegClient, pi: Pi) -> None:
+    broken = True
+
     def faulty() -> AsyncGenerator[Frame]:
-        raise RuntimeError
+        if broken:
+            raise RuntimeError
+        return client.stream(CAMERA)
 
-    stream, hub._stream = hub._stream, faulty  # noqa: SLF001 - no server can make the hub fail in this way
-    with hub.watch():
-        task = hub._task  # noqa: SLF001 - likewise
-        assert task is not None
-        await asyncio.wait([task])
-        assert isinstance(task.exception(), RuntimeError)
-    hub._stream = stream  # noqa: SLF001 - likewise
-    pi.show(jpeg(1))
-    with hub.watch():
-        assert (await picture(hub)).jpeg == jpeg(1)
+    async with opened(faulty) as hub:
+        with hub.viewing():
+            task = hub._task  # noqa: SLF001 - nothing else tells of a fault
+            assert task is not None
+            await asyncio.wait([task])
+            assert isinstance(task.exception(), RuntimeError)
+        broken = False
+        pi.show(jpeg(1))
+        with hub.viewing():
+            assert (await picture(hub)).jpeg == jpeg(1)
 
 
 async def test_closing_wakes_all_viewers_and_leaves_no_task(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.watch():
+    with hub.viewing():
         first = await picture(hub)
-        waiting = asyncio.create_task(hub.newer_than(first, within=30))
+        waiting = asyncio.create_task(hub.newer_than(first))
         await asyncio.sleep(0)
         await hub.close()
         assert await waiting is None
     assert [task for task in asyncio.all_tasks() if "pi_mjpeg" in task.get_name()] == []
     await until(lambda: pi.watching == 0)
-    with hub.watch():
+    with hub.viewing():
         await asyncio.sleep(0.1)
     assert pi.streams == 1
 
 
-async def test_a_gap_is_shown_after_a_while_and_over_with_the_next_frame(hub: Hub, pi: Pi) -> None:
-    back: list[bool] = []
-    hub._on_back = lambda: back.append(hub.in_gap)  # noqa: SLF001 - the fixture's hub tells nobody
-    hub._gap = 0.5  # noqa: SLF001 - in a hurry
+async def test_a_gap_is_shown_after_a_while_and_over_with_the_next_frame(client: PiMjpegClient, pi: Pi) -> None:
+    ended: list[bool] = []
     pi.show(jpeg(1))
-    with hub.watch():
-        first = await picture(hub)
-        port = pi.port
-        await pi.stop()
-        drawn = await picture(hub, first)
-        assert (drawn.jpeg, drawn.drawn, hub.in_gap, back) == (jpeg(91), True, True, [])
-        pi.show(jpeg(2))
-        await pi.start(port)
-        assert (await picture(hub, drawn)).jpeg == jpeg(2)
-        assert (hub.in_gap, back) == (False, [False])
+    async with opened(
+        lambda: client.stream(CAMERA), lambda: ended.append(gapped.in_gap), linger=0.3, gap_timeout=0.5
+    ) as gapped:
+        with gapped.viewing():
+            first = await picture(gapped)
+            port = pi.port
+            await pi.stop()
+            drawn = await picture(gapped, first)
+            assert (drawn.jpeg, drawn.drawn, gapped.in_gap, ended) == (jpeg(91), True, True, [])
+            pi.show(jpeg(2))
+            await pi.start(port)
+            assert (await picture(gapped, drawn)).jpeg == jpeg(2)
+            assert (gapped.in_gap, ended) == (False, [False])
 
 
-async def test_a_server_that_says_nothing_is_a_gap_too(hub: Hub, pi: Pi) -> None:
-    hub._gap = 0.3  # noqa: SLF001 - likewise
+async def test_a_silent_server_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> None:
+    hub = hub_with_short_gap
     pi.stalled = True
-    with hub.watch():
+    with hub.viewing():
         assert (await picture(hub)).jpeg == jpeg(90)
         assert pi.watching == 1
 
 
-async def test_dashboards_that_lost_their_view_in_a_gap_are_awaited_until_they_are_back(hub: Hub, pi: Pi) -> None:
-    hub._gap = 0.3  # noqa: SLF001 - likewise
+async def test_dashboards_that_leave_in_a_gap_are_lost_until_they_return(hub_with_short_gap: Hub, pi: Pi) -> None:
+    hub = hub_with_short_gap
     pi.stalled = True
-    with hub.watch(browser=True), hub.watch():
-        with hub.watch(browser=True):
+    with hub.viewing(for_browser=True), hub.viewing():
+        with hub.viewing(for_browser=True):
             pass
-        assert hub.awaited == 0
-        with hub.watch(browser=True), hub.watch():
+        assert hub.lost_dashboards.count == 0
+        with hub.viewing(for_browser=True), hub.viewing():
             await until(lambda: hub.in_gap)
-        assert hub.awaited == 1
-        with hub.watch(browser=True):
-            assert hub.awaited == 0
+        assert hub.lost_dashboards.count == 1
+        with hub.viewing(for_browser=True):
+            assert hub.lost_dashboards.count == 0
 
 
-async def test_who_is_sent_away_goes_and_dashboards_are_awaited(hub: Hub) -> None:
-    with hub.watch(browser=True) as dashboard, hub.watch() as recorder:
-        hub.dismiss(browsers_only=True)
-        assert (dashboard.over, recorder.over, hub.awaited) == (True, False, 1)
-        hub.dismiss()
-        assert (recorder.over, hub.awaited) == (True, 1)
+async def test_a_recall_dismisses_dashboards_alone_and_counts_each_once(hub: Hub) -> None:
+    with hub.viewing(for_browser=True) as dashboard, hub.viewing() as recorder:
+        assert not hub.recall_dashboards()
+        assert not dashboard.dismissed
+        hub.lost_dashboards.add()
+        assert hub.recall_dashboards()
+        assert (dashboard.dismissed, recorder.dismissed, hub.lost_dashboards.count) == (True, False, 2)
+        await hub.close()
+        assert (recorder.dismissed, hub.lost_dashboards.count) == (True, 2)
+
+
+async def test_disconnecting_dismisses_everybody_and_expects_nobody_back(hub: Hub) -> None:
+    with hub.viewing(for_browser=True) as dashboard, hub.viewing() as recorder:
+        hub.disconnect()
+        assert (dashboard.dismissed, recorder.dismissed, hub.lost_dashboards.count) == (True, True, 0)

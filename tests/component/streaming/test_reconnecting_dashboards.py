@@ -1,10 +1,11 @@
-"""A dashboard whose view broke off gets a new URL until it is back; one that still sees pictures is left in peace."""
+"""A dashboard that lost its view gets a new URL until it returns. Others keep their view."""
 
 import asyncio
 
 import pytest
 from homeassistant.components.camera.const import DATA_COMPONENT
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
     MockConfigEntry,
 )
@@ -12,9 +13,9 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from custom_components.pi_mjpeg import camera as camera_module
 from custom_components.pi_mjpeg.camera import PiMjpegCamera
 from custom_components.pi_mjpeg.streaming.hub import Hub
+from custom_components.pi_mjpeg.streaming.lost_dashboards import MAX_RECALLS
 from tests.component.conftest import FRONT, LIVE, access_token, until
 from tests.component.support.fake_pi import Pi, jpeg
 
@@ -23,13 +24,17 @@ IMG = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry": 0.1, "gap": 1.5})
+    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "gap_timeout": 1.5})
+
+
+def entity_of(hass: HomeAssistant) -> PiMjpegCamera:
+    entity = hass.data[DATA_COMPONENT].get_entity(FRONT)
+    assert isinstance(entity, PiMjpegCamera)
+    return entity
 
 
 def hub_of(hass: HomeAssistant) -> Hub:
-    entity = hass.data[DATA_COMPONENT].get_entity(FRONT)
-    assert isinstance(entity, PiMjpegCamera)
-    return entity.hub
+    return entity_of(hass).hub
 
 
 async def ask_again(entry: MockConfigEntry) -> None:
@@ -37,7 +42,7 @@ async def ask_again(entry: MockConfigEntry) -> None:
     await entry.runtime_data.async_refresh()
 
 
-async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
+async def test_a_view_that_was_lost_in_a_gap_is_recalled_until_it_returns(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
 ) -> None:
     client = await hass_client()
@@ -50,7 +55,7 @@ async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
     await until(lambda: hub.in_gap)
     before = access_token(hass)
     lost.close()
-    await until(lambda: hub.awaited == 1)
+    await until(lambda: hub.lost_dashboards.count == 1)
     assert access_token(hass) == before
     pi.stalled = False
     pi.show(jpeg(2))
@@ -68,17 +73,15 @@ async def test_a_view_that_was_lost_in_a_gap_is_called_back_until_it_is_back(
     kept.close()
 
 
-async def test_pages_that_were_closed_are_not_called_for_ever(
-    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
-) -> None:
+async def test_closed_pages_are_not_recalled_for_ever(hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi) -> None:
     hub = hub_of(hass)
-    hub.awaited = 1
+    hub.lost_dashboards.add()
     seen = set()
-    for _ in range(camera_module.CALLS + 3):
+    for _ in range(MAX_RECALLS + 3):
         await ask_again(loaded)
         seen.add(access_token(hass))
-    assert len(seen) == camera_module.CALLS
-    assert hub.awaited == 0
+    assert len(seen) == MAX_RECALLS
+    assert hub.lost_dashboards.count == 0
 
 
 async def test_other_dashboards_change_over_in_the_same_moment(
@@ -89,7 +92,7 @@ async def test_other_dashboards_change_over_in_the_same_moment(
     pi.show(jpeg(1))
     old = await client.get(LIVE, headers=IMG)
     await old.content.readuntil(jpeg(1))
-    hub_of(hass).awaited = 1
+    hub_of(hass).lost_dashboards.add()
     await ask_again(loaded)
     async with asyncio.timeout(3):
         await old.content.read()
@@ -106,6 +109,25 @@ async def test_available_again_is_never_said_with_the_old_url(
     pi.camera()["available"] = True
     await ask_again(loaded)
     assert access_token(hass) != before
+
+
+async def test_one_update_changes_the_url_once_and_the_one_before_stays_valid(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    """Home Assistant keeps two tokens: a second change would end the views of all other dashboards."""
+    pi.camera()["available"] = False
+    await ask_again(loaded)
+    entity = entity_of(hass)
+    entity.hub.lost_dashboards.add()
+    before = entity.access_tokens[-1]
+    written: list[Event[EventStateChangedData]] = []
+    async_track_state_change_event(hass, FRONT, written.append)
+    pi.camera()["available"] = True
+    await ask_again(loaded)
+    await hass.async_block_till_done()
+    assert entity.access_tokens[-1] != before
+    assert before in entity.access_tokens
+    assert len(written) == 1
 
 
 async def test_a_drawn_picture_of_a_gap_is_no_thumbnail(

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aiohttp import web
 from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
@@ -17,40 +16,25 @@ from custom_components.pi_mjpeg.streaming import viewer
 from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import until
 from tests.component.support.fake_pi import CAMERA, Pi, jpeg, number_of
+from tests.component.support.hubs import make_hub, serving
 
 IMG = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 """What Chromium's `<img>` accepts."""
 
 
-async def draw_gap(_: bytes | None) -> bytes:
-    return jpeg(9)
-
-
 class Dashboard:
-    """A web server that shows a hub's camera, as Home Assistant's proxy does."""
+    """A page that shows the hub's camera."""
 
-    def __init__(self, pi: Pi, session: aiohttp.ClientSession) -> None:
-        client = PiMjpegClient(session, URL(pi.url))
-        self.hub = Hub(
-            "front",
-            lambda: client.stream(CAMERA),
-            lambda coroutine, name: asyncio.create_task(coroutine, name=name),
-            draw_gap,
-            lambda: None,
-        )
-        self.drop = viewer.DROP
-        self.port = 0
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one viewer."""
-        return await viewer.serve(request, self.hub, drop=self.drop)
+    def __init__(self, hub: Hub, port: int) -> None:
+        self.hub = hub
+        self._port = port
 
     async def open(self, accept: str = "*/*") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect a viewer who takes very little at a time, and return past the response's headers."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         connection.setblocking(False)  # noqa: FBT003 - the standard library has no keyword for it
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
         reader, writer = await asyncio.open_connection(sock=connection, limit=8192)
         # HTTP/1.0, so that the body comes as it is, without chunks.
         writer.write(f"GET / HTTP/1.0\r\nAccept: {accept}\r\n\r\n".encode())
@@ -63,16 +47,10 @@ class Dashboard:
 async def dashboard(pi: Pi) -> AsyncIterator[Dashboard]:
     """A dashboard in front of the Pi."""
     async with aiohttp.ClientSession() as session:
-        dashboard = Dashboard(pi, session)
-        app = web.Application()
-        app.router.add_get("/", dashboard.handle)
-        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        dashboard.port = runner.addresses[0][1]
-        yield dashboard
-        await dashboard.hub.close()
-        await runner.cleanup()
+        client = PiMjpegClient(session, URL(pi.url))
+        hub = make_hub(lambda: client.stream(CAMERA))
+        async with serving(hub) as port:
+            yield Dashboard(hub, port)
 
 
 async def film(pi: Pi, *, fps: int, size: int) -> None:
@@ -99,7 +77,7 @@ async def numbers(
     return seen
 
 
-async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(dashboard: Dashboard, pi: Pi) -> None:
+async def test_a_slow_viewer_sees_recent_pictures_and_delays_no_other(dashboard: Dashboard, pi: Pi) -> None:
     """At 30 pictures of 60 kB a second, it takes 300 kB/s: with the kernel's own buffers it would see the past."""
     filming = asyncio.create_task(film(pi, fps=30, size=60_000))
     (slow, slow_writer), (fast, fast_writer) = await dashboard.open(), await dashboard.open()
@@ -115,8 +93,10 @@ async def test_a_slow_viewer_gets_new_pictures_and_delays_nobody(dashboard: Dash
     assert pi.streams == 1
 
 
-async def test_a_viewer_who_takes_nothing_is_dropped(dashboard: Dashboard, pi: Pi) -> None:
-    dashboard.drop = 0.5
+async def test_a_viewer_that_reads_nothing_is_disconnected(
+    dashboard: Dashboard, pi: Pi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "DRAIN_TIMEOUT", 0.5)
     filming = asyncio.create_task(film(pi, fps=10, size=2_000_000))
     reader, writer = await dashboard.open()
     await until(lambda: dashboard.hub.viewers == 1)
@@ -168,15 +148,15 @@ async def test_across_a_gap_the_last_picture_is_repeated_then_a_drawn_one_and_li
     port = pi.port
     await pi.stop()
     await watch_until(1, times=2)
-    await watch_until(9, times=2)
+    await watch_until(91, times=2)
     pi.show(jpeg(2))
     await pi.start(port)
     await watch_until(2)
-    assert [number for number, _ in itertools.groupby(seen)] == [1, 9, 2]
+    assert [number for number, _ in itertools.groupby(seen)] == [1, 91, 2]
     writer.close()
 
 
-async def test_a_viewer_who_comes_while_the_pi_is_away_waits_for_it(dashboard: Dashboard, pi: Pi) -> None:
+async def test_a_viewer_that_connects_while_the_pi_is_off_waits_for_it(dashboard: Dashboard, pi: Pi) -> None:
     port = pi.port
     await pi.stop()
     reader, writer = await dashboard.open()
@@ -188,7 +168,7 @@ async def test_a_viewer_who_comes_while_the_pi_is_away_waits_for_it(dashboard: D
     writer.close()
 
 
-async def test_a_viewer_who_leaves_is_no_viewer(dashboard: Dashboard) -> None:
+async def test_a_viewer_that_leaves_is_no_longer_counted(dashboard: Dashboard) -> None:
     _, writer = await dashboard.open()
     await until(lambda: dashboard.hub.viewers == 1)
     writer.close()

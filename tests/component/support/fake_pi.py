@@ -1,4 +1,4 @@
-"""A Pi for the tests: a real HTTP server on loopback that speaks the contract, and can be made to fail."""
+"""A Pi for the tests: a real HTTP server on loopback that follows the contract, and can be made to fail."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ def example(name: str) -> str:
 
 
 def jpeg(number: int, size: int = 0) -> bytes:
-    """Return bytes that begin and end as a JPEG does, carry `number`, and are `size` bytes larger than they must be."""
+    """Return bytes that begin and end like a JPEG and contain `number`, with `size` bytes of padding."""
     return b"\xff\xd8" + f"{number:08d}".encode() + bytes(size) + b"\xff\xd9"
 
 
@@ -50,15 +50,15 @@ class Pi:
         """How many streams are open now."""
         self.requests: list[str] = []
         self.answers: dict[str, Handler] = {}
-        """Answers that stand in for the usual ones, by path."""
+        """Handlers that replace the usual ones, by path."""
         self.tls: ssl.SSLContext | None = None
         """When set before the start, the server speaks https with this certificate."""
         self.token: str | None = None
-        """When set, only requests that show it are answered."""
-        self.shown: list[str | None] = []
-        """What each request showed as its `Authorization`."""
+        """When set, requests without this token are refused."""
+        self.authorizations: list[str | None] = []
+        """The `Authorization` header of each request."""
         self.stalled = False
-        """When set, a stream gives headers and nothing more."""
+        """When set, a stream sends headers and no pictures."""
         self.url = ""
         self.other_url = ""
         """The same server under another address."""
@@ -70,7 +70,7 @@ class Pi:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
-        """Listen, on a free port unless told which."""
+        """Listen on `port`, or on a free one."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
@@ -83,14 +83,14 @@ class Pi:
         self.other_url = f"{scheme}://127.0.0.1:{self._runner.addresses[1][1]}"
 
     async def stop(self) -> None:
-        """Go away, with every connection."""
+        """Stop listening, and close every connection."""
         if self._runner is not None:
             self.cut()
             await self._runner.cleanup()
             self._runner = None
 
     def show(self, picture: bytes) -> None:
-        """Send a picture to whoever watches."""
+        """Send a picture to all viewers."""
         self.latest = picture
         newer, self._newer = self._newer, asyncio.Event()
         newer.set()
@@ -101,14 +101,14 @@ class Pi:
             transport.abort()
 
     def camera(self, camera_id: str = CAMERA) -> dict[str, Any]:
-        """Return what the state says of a camera, to be changed."""
+        """Return a camera in the state document, to be changed."""
         found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
         return found
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
-        self.shown.append(request.headers.get("Authorization"))
-        if self.token is not None and self.shown[-1] != f"Bearer {self.token}":
+        self.authorizations.append(request.headers.get("Authorization"))
+        if self.token is not None and self.authorizations[-1] != f"Bearer {self.token}":
             return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
         if special := self.answers.get(request.path):
             return await special(request)
@@ -129,10 +129,10 @@ class Pi:
                 return web.Response(body=jpeg(8), content_type="image/jpeg")
         return web.Response(text=example("error.json"), status=503, content_type="application/json")
 
-    def _adjust(self, camera_id: str, wishes: dict[str, object]) -> web.StreamResponse:
+    def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]
         for control in controls:
-            control["value"] = wishes.get(control["name"], control["value"])
+            control["value"] = changes.get(control["name"], control["value"])
         return web.json_response({"controls": controls})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What a person does in the dialogs that add a server, and what leads to them."""
+"""Steps of the config flow: how it begins, and what a person answers."""
 
 import json
 from ipaddress import ip_address
@@ -54,7 +54,7 @@ async def submit(hass: HomeAssistant, flow: ConfigFlowResult, **fields: str) -> 
 
 
 def flows(hass: HomeAssistant) -> list[str]:
-    """Return the names under which the flows in progress are shown."""
+    """Return the titles of the flows in progress."""
     return [
         flow["context"]["title_placeholders"]["name"]
         for flow in hass.config_entries.flow.async_progress()
@@ -63,7 +63,7 @@ def flows(hass: HomeAssistant) -> list[str]:
 
 
 async def add(hass: HomeAssistant, form: ConfigFlowResult) -> ConfigFlowResult:
-    """Say yes to the server that a form shows."""
+    """Confirm the server that the form shows."""
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "confirm")
     result = await submit(hass, form)
     assert result["type"] is FlowResultType.CREATE_ENTRY

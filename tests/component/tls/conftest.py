@@ -1,4 +1,4 @@
-"""A Pi that speaks TLS, with a certificate that nobody knows but who accepted it."""
+"""A Pi that speaks TLS, with a certificate that only a person's acceptance makes valid."""
 
 import asyncio
 import hashlib
@@ -15,10 +15,9 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.support.fake_pi import NODE, Pi
+from tests.component.conftest import add_entry
+from tests.component.support.fake_pi import Pi
 
-FRONT = "camera.front_door"
 SECRET = "secret"  # noqa: S105 - a test's
 
 UNKNOWN = r"the server\'s certificate is not trusted\: unable to get local issuer certificate"
@@ -27,7 +26,7 @@ CHANGED = "the server shows another certificate than the one that was accepted"
 
 
 class Certificate:
-    """A certificate for this machine: of an authority, or of one of its own that nobody knows."""
+    """A certificate for this machine, issued by this authority or by an unknown one."""
 
     def __init__(self, authority: trustme.CA | None = None, not_after: datetime | None = None) -> None:
         issued = (authority or trustme.CA()).issue_cert("127.0.0.1", not_after=not_after)
@@ -50,7 +49,7 @@ def certificate() -> Certificate:
 
 @pytest.fixture
 async def pi(certificate: Certificate) -> AsyncIterator[Pi]:
-    """A Pi that is on and speaks https."""
+    """A running Pi that speaks https."""
     # In its debug mode the loop, which is the server's as well, counts a client that refuses a certificate as an error.
     asyncio.get_running_loop().set_debug(False)
     pi = Pi()
@@ -64,10 +63,7 @@ async def pi(certificate: Certificate) -> AsyncIterator[Pi]:
 def entry(hass: HomeAssistant, pi: Pi, certificate: Certificate) -> MockConfigEntry:
     """An entry for the Pi, whose certificate was accepted, not set up yet."""
     pi.token = SECRET
-    data = {"url": pi.url, "token": SECRET, "fingerprint": certificate.fingerprint}
-    entry = MockConfigEntry(domain=DOMAIN, unique_id=NODE, title="Garden Pi", data=data)
-    entry.add_to_hass(hass)
-    return entry
+    return add_entry(hass, url=pi.url, token=SECRET, fingerprint=certificate.fingerprint)
 
 
 async def renew(pi: Pi, certificate: Certificate) -> None:
@@ -76,7 +72,7 @@ async def renew(pi: Pi, certificate: Certificate) -> None:
     pi.tls = certificate.context
     await pi.start(pi.port)
     pi.requests.clear()
-    pi.shown.clear()
+    pi.authorizations.clear()
 
 
 def assert_asked_about(form: ConfigFlowResult, pi: Pi, certificate: Certificate, reason: str, **errors: str) -> None:

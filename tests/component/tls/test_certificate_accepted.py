@@ -10,10 +10,10 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from tests.component.conftest import issues, poll, state_of
+from tests.component.conftest import FRONT, issues, poll, state_of
 from tests.component.support.fake_pi import Pi
 from tests.component.support.flow_steps import add, by_address, by_announcement, by_multicast, submit
-from tests.component.tls.conftest import CHANGED, FRONT, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
+from tests.component.tls.conftest import CHANGED, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
 
 
 async def test_a_certificate_of_its_own_is_shown_and_accepted(
@@ -70,7 +70,7 @@ async def test_another_certificate_than_the_accepted_one_is_asked_about_again(
     await renew(pi, certificate)
     form = await submit(hass, form, token=SECRET)
     assert_asked_about(form, pi, certificate, CHANGED, base="certificate_changed")
-    assert pi.shown == []
+    assert pi.authorizations == []
 
 
 async def test_a_form_says_when_the_server_went_away_meanwhile(hass: HomeAssistant, pi: Pi) -> None:
@@ -97,7 +97,7 @@ async def test_a_new_token_goes_to_the_accepted_certificate_only(
     await renew(pi, Certificate())
     form = await submit(hass, form, token="new")  # noqa: S106 - likewise
     assert form["step_id"] == "certificate"
-    assert pi.shown == []
+    assert pi.authorizations == []
     await renew(pi, certificate)
     form = await loaded.start_reauth_flow(hass)
     result = await submit(hass, form, token="new")  # noqa: S106 - likewise

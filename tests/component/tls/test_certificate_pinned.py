@@ -1,4 +1,4 @@
-"""A server is followed with its certificate and no other: whoever shows another one gets nothing."""
+"""Requests go only to a server with the accepted certificate. One with another certificate gets none."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,10 +22,10 @@ from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.errors import CannotConnectError, InvalidResponseError, UntrustedError
-from tests.component.conftest import issues, poll, state_of
+from tests.component.conftest import FRONT, issues, poll, state_of
 from tests.component.support.fake_pi import Pi, jpeg
 from tests.component.support.flow_steps import NOWHERE, by_announcement, by_multicast, submit
-from tests.component.tls.conftest import CHANGED, FRONT, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
+from tests.component.tls.conftest import CHANGED, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
 
 
 async def answer_nothing(_: web.Request) -> web.StreamResponse:
@@ -66,7 +66,7 @@ async def test_everything_that_is_asked_goes_to_the_accepted_certificate_and_to_
     await renew(pi, Certificate())
     assert await do_everything() == 0
     assert pi.requests == []
-    assert pi.shown == []
+    assert pi.authorizations == []
     await hass.async_block_till_done()
 
 
@@ -80,11 +80,11 @@ async def test_a_changed_certificate_is_unavailable_and_said_once_until_it_is_ac
     assert state_of(hass, FRONT) == "unavailable"
     assert [record.levelname for record in caplog.records if CHANGED in record.getMessage()] == ["ERROR"]
     assert issues(hass, loaded) == {"certificate_untrusted": {"name": "Garden Pi", "reason": CHANGED}}
-    assert pi.shown == []
+    assert pi.authorizations == []
 
     form = await submit(hass, await loaded.start_reconfigure_flow(hass), url=pi.url)
     assert_asked_about(form, pi, renewed, UNKNOWN)
-    assert pi.shown == []
+    assert pi.authorizations == []
     result = await submit(hass, form)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
@@ -117,7 +117,7 @@ async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_acc
     assert state_of(hass, FRONT) == "unavailable"
     reason = r"the server\'s certificate is not trusted\: certificate has expired"
     assert issues(hass, entry) == {"certificate_untrusted": {"name": "Garden Pi", "reason": reason}}
-    assert pi.shown == []
+    assert pi.authorizations == []
     form = await submit(hass, await entry.start_reconfigure_flow(hass), url=pi.url)
     assert_asked_about(form, pi, expired, reason)
     await submit(hass, form)
@@ -126,7 +126,7 @@ async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_acc
     assert entry.data == {"url": pi.url, "token": SECRET, "fingerprint": expired.fingerprint}
 
 
-async def test_who_has_the_accepted_certificate_is_followed_with_the_token(
+async def test_a_server_with_the_accepted_certificate_is_followed_with_the_token(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, announcement: dict[str, Any]
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
@@ -137,7 +137,7 @@ async def test_who_has_the_accepted_certificate_is_followed_with_the_token(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_who_announces_a_known_server_with_another_certificate_gets_nothing(
+async def test_an_announced_server_with_another_certificate_gets_no_request(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
@@ -149,7 +149,7 @@ async def test_who_announces_a_known_server_with_another_certificate_gets_nothin
     assert set(issues(hass, entry)) == {"address_unconfirmed"}
 
 
-async def test_who_had_a_certificate_is_not_followed_to_where_there_is_none(
+async def test_a_server_that_had_a_certificate_is_not_followed_to_plain_http(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, certificate: Certificate
 ) -> None:
     gone = NOWHERE.replace("http", "https")

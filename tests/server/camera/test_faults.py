@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench.broker import make_broker
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling.broker import make_broker
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 from tests.server.support.fake_webcam import FakeWebcam, environment
 from tests.server.support.mqtt_listener import Listener

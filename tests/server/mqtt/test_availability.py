@@ -48,8 +48,8 @@ def test_a_stop_waits_only_a_few_seconds_for_a_broker_that_does_not_answer(
         server = make_server(mqtt_port=proxy.port)
         wait_for_announcement(listener)
         proxy.pause()
-        server.stop(patience=8)
-        assert server.ended_by_itself
+        server.stop(timeout=8)
+        assert server.stopped_cleanly
 
 
 def test_a_false_offline_is_corrected(make_server: MakeServer, listener: Listener) -> None:

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from workbench.broker import make_broker
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling.broker import make_broker
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import MakeServer, wait_for_announcement, wait_for_core_discovery

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workbench.network import free_ports
+from tooling.network import free_ports
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import CLAIM, MakeServer, wait_for_announcement, wait_for_core_discovery

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.compiler import shared_library
+from tooling.compiler import shared_library
 
 SOURCE = Path(__file__).with_name("fake_v4l2.c")
 READY = b"FAKE_V4L2_READY="

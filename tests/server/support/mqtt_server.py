@@ -4,7 +4,7 @@ import json
 import urllib.request
 from typing import Any, Protocol
 
-from workbench.processes import Program
+from tooling.processes import Program
 
 from tests.server.support.mqtt_listener import Listener
 

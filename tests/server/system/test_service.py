@@ -12,7 +12,7 @@ import pytest
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.system import service
 from pi_mjpeg_server.system.unit import UnitSettings, unit_text
-from workbench.programs import program
+from tooling.programs import program
 
 PLAIN = UnitSettings(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])
 ODD = Path('/home/pi/50% of "it\'s": a\\b $HOME')

@@ -1,4 +1,4 @@
-// A camera's controls as form fields: each with the range that the camera itself names.
+// The controls of a camera as form fields, each with the range that the driver reports.
 "use strict";
 
 function fieldFor(control) {
@@ -26,7 +26,7 @@ function valueOf(field, control) {
   return control.type === "menu" ? field.value : Number(field.value);
 }
 
-// A slider does not say its number; the other fields show their value themselves.
+// A slider does not show its value. The other fields do.
 function showNumber(field, value) {
   if (field.type === "range") {
     field.nextElementSibling.textContent = String(Number(value.toFixed(3)));
@@ -62,7 +62,7 @@ function makeRow(details, camera, control) {
   const label = document.createElement("label");
   const field = fieldFor(control);
   const shown = document.createElement("span");
-  // The slider itself says its value to a screen reader.
+  // A screen reader reads the value from the slider itself.
   shown.ariaHidden = "true";
   field.id = `${camera.id}-${control.name}`;
   field.name = control.name;
@@ -74,7 +74,7 @@ function makeRow(details, camera, control) {
   return row;
 }
 
-// Called with every state; a field that somebody is using is left alone.
+// Called with every state. A field with the focus is not changed.
 function showControls(details, camera) {
   const form = details.querySelector("form");
   const names = camera.controls.map((control) => control.name).join();

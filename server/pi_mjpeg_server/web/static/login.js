@@ -1,4 +1,4 @@
-// The login form, told what went wrong without leaving it. Without JavaScript the form itself works too.
+// Shows errors of the login form without leaving the page. The form also works without JavaScript.
 "use strict";
 
 const form = document.querySelector("form");
@@ -8,7 +8,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
   try {
-    // A redirect is the good answer; it is not followed, so that the page itself is loaded by the browser.
+    // A redirect means success. It is not followed here, so that the browser loads the page.
     const response = await fetch("login", {
       method: "POST",
       body: new URLSearchParams(new FormData(form)),

@@ -1,13 +1,13 @@
-// The page: one section for each camera, its state asked for every two seconds.
+// The page: one section per camera. The state is polled every two seconds.
 "use strict";
 
 const POLL_MS = 2000;
 const STALLED_POLLS = 5;
-// A state comes at once. A snapshot may have to wait until the camera has started.
-const STATE_WITHIN_MS = 10_000;
-const DONE_WITHIN_MS = 40_000;
-// A browser has six connections to one server; what this page asks needs one too.
-const LIVE_AT_MOST = 4;
+// The server returns the state at once, but a snapshot may have to wait until the camera has started.
+const STATE_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 40_000;
+// A browser opens six connections to one server, and this page's requests need one too.
+const MAX_LIVE = 4;
 const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const sections = new Map();
 
@@ -22,8 +22,8 @@ const WORDS = {
 // Counts the cameras that were switched: what was asked for before is not true any more.
 let switched = 0;
 
-// A screen reader says what changes; it must not be told the same every two seconds.
-function say(element, text) {
+// A screen reader announces changes, so an unchanged text must not be set again every two seconds.
+function setText(element, text) {
   if (element.textContent !== text) {
     element.textContent = text;
   }
@@ -33,12 +33,12 @@ function count(number, noun) {
   return `${number || "No"} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-// Returns what the server answers. Throws an Error whose message is for people.
-async function ask(path, options = {}, within = DONE_WITHIN_MS) {
+// Returns the JSON of the response. Throws an Error with a message for the user.
+async function ask(path, options = {}, timeout = REQUEST_TIMEOUT_MS) {
   let response;
   let answer;
   try {
-    response = await fetch(path, { ...options, signal: AbortSignal.timeout(within) });
+    response = await fetch(path, { ...options, signal: AbortSignal.timeout(timeout) });
     answer = await response.json();
   } catch {
     throw new Error("the server does not answer");
@@ -52,8 +52,8 @@ async function ask(path, options = {}, within = DONE_WITHIN_MS) {
   return answer;
 }
 
-// Live for the first few cameras; the others show a still, and a new one each time that one has come. A hidden page
-// holds no connection: nobody looks, and all tabs share the browser's six.
+// The first cameras are live. The others show a still, which is requested again after each load. A hidden page has no
+// connections, because all tabs share the browser's six.
 function connect(section) {
   const image = section.querySelector("img");
   section.stalled = 0;
@@ -61,8 +61,8 @@ function connect(section) {
     image.removeAttribute("src");
     return;
   }
-  const what = section.live ? "stream?" : "snapshot.jpg?max_age=2000&width=640&";
-  image.src = `cameras/${section.camera}/${what}again=${Date.now()}`;
+  const source = section.live ? "stream?" : "snapshot.jpg?max_age=2000&width=640&";
+  image.src = `cameras/${section.camera}/${source}again=${Date.now()}`;
 }
 
 function connectLater(section) {
@@ -74,12 +74,12 @@ function makeSection(id) {
   const section = document.getElementById("camera").content.cloneNode(true).firstElementChild;
   const find = (selector) => section.querySelector(selector);
   section.camera = id;
-  section.live = sections.size < LIVE_AT_MOST;
+  section.live = sections.size < MAX_LIVE;
   find("h2").id = `camera-${id}`;
   section.setAttribute("aria-labelledby", `camera-${id}`);
   const picture = find(".picture");
   const image = find("img");
-  // An <img> whose connection ended never asks again by itself.
+  // An <img> never reconnects by itself.
   image.addEventListener("error", () => {
     picture.classList.add("without");
     connectLater(section);
@@ -90,10 +90,10 @@ function makeSection(id) {
       connectLater(section);
     }
   });
-  // An iPhone shows nothing but videos on its full screen.
+  // On an iPhone only videos can be full screen.
   find(".full").hidden = !document.fullscreenEnabled;
   find(".full").addEventListener("click", () => picture.requestFullscreen());
-  // A tablet on the wall has no Escape.
+  // A tablet has no Escape key.
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
   find(".power input").addEventListener("change", () => switchCamera(section));
@@ -111,11 +111,11 @@ function sectionOf(camera) {
 }
 
 async function takeSnapshot(id, output) {
-  output.textContent = "Taking it…";
+  output.textContent = "Taking a snapshot…";
   try {
     const answer = await ask(`api/cameras/${id}/snapshots`, { method: "POST" });
     const link = document.createElement("a");
-    // Below this page, whatever path a proxy serves it under.
+    // Relative to this page, so that it works at any path of a proxy.
     link.href = `snapshots/${answer.id}.jpg${new URL(answer.url).search}`;
     link.download = `${answer.id}.jpg`;
     link.textContent = `Download (${answer.width} × ${answer.height})`;
@@ -158,18 +158,18 @@ function showPower(section, camera) {
 }
 
 function showViewers(details, viewers) {
-  say(details.querySelector("summary"), count(viewers.length, "viewer"));
+  setText(details.querySelector("summary"), count(viewers.length, "viewer"));
   details.querySelector("ul").replaceChildren(
     ...viewers.map((viewer) => {
       const item = document.createElement("li");
-      item.textContent = `${viewer.address}, ${viewer.fps} pictures a second, ${viewer.dropped} left out (${viewer.agent ?? "no name"})`;
+      item.textContent = `${viewer.address}, ${viewer.fps} fps, ${viewer.dropped} frames dropped (${viewer.agent ?? "unknown client"})`;
       return item;
     }),
   );
 }
 
-// A connection can die without a word, and the <img> then shows its last picture for ever: connect again when
-// nothing has moved for a while. A real camera's picture is never twice the same; if one is, this costs little.
+// A connection can die silently, and the <img> then shows its last picture for ever: reconnect when the picture has not
+// changed for a while. Two pictures of a real camera are never identical; if they are, a reconnect costs little.
 async function reconnectIfStalled(section) {
   const image = section.querySelector("img");
   if (!section.live || image.naturalWidth === 0) {
@@ -177,10 +177,10 @@ async function reconnectIfStalled(section) {
   }
   const { width, height } = probe.canvas;
   try {
-    // Not drawn at once: Firefox's canvas would see the stream's first picture for ever.
+    // By way of a bitmap: drawn directly, Firefox's canvas shows the stream's first picture for ever.
     probe.drawImage(await createImageBitmap(image), 0, 0, width, height);
   } catch {
-    // It was just being connected anew, or its picture does not decode.
+    // The image is being reconnected, or its picture cannot be decoded.
     return;
   }
   const now = probe.getImageData(0, 0, width, height).data;
@@ -193,12 +193,12 @@ async function reconnectIfStalled(section) {
 
 function showState(section, words, state, bad) {
   const element = section.querySelector(".state");
-  say(element, words);
+  setText(element, words);
   element.dataset.state = state;
   element.classList.toggle("bad", bad);
 }
 
-// A turned camera's pictures say so themselves, and the browser shows them upright.
+// The pictures of a rotated camera have an EXIF orientation, and the browser shows them upright.
 function shownSize(image, { width, height }) {
   const upright = image.naturalWidth < image.naturalHeight;
   return image.naturalWidth && upright !== (width < height) ? [height, width] : [width, height];
@@ -206,7 +206,7 @@ function shownSize(image, { width, height }) {
 
 function showCamera(camera) {
   const section = sectionOf(camera);
-  say(section.querySelector("h2"), camera.name);
+  setText(section.querySelector("h2"), camera.name);
   section.querySelector("img").alt = `Live picture of ${camera.name}`;
   const [width, height] = shownSize(section.querySelector("img"), camera);
   if (width && height) {
@@ -217,9 +217,9 @@ function showCamera(camera) {
   showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, isBad);
   showPower(section, camera);
   const size = width ? `${width} × ${height}` : "size unknown";
-  const facts = [size, `${camera.measured_fps} pictures a second`].map((fact) => fact.replaceAll(" ", "\u00a0"));
-  say(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
-  say(section.querySelector(".note"), camera.note ?? "");
+  const facts = [size, `${camera.measured_fps} fps`].map((fact) => fact.replaceAll(" ", "\u00a0"));
+  setText(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
+  setText(section.querySelector(".note"), camera.note ?? "");
   showViewers(section.querySelector(".viewers"), camera.viewers);
   showControls(section.querySelector(".controls"), camera);
   reconnectIfStalled(section);
@@ -227,17 +227,17 @@ function showCamera(camera) {
 
 function show({ server, cameras }) {
   document.title = server.name;
-  // Chromium's <img> says nothing when its stream ends, and keeps the last picture.
+  // Chromium's <img> fires no event when its stream ends, and keeps the last picture.
   if (document.body.classList.contains("gone")) {
     document.body.classList.remove("gone");
     sections.forEach(connect);
   }
-  say(document.getElementById("name"), server.name);
+  setText(document.getElementById("name"), server.name);
   document.getElementById("open").hidden = server.auth !== "none";
   document.getElementById("logout").hidden = server.auth === "none";
   const broker = server.mqtt.error ? `${server.mqtt.state}: ${server.mqtt.error}` : server.mqtt.state;
-  say(document.getElementById("server"), `pi-mjpeg ${server.version} · MQTT ${broker}`);
-  // A server that was started anew may have other cameras.
+  setText(document.getElementById("server"), `pi-mjpeg ${server.version} · MQTT ${broker}`);
+  // A restarted server may have other cameras.
   for (const [id, section] of sections) {
     if (!cameras.some((camera) => camera.id === id)) {
       sections.delete(id);
@@ -248,20 +248,20 @@ function show({ server, cameras }) {
   cameras.forEach(showCamera);
 }
 
-// What was true a moment ago may not be any more.
-function showTrouble(message) {
+// The last known state may be out of date.
+function showError(message) {
   document.body.classList.add("gone");
-  say(document.getElementById("server"), `Trying again: ${message}.`);
-  sections.forEach((section) => showState(section, `Not known: ${message}`, "gone", true));
+  setText(document.getElementById("server"), `Trying again: ${message}.`);
+  sections.forEach((section) => showState(section, `Unknown: ${message}`, "gone", true));
 }
 
 async function refresh() {
   const before = switched;
   let state = null;
   try {
-    state = await ask("api/state", {}, STATE_WITHIN_MS);
+    state = await ask("api/state", {}, STATE_TIMEOUT_MS);
   } catch (error) {
-    showTrouble(error.message);
+    showError(error.message);
   }
   if (state && switched === before) {
     show(state);
@@ -277,5 +277,5 @@ async function poll() {
 }
 
 document.addEventListener("visibilitychange", () => sections.forEach(connect));
-// Not before the page is there: a live picture that begins earlier keeps the browser "loading" for ever.
+// After the page has loaded: a stream that starts earlier keeps the browser "loading" for ever.
 addEventListener("load", poll);

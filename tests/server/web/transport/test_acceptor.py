@@ -18,9 +18,9 @@ import trustme
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.web.transport import acceptor
 from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit
-from workbench.network import free_ports
-from workbench.server import Server
-from workbench.server import ServerSettings as ProgramSettings
+from tooling.network import free_ports
+from tooling.server import Server
+from tooling.server import ServerSettings as ProgramSettings
 
 from tests.server.support.concurrent_viewer import undisturbed_viewer
 from tests.server.support.raw_http import open_connection, parse_error, read_response, seconds_until_closed, send_raw

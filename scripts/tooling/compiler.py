@@ -1,0 +1,40 @@
+"""Compiles C for the tests, with the machine's own compiler or with zig, which PyPI has as a package."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from tooling import cache
+from tooling.errors import ScriptError
+from tooling.installer import uv
+from tooling.processes import run
+
+_ZIG = "ziglang==0.17.1"
+_FLAGS = ("-O1", "-shared", "-fPIC")
+
+
+def shared_library(source: Path) -> Path:
+    """Return the shared library compiled from one C file. Raises ScriptError with the compiler's output."""
+
+    def build(into: Path) -> None:
+        into.mkdir()
+        arguments = (*_FLAGS, "-o", into / "library.so", source, "-ldl")
+        own = shutil.which("cc")
+        if own:
+            try:
+                run([own, *arguments])
+            except ScriptError:
+                # Some machines have a compiler without the kernel's headers.
+                own = None
+        if own is None:
+            run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
+
+    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {source.read_text()}", build) / "library.so"
+
+
+def _zig() -> Path:
+    def build(into: Path) -> None:
+        uv("venv", "--python", sys.executable, into)
+        uv("pip", "install", "--python", into, _ZIG)
+
+    return cache.ensure("env-compiler", f"{sys.executable} {_ZIG}", build)

@@ -1,0 +1,164 @@
+"""scripts/test: the test suites, each in its own environment."""
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tooling import cache, environments
+from tooling.errors import ScriptError
+from tooling.programs import playwright_environment, program
+from tooling.progress import say
+
+_PARALLEL = 2  # suites; a Raspberry Pi and a small CI machine have at least that many cores
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One pytest run: its environment, the arguments of `python`, and the programs that its tests need.
+
+    A suite that measures time runs alone, so that no other suite uses the processor.
+    """
+
+    name: str
+    environment: Callable[[], Path]
+    arguments: tuple[str, ...]
+    requirements: tuple[Callable[[], object], ...] = ()
+    alone: bool = False
+
+    def prepare(self) -> Path:
+        """Install what the suite needs and return its Python. Raises ScriptError if an installation fails."""
+        for require in self.requirements:
+            require()
+        return self.environment() / "bin/python"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of a suite. A skipped test counts as failed."""
+
+    suite: Suite
+    seconds: float
+    output: str
+    exit_code: int
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    @property
+    def successful(self) -> bool:
+        """Whether at least one test ran and all passed."""
+        return self.exit_code == 0 and self.passed > 0 and self.failures == 0
+
+    @property
+    def failures(self) -> int:
+        """The number of failed tests, at least one if the suite itself failed."""
+        counted = self.failed + self.skipped
+        return counted or int(self.exit_code != 0 or self.passed == 0)
+
+
+_MOSQUITTO = partial(program, "mosquitto")
+_SYSTEMD = tuple(partial(program, name) for name in ("systemctl", "systemd-analyze"))
+_CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy"))
+
+_TWO_WORKERS = ("--numprocesses", "2", "--dist", "worksteal")
+
+SUITES = (
+    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_TWO_WORKERS), (_MOSQUITTO,), alone=True),
+    Suite("component", environments.component, ("-m", "pytest", "tests/component")),
+    Suite("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
+    Suite(
+        "e2e",
+        environments.tests,
+        ("-m", "pytest", "tests/e2e"),
+        (environments.home_assistant, _MOSQUITTO, *_CLIENTS, playwright_environment),
+        alone=True,
+    ),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the suites. The last line says how many tests passed and failed, where skipped ones count as failed."""
+    suites, pytest_arguments = _parse(argv)
+    try:
+        # One after another, because they share interpreters and downloads.
+        pythons = {suite: suite.prepare() for suite in suites}
+    except ScriptError as error:
+        print(f"scripts/test: {error}", file=sys.stderr)
+        return 1
+
+    def run(suite: Suite) -> Result:
+        result = _run(suite, pythons[suite], pytest_arguments)
+        _report(result)
+        return result
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        results = list(pool.map(run, (suite for suite in suites if not suite.alone)))
+    results += [run(suite) for suite in suites if suite.alone]
+    passed = sum(result.passed for result in results)
+    failed = sum(result.failures for result in results)
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 0 if all(result.successful for result in results) else 1
+
+
+def _parse(argv: Sequence[str]) -> tuple[list[Suite], list[str]]:
+    """Return the suites and the arguments for pytest, which follow a `--`."""
+    ours = list(itertools.takewhile(lambda word: word != "--", argv))
+    names = [suite.name for suite in SUITES]
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Run the tests. Needs no preparation.")
+    parser.add_argument("suite", nargs="*", metavar="SUITE", help=f"one of {', '.join(names)} (default: all)")
+    parser.usage = "scripts/test [-h] [SUITE ...] [-- PYTEST ARGUMENTS]"
+    wanted = parser.parse_args(ours).suite
+    if unknown := set(wanted) - set(names):
+        parser.error(f"no suite {', '.join(sorted(unknown))}: there are {', '.join(names)}")
+    return [suite for suite in SUITES if not wanted or suite.name in wanted], list(argv[len(ours) + 1 :])
+
+
+def _run(suite: Suite, python: Path, pytest_arguments: Sequence[str]) -> Result:
+    began = time.monotonic()
+    say(f"          suite {suite.name} ...")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        done = subprocess.run(
+            [python, *suite.arguments, "-rfEs", f"--junitxml={report}", *pytest_arguments],
+            cwd=cache.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        counts = _counts(report)
+    return Result(suite, time.monotonic() - began, done.stdout, done.returncode, *counts)
+
+
+def _counts(report: Path) -> tuple[int, int, int]:
+    """Return how many tests passed, failed and were skipped according to pytest's report."""
+    if not report.exists():
+        return 0, 0, 0
+    # pytest wrote the report on this machine, so it is trusted.
+    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314
+    if suite is None:
+        return 0, 0, 0
+    tests, failures, errors, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    failed = failures + errors
+    return max(tests - failed - skipped, 0), failed, skipped
+
+
+def _report(result: Result) -> None:
+    if not result.successful:
+        print(result.output, flush=True)
+    line = f"{result.seconds:6.1f} s  suite {result.suite.name}: {result.passed} passed, {result.failures} failed"
+    if result.skipped:
+        line += f" ({result.skipped} of them skipped)"
+    if result.passed == 0:
+        line += " (no test passed)"
+    say(line)
