@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench.network import answers, free_ports
-from workbench.processes import Program
+from tooling.network import answers, free_ports
+from tooling.processes import Program
 
 _SOURCE = """
 from pathlib import Path
