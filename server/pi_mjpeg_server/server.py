@@ -10,7 +10,7 @@ from pathlib import Path
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.media.scaling import Scaler
-from pi_mjpeg_server.sources.auto import source_factory
+from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -153,8 +153,10 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
     When it cannot be read which are off, all are, until a person says otherwise.
     """
     stored = _control_store(configuration).load()
+    memory = CameraMemory(configuration.server.state_dir / "camera-found")
     cameras = [
-        Camera(settings, source_factory(settings.source), stored.get(settings.id)) for settings in configuration.cameras
+        Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
+        for settings in configuration.cameras
     ]
     try:
         enabled = _settings_store(configuration).load()

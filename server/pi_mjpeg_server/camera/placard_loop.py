@@ -3,18 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
+from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.media import placard
 
-_INTERVAL = 1.0
+_INTERVAL = 0.9
+"""Seconds. After a second without a new frame, a stream would send the one before again."""
 
 
 class PlacardLoop:
-    """Publishes a placard, once a second, that says why there is no picture.
+    """Publishes a placard, about once a second, that says why there is no picture.
 
     It runs only while pictures are demanded and the camera gives none. A camera that is starting gets a second to
     give a picture before the first placard.
@@ -73,7 +76,8 @@ class PlacardLoop:
             status = self._status()
             title, reason = self._text(status)
             try:
-                jpeg = await asyncio.to_thread(placard.draw, self._size(), title, reason, status.since, time.time())
+                draw = partial(placard.draw, self._size(), title, reason, status.since, time.time())
+                jpeg = await run_in_daemon_thread(draw, "placard")
             except (OSError, MemoryError) as error:
                 # What keeps the camera from opening may keep Pillow from its files too; both may recover.
                 self._rate_limited_log.warn("placard", f"{self._name}: no picture can be drawn: {error}")

@@ -128,7 +128,8 @@ class SnapshotStore:
         for path in reversed(self._oldest_first(camera, time.time())):
             try:
                 data = path.read_bytes()
-                jpeg.check(data)
+                if not data.rstrip(b"\0").endswith(jpeg.EOI):
+                    continue
                 return _Kept(path.stem, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
             except (OSError, ValueError):
                 # Deleted meanwhile, or cut off by a power cut: an older one may be whole.

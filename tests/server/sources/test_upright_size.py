@@ -1,6 +1,7 @@
 """Every size that is told is that of the picture as it is shown, and what the server draws has the same shape."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 from pi_mjpeg_server.sources.v4l2 import V4L2Source
-from pi_mjpeg_server.sources.webcam import VideoMode
+from pi_mjpeg_server.sources.webcam import RawFrame, VideoMode
 from PIL import Image, ImageOps
 
 from tests.server.support.scripted_camera import grey, supervised, until
@@ -38,7 +39,7 @@ def webcam(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     fake.modes.return_value = [mode := VideoMode("MJPG", (64, 48), 30)]
     fake.set_mode.return_value = mode
     fake.model = "Fake"
-    fake.read.side_effect = lambda _: MagicMock(broken=False, data=grey(9), taken=None)
+    fake.read.side_effect = lambda *_, **__: RawFrame(grey(9), 0.0, time.monotonic())
     monkeypatch.setattr(v4l2, "Webcam", lambda _: fake)
     monkeypatch.setattr(v4l2, "_require_linuxpy", lambda: None)
     return fake

@@ -123,7 +123,8 @@ async def test_all_viewers_are_shown_that_it_is_off_and_go_on_when_it_is_on_agai
         await asyncio.sleep(2.2)
         for reader in readers:
             assert reader.live(off) == 0
-            assert 2 <= len(reader.drawn(off)) <= 5
+            # About one a second; a busy machine may repeat one in between.
+            assert 2 <= len(reader.drawn(off)) <= 8
         assert all(readers[0].marked[-2:])
         on = time.monotonic()
         await switch(client, served, enabled=True)
