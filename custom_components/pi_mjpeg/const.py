@@ -22,8 +22,14 @@ CLAIMED_TOPIC: Final = f"{BASE_TOPIC}/{{node}}/claimed"
 POLL_INTERVAL: Final = timedelta(seconds=30)
 
 KIB: Final = 1024
+MAX_ANNOUNCEMENT_BYTES: Final = 32 * KIB
+"""An announcement of 16 cameras takes 8 KiB, and 24 KiB with the longest names. A larger one is not parsed."""
+
+MAX_TELEMETRY_BYTES: Final = 8 * KIB
+"""The state of a camera takes less than 1 KiB, and an error of its driver is cut to `MAX_TEXT` only when it is read."""
+
 MAX_MESSAGE_BYTES: Final = 64 * KIB
-"""An announcement of 16 cameras takes 8 KiB. A larger message than this is not parsed."""
+"""Of any other answer or message."""
 
 MAX_STATE_BYTES: Final = 256 * KIB
 """The state lists every viewer, so it may be larger than a message."""

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -106,7 +106,7 @@ class PiMjpegClient:
             body = await _read(response, MAX_STATE_BYTES)
         self.clock_offset = _clock_offset(response.headers.get(hdrs.DATE))
         try:
-            return parse_state(body)
+            return await _in_executor(parse_state, body)
         except UnknownSchemaError as error:
             raise IncompatibleError(error.schema) from error
         except DocumentError as error:
@@ -142,7 +142,7 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
             body = await _read(response, MAX_STATE_BYTES)
         try:
-            return parse_controls(body)
+            return await _in_executor(parse_controls, body)
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
@@ -219,6 +219,11 @@ class PiMjpegClient:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:
             raise CannotConnectError(f"{url.origin()} cannot be reached: {_cause(error)}") from error
+
+
+async def _in_executor[T](parse: Callable[[bytes], T], body: bytes) -> T:
+    """Parse a document that may be large outside of the event loop, which it could hold up for 15 ms."""
+    return await asyncio.get_running_loop().run_in_executor(None, parse, body)
 
 
 def _cause(error: Exception) -> Exception:

@@ -3,13 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import voluptuous as vol
 from yarl import URL
 
 MAX_TEXT = 256
 MAX_URL = 1024
+FIRST_YEAR = 2000
+LAST_YEAR = 2100
 
 _INVISIBLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of invisible characters: controls, surrogates, line and paragraph separators."""
@@ -26,7 +28,8 @@ def text(value: object) -> str:
         raise vol.Invalid("expected a text")
     if not 0 < len(value) <= MAX_TEXT:
         raise vol.Invalid(f"expected a text of 1 to {MAX_TEXT} characters")
-    if not all(_is_visible(char) for char in value):
+    # Printable characters are a subset of the visible ones, and found a hundred times as fast.
+    if not (value.isprintable() or all(_is_visible(char) for char in value)):
         raise vol.Invalid("control characters are not allowed")
     return value
 
@@ -86,14 +89,19 @@ def number(minimum: float, maximum: float) -> Callable[[object], float]:
 
 
 def timestamp(value: object) -> datetime:
-    """Accept an ISO 8601 time with a time zone."""
+    """Accept an ISO 8601 time with a time zone, of the years 2000 to 2100, and return it in UTC.
+
+    The first and the last years that Python knows have times that no other time zone can express.
+    """
     try:
         parsed = datetime.fromisoformat(text(value))
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
         raise vol.Invalid("expected a time such as 2026-11-22T10:00:00.000Z")
-    return parsed
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise vol.Invalid(f"expected a time of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return parsed.astimezone(UTC)
 
 
 def http_url(value: object) -> URL:

@@ -159,8 +159,14 @@ def test_payloads_that_are_no_documents_are_refused(payload: str | bytes) -> Non
 
 
 def test_a_document_that_is_too_large_is_not_even_parsed() -> None:
-    with pytest.raises(DocumentError, match="larger than 65536 bytes"):
-        parse_announcement(TOPIC, example("announcement.json") + " " * 65536)
+    with pytest.raises(DocumentError, match="larger than 32768 bytes"):
+        parse_announcement(TOPIC, example("announcement.json") + " " * 32768)
+    with pytest.raises(DocumentError, match="larger than 32768 bytes"):
+        parse_announcement(TOPIC, example("announcement.json").replace("Garden", "\u2003" * 11000))
+    with pytest.raises(DocumentError, match="larger than 8192 bytes"):
+        parse_camera_state(example("camera_state.json") + " " * 8192)
+    with pytest.raises(DocumentError, match="larger than 8192 bytes"):
+        parse_server_state(example("server_state.json") + " " * 8192)
 
 
 def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -276,6 +282,10 @@ def test_an_announcement_on_the_topic_of_another_node_is_refused() -> None:
         ("server.id", "other node"),
         ("server.started_at", "yesterday"),
         ("server.started_at", "2026-11-22T09:00:00"),
+        ("server.started_at", "0001-01-01T00:00:00+14:00"),
+        ("server.started_at", "9999-12-31T23:59:59-14:00"),
+        ("server.started_at", "1999-12-31T23:59:59Z"),
+        ("cameras.0.since", "2101-01-01T00:00:00Z"),
         ("server.temperature", "hot"),
         ("cameras.0.last_error", 7),
         ("server.temperature", 10**400),
@@ -293,6 +303,12 @@ def test_a_state_with_one_wrong_field_is_refused(field: str, value: object) -> N
     _set(field, value)(document)
     with pytest.raises(DocumentError):
         parse_state(json.dumps(document).encode())
+
+
+def test_a_time_of_another_zone_is_read_as_utc() -> None:
+    document = json.loads(example("server_state.json")) | {"started_at": "2026-11-22T11:00:00+01:00"}
+    started_at = parse_server_state(json.dumps(document)).started_at
+    assert (started_at, started_at.tzinfo) == (TEN, UTC)
 
 
 def test_a_drivers_odd_sentence_does_not_cost_the_state() -> None:
