@@ -23,6 +23,7 @@ from homeassistant.const import __version__
 from yarl import URL
 
 from ..const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
+from . import jpeg
 from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
 from .errors import (
     CannotConnectError,
@@ -35,12 +36,16 @@ from .errors import (
 from .frame import Frame
 from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
+from .rate_limit import RateLimit
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
 
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
 """In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
+
+MAX_FRAME_RATE: Final = 240
+"""Pictures a second. The fastest camera for a Raspberry Pi gives some 200."""
 
 _HEADERS: Final = {
     # JPEGs do not compress further, and a compressed body can expand to far more than was sent.
@@ -50,7 +55,6 @@ _HEADERS: Final = {
 _NO_CERTIFICATE: Final = Fingerprint(bytes(32))
 """A fingerprint that no certificate has."""
 
-_JPEG_START: Final = b"\xff\xd8"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
@@ -162,6 +166,7 @@ class PiMjpegClient:
     async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.
 
+        Raises `InvalidResponseError` when it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
         Close it with `contextlib.aclosing`.
         """
         url = self.stream_url(camera_id)
@@ -170,10 +175,14 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
-                parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
+                parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES, max_parts=MAX_FRAME_RATE)
+                rate = RateLimit(MAX_FRAME_RATE, seconds=1)
                 async for chunk in response.content.iter_any():
-                    for part in parser.feed(chunk):
-                        yield _frame(part)
+                    if parts := parser.feed(chunk):
+                        if not rate.allows(len(parts)):
+                            raise InvalidResponseError(f"the stream has more than {MAX_FRAME_RATE} pictures a second")
+                        # Of those that came together nobody could see another one than the last.
+                        yield _frame(parts[-1])
                     # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)
             except MultipartError as error:
@@ -182,8 +191,7 @@ class PiMjpegClient:
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
             body = await _read(response, MAX_PICTURE_BYTES)
-        if not body.startswith(_JPEG_START):
-            raise InvalidResponseError("the server sent something that is no JPEG")
+        _check_picture(body, "the server sent a picture that is refused")
         return body
 
     @asynccontextmanager
@@ -268,9 +276,16 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
+def _check_picture(picture: bytes, what: str) -> None:
+    """Refuse what no camera sends. Home Assistant decodes pictures too, for thumbnails."""
+    try:
+        jpeg.check(picture)
+    except jpeg.JpegError as error:
+        raise InvalidResponseError(f"{what}: {error}") from error
+
+
 def _frame(part: Part) -> Frame:
-    if not part.body.startswith(_JPEG_START):
-        raise InvalidResponseError("a part of the stream is no JPEG")
+    _check_picture(part.body, "a picture of the stream is refused")
     timestamp = part.headers.get("x-timestamp", "")
     return Frame(
         jpeg=part.body,

@@ -14,6 +14,10 @@ CONTRACT = Path(__file__).parents[2] / "contract"
 NODE = "5b2c7f0e9a41"
 CAMERA = "front"
 
+_BEFORE = b"\xff\xd8\xff\xfe\x00\x0a"
+_HEADERS = bytes.fromhex("ffc0000b080168028001011100 ffda0008010100003f00")
+"""The frame header of a grey picture, and the header of its scan."""
+
 
 def example(name: str) -> str:
     """Return a recorded document of the contract."""
@@ -21,13 +25,13 @@ def example(name: str) -> str:
 
 
 def jpeg(number: int, size: int = 0) -> bytes:
-    """Return bytes that begin and end like a JPEG and contain `number`, with `size` bytes of padding."""
-    return b"\xff\xd8" + f"{number:08d}".encode() + bytes(size) + b"\xff\xd9"
+    """Return the headers of a JPEG of 640x360 with `number` in a comment, and `size` bytes of picture."""
+    return _BEFORE + f"{number:08d}".encode() + _HEADERS + bytes(size) + b"\xff\xd9"
 
 
 def number_of(picture: bytes) -> int:
     """Return the number that `jpeg` put into a picture."""
-    return int(picture[2:10])
+    return int(picture[len(_BEFORE) : len(_BEFORE) + 8])
 
 
 def part(picture: bytes, timestamp: float = 1.0) -> bytes:
