@@ -11,6 +11,7 @@ DOCUMENTATION: Final = "https://github.com/pi-mjpeg/pi_mjpeg"
 
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_FPS: Final = "fps"
+CONF_IDENTITY: Final = "identity"
 
 SCHEMA: Final = 1
 """The schema number in every document of the contract. Documents with another number cannot be read."""
@@ -41,3 +42,5 @@ MAX_PREVIEW_BYTES: Final = 128 * KIB
 """For the picture in the config flow. One that is 320 pixels wide takes 20 KiB."""
 
 MAX_CAMERAS: Final = 16
+MAX_CONTROLS: Final = 64
+"""Of each camera."""

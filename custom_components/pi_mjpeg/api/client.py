@@ -5,13 +5,12 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiohttp import (
     ClientConnectorCertificateError,
-    ClientConnectorError,
     ClientError,
+    ClientMiddlewareType,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -24,19 +23,35 @@ from yarl import URL
 
 from ..const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
 from . import jpeg
-from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
+from .documents import (
+    DocumentError,
+    UnknownSchemaError,
+    parse_controls,
+    parse_enrolment,
+    parse_identity,
+    parse_snapshot,
+    parse_state,
+)
 from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
-    RefusedError,
-    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame
+from .identity import Answer, Identity, address_of
 from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
 from .rate_limit import RateLimit
+from .responses import (
+    ResponseWithPeer,
+    cause_of,
+    certificate_problem,
+    clock_offset,
+    raise_for_status,
+    read,
+    remember_peer,
+)
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
@@ -107,14 +122,36 @@ class PiMjpegClient:
     async def state(self) -> Server:
         """Return the server's state. Raises `PiMjpegError`, as all requests do."""
         async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
-            body = await _read(response, MAX_STATE_BYTES)
-        self.clock_offset = _clock_offset(response.headers.get(hdrs.DATE))
+            body = await read(response, MAX_STATE_BYTES)
+        self.clock_offset = clock_offset(response.headers.get(hdrs.DATE))
         try:
             return await _in_executor(parse_state, body)
         except UnknownSchemaError as error:
             raise IncompatibleError(error.schema) from error
         except DocumentError as error:
             raise InvalidResponseError(f"the server's state cannot be read: {error}") from error
+
+    async def enrol(self) -> Identity:
+        """Return a new secret of the server's, with which it can be recognised at another address."""
+        async with self._request(hdrs.METH_POST, self.base_url / "api/identity") as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        try:
+            return Identity(**parse_enrolment(body))
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def identity(self, key: str, nonce: str) -> Answer:
+        """Ask the server to prove who it is with the secret that has the name `key`."""
+        url = (self.base_url / "api/identity").with_query(nonce=nonce, key=key)
+        async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        peername = response.peername if isinstance(response, ResponseWithPeer) else None
+        if peername is None:
+            raise CannotConnectError("the connection was lost")
+        try:
+            return Answer(**parse_identity(body), peer=address_of(peername))
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
     async def snapshot(
         self,
@@ -134,7 +171,7 @@ class PiMjpegClient:
         """Make the server take a snapshot and keep it."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         async with self._request(hdrs.METH_POST, url) as response:
-            body = await _read(response, MAX_MESSAGE_BYTES)
+            body = await read(response, MAX_MESSAGE_BYTES)
         try:
             return parse_snapshot(body, numbered=False)
         except DocumentError as error:
@@ -144,7 +181,7 @@ class PiMjpegClient:
         """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
         async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
-            body = await _read(response, MAX_STATE_BYTES)
+            body = await read(response, MAX_STATE_BYTES)
         try:
             return await _in_executor(parse_controls, body)
         except DocumentError as error:
@@ -190,7 +227,7 @@ class PiMjpegClient:
 
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
-            body = await _read(response, MAX_PICTURE_BYTES)
+            body = await read(response, MAX_PICTURE_BYTES)
         _check_picture(body, "the server sent a picture that is refused")
         return body
 
@@ -202,6 +239,7 @@ class PiMjpegClient:
         limits: ClientTimeout | None = None,
         json: object = None,
         certificate: Fingerprint | None = None,
+        middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> AsyncIterator[ClientResponse]:
         """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
         try:
@@ -214,66 +252,25 @@ class PiMjpegClient:
                 timeout=limits or self._limits,
                 allow_redirects=False,
                 ssl=certificate or self._certificate,
+                middlewares=middlewares,
             ) as response:
-                await _raise_for_status(response)
+                await raise_for_status(response)
                 yield response
         except ServerFingerprintMismatch as error:
             raise UntrustedError(
                 "the server shows another certificate than the one that was accepted", error.got.hex()
             ) from error
         except ClientConnectorCertificateError as error:
-            raise UntrustedError(f"the server's certificate is not trusted: {_certificate_problem(error)}") from error
+            raise UntrustedError(f"the server's certificate is not trusted: {certificate_problem(error)}") from error
         except TimeoutError as error:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:
-            raise CannotConnectError(f"{url.origin()} cannot be reached: {_cause(error)}") from error
+            raise CannotConnectError(f"{url.origin()} cannot be reached: {cause_of(error)}") from error
 
 
 async def _in_executor[T](parse: Callable[[bytes], T], body: bytes) -> T:
     """Parse a document that may be large outside of the event loop, which it could hold up for 15 ms."""
     return await asyncio.get_running_loop().run_in_executor(None, parse, body)
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the error of the system, without aiohttp's text around it, which names objects of aiohttp."""
-    return error.os_error if isinstance(error, ClientConnectorError) else error
-
-
-def _certificate_problem(error: ClientConnectorCertificateError) -> str:
-    """Return OpenSSL's description of what is wrong with a certificate."""
-    return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
-
-
-async def _raise_for_status(response: ClientResponse) -> None:
-    if response.status in {200, 201, 204}:
-        return
-    if response.status == 401:  # noqa: PLR2004 - a name would say no more than the number of RFC 9110
-        raise UnauthorisedError("the server wants another token")
-    if response.status < 400:  # noqa: PLR2004 - likewise
-        raise InvalidResponseError(f"the server answered with status {response.status}")
-    try:
-        refusal = parse_error(await _read(response, MAX_MESSAGE_BYTES))
-    except DocumentError:
-        raise InvalidResponseError(f"the server answered with status {response.status}") from None
-    raise RefusedError(refusal.code, refusal.message)
-
-
-def _clock_offset(date: str | None) -> float | None:
-    """Return the seconds that a `Date` header is ahead of our clock. RFC 9110, section 6.6.1: it has whole seconds."""
-    try:
-        return parsedate_to_datetime(date or "").timestamp() - time.time()
-    except ValueError:
-        return None
-
-
-async def _read(response: ClientResponse, limit: int) -> bytes:
-    """Return the whole body. Raises `InvalidResponseError` when it is larger than `limit` bytes."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise InvalidResponseError(f"the server's answer is larger than {limit} bytes")
-    return bytes(body)
 
 
 def _check_picture(picture: bytes, what: str) -> None:

@@ -35,7 +35,9 @@ from .schemas import (
     CAMERA_TELEMETRY,
     CAMERA_TELEMETRY_FIELDS,
     CHANGED_CONTROLS,
+    ENROLMENT,
     ERROR,
+    IDENTITY,
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
@@ -147,6 +149,16 @@ def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -
 def parse_controls(payload: bytes) -> dict[str, Control]:
     """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
+
+
+def parse_enrolment(payload: bytes) -> dict[str, str]:
+    """Parse the answer to an enrolment: `key` and `secret`. Raises `DocumentError`."""
+    return _read(payload, ENROLMENT, numbered=False)
+
+
+def parse_identity(payload: bytes) -> dict[str, str]:
+    """Parse what a server says about itself: `id` and `proof`. Raises `DocumentError`."""
+    return _read(payload, IDENTITY, numbered=False)
 
 
 def parse_error(payload: bytes) -> ServerMessage:

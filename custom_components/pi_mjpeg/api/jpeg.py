@@ -58,7 +58,8 @@ class _Frame:
 
     @property
     def coefficients(self) -> int:
-        widest, highest = (max(factors) for factors in zip(*self.sampling, strict=True))
+        widest = max(horizontal for horizontal, _ in self.sampling)
+        highest = max(vertical for _, vertical in self.sampling)
         columns, rows = -(-self.width // (8 * widest)), -(-self.height // (8 * highest))
         return 64 * columns * rows * sum(horizontal * vertical for horizontal, vertical in self.sampling)
 

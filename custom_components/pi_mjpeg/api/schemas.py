@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from ..const import MAX_CAMERAS
+from ..const import MAX_CAMERAS, MAX_CONTROLS
 from .shapes import Validator, boolean, count_of, document, list_of, one_of, optional
 from .validators import (
     base_url,
     camera_id,
+    hexadecimal,
     http_url,
     integer,
     mac_address,
@@ -24,7 +25,6 @@ from .validators import (
 )
 
 MAX_VIEWERS: Final = 1024
-MAX_CONTROLS: Final = 64
 MAX_OPTIONS: Final = 64
 MAX_OPTIONS_PER_CAMERA: Final = 512
 """Of all menus together. The drivers of the kernel have some 30 menus of 2 to 16 options."""
@@ -175,3 +175,7 @@ SNAPSHOT: Final = document(
 ERROR: Final = document({"error": document({"code": text, "message": sentence})})
 
 CHANGED_CONTROLS: Final = document({"controls": _controls})
+
+ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
+
+IDENTITY: Final = document({"id": node_id, "proof": hexadecimal(64)})

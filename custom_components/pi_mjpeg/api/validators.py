@@ -66,6 +66,11 @@ snapshot_id = pattern(r"[A-Za-z0-9_-]{1,128}", "a snapshot id: 1 to 128 characte
 mac_address = pattern(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address such as dc:a6:32:00:00:01")
 
 
+def hexadecimal(digits: int) -> Callable[[object], str]:
+    """Return a validator of strings of so many hexadecimal digits in lower case."""
+    return pattern(rf"[0-9a-f]{{{digits}}}", f"{digits} hexadecimal digits")
+
+
 def integer(minimum: int, maximum: int) -> Callable[[object], int]:
     """Return a validator of integers. Booleans are refused."""
 

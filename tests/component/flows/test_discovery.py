@@ -1,4 +1,4 @@
-"""A server is discovered over MQTT or multicast DNS, confirmed by a person, and followed to a new address."""
+"""A server is discovered over MQTT or multicast DNS, and confirmed by a person."""
 
 import json
 from typing import Any
@@ -111,27 +111,6 @@ async def test_a_newer_announcement_takes_the_place_of_the_older_one(
     assert flows(hass) == []
 
 
-async def test_an_announcement_moves_a_known_server_to_its_new_address(
-    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    assert not await hass.config_entries.async_setup(entry.entry_id)
-    result = await by_announcement(hass, announcement)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data == {"url": pi.url}
-    await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
-
-
-async def test_a_record_moves_a_known_server_to_its_new_address(
-    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
-    await hass.async_block_till_done()
-    assert entry.data == {"url": pi.url}
-
-
 async def test_an_announcement_of_a_known_address_changes_nothing(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], loaded: MockConfigEntry
 ) -> None:
@@ -149,17 +128,6 @@ async def test_of_several_addresses_the_one_in_use_is_kept_while_it_works(
     hass.config_entries.async_update_entry(entry, data={"url": pi.other_url})
     assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
     assert entry.data == {"url": pi.other_url}
-
-
-async def test_a_known_server_is_not_moved_to_where_another_answers(
-    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    pi.state["server"]["id"] = "another"
-    assert (await by_announcement(hass, announcement))["reason"] == "wrong_server"
-    await pi.stop()
-    assert (await by_announcement(hass, announcement))["reason"] == "cannot_connect"
-    assert entry.data == {"url": NOWHERE}
 
 
 async def test_the_token_is_not_sent_to_an_unconfirmed_address(

@@ -67,7 +67,7 @@ async def test_of_pictures_that_come_together_only_the_last_counts(pi: Pi) -> No
         assert [(await anext(frames)).jpeg for _ in range(3)] == [jpeg(19)] * 3
 
 
-@pytest.mark.parametrize("burst", [SEVERAL, SEVERAL * 20, part(jpeg(1))])
+@pytest.mark.parametrize("burst", [SEVERAL, SEVERAL * 20, part(jpeg(1))], ids=["some", "many", "single"])
 async def test_a_stream_of_more_pictures_than_any_camera_gives_is_refused(pi: Pi, burst: bytes) -> None:
     pi.answers[STREAM] = Flood(burst)
     async with aiohttp.ClientSession() as session:
