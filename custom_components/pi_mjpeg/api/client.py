@@ -192,13 +192,13 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
             pass
 
-    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
-        """Return the JPEG of a snapshot that the server keeps.
+    def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
+        """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""
+        return (self.base_url / "snapshots" / f"{snapshot.id}.jpg").with_query(sig=snapshot.signature)
 
-        Only the signature is taken from the snapshot's URL: the request goes to this server, whatever host it names.
-        """
-        url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
-        return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
+    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
+        """Return the JPEG of a snapshot that the server keeps."""
+        return await self._picture(self.kept_snapshot_url(snapshot))
 
     async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.

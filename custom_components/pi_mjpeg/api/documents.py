@@ -143,7 +143,8 @@ def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
 
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Parse `snapshot.json`, which has no schema number in an answer over HTTP. Raises `DocumentError`."""
-    return Snapshot(**_read(payload, SNAPSHOT, numbered=numbered))
+    fields = _read(payload, SNAPSHOT, numbered=numbered)
+    return Snapshot(signature=fields.pop("url"), **fields)
 
 
 def parse_controls(payload: bytes) -> dict[str, Control]:

@@ -19,6 +19,7 @@ from .validators import (
     node_id,
     number,
     sentence,
+    signed_url,
     snapshot_id,
     text,
     timestamp,
@@ -168,9 +169,7 @@ API_STATE: Final = document(
     }
 )
 
-SNAPSHOT: Final = document(
-    {"id": snapshot_id, "url": http_url, "time": timestamp, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
-)
+SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
 
 ERROR: Final = document({"error": document({"code": text, "message": sentence})})
 

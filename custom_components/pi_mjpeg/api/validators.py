@@ -62,7 +62,6 @@ def pattern(expression: str, what: str) -> Callable[[object], str]:
 
 node_id = pattern(r"[a-z0-9]{1,64}", "a node id: 1 to 64 characters of a-z and 0-9")
 camera_id = pattern(r"[a-z0-9_]{1,64}", "a camera id: 1 to 64 characters of a-z, 0-9 and _")
-snapshot_id = pattern(r"[A-Za-z0-9_-]{1,128}", "a snapshot id: 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
 mac_address = pattern(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address such as dc:a6:32:00:00:01")
 
 
@@ -107,6 +106,30 @@ def timestamp(value: object) -> datetime:
     if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
         raise vol.Invalid(f"expected a time of the years {FIRST_YEAR} to {LAST_YEAR}")
     return parsed.astimezone(UTC)
+
+
+_SNAPSHOT_ID = pattern(
+    r"[a-z0-9_]{1,64}-[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}", "a snapshot id such as front-20261122T100000000Z-9f3a61c2"
+)
+_SIGNATURE = pattern(r"[A-Za-z0-9_-]{1,128}", "a signature of 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
+
+
+def snapshot_id(value: object) -> str:
+    """Accept the id of a kept snapshot: the id of a camera, the time in UTC with milliseconds, and a random part."""
+    identity = _SNAPSHOT_ID(value)
+    time_in_snapshot_id(identity)
+    return identity
+
+
+def time_in_snapshot_id(identity: str) -> datetime:
+    """Return the time in the id of a snapshot. Raises `vol.Invalid` when there is no such time."""
+    digits = identity.rsplit("-", 2)[1]
+    return timestamp(f"{digits[:15]}.{digits[15:18]}Z")
+
+
+def signed_url(value: object) -> str:
+    """Accept a URL with a signature as `sig` in its query, and return the signature: of any host, no more is taken."""
+    return _SIGNATURE(http_url(value).query.get("sig"))
 
 
 def http_url(value: object) -> URL:

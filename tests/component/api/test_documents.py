@@ -119,14 +119,45 @@ def test_the_snapshot_with_and_without_the_fields_of_mqtt() -> None:
     pushed = parse_snapshot(json.dumps(document))
     assert pushed == Snapshot(
         id="front-20261122T100000000Z-9f3a61c2",
-        url=URL(document["url"]),
-        time=TEN,
+        signature="Yk1vY2tfc2lnbmF0dXJlX29mXzI1Nl9iaXRzX18",
         width=1280,
         height=720,
         bytes=91234,
     )
+    assert (pushed.camera, pushed.time, pushed.width, pushed.bytes) == ("front", TEN, 1280, 91234)
     del document["schema"], document["trigger"]
     assert parse_snapshot(json.dumps(document), numbered=False) == pushed
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "front"),
+        ("id", "front-20261322T100000000Z-9f3a61c2"),
+        ("id", "front-19991122T100000000Z-9f3a61c2"),
+        ("id", "front-20261122T100000000Z-9F3A61C2"),
+        ("id", "../front-20261122T100000000Z-9f3a61c2"),
+        ("id", "f" * 65 + "-20261122T100000000Z-9f3a61c2"),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg"),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg?sig="),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg?sig=a%26b"),
+        ("url", "file:///etc/passwd?sig=abc"),
+    ],
+)
+def test_a_snapshot_without_a_time_or_a_signature_is_refused(field: str, value: str) -> None:
+    document = {**json.loads(example("snapshot.json")), field: value}
+    with pytest.raises(DocumentError, match=field):
+        parse_snapshot(json.dumps(document))
+
+
+def test_neither_the_host_nor_the_time_of_a_snapshot_is_taken_from_the_message() -> None:
+    document = json.loads(example("snapshot.json"))
+    forged = document | {"url": "http://evil.example/x?sig=" + document["url"].partition("sig=")[2]}
+    forged |= {"time": "2026-11-22T23:59:00Z", "width": 1}
+    snapshot = parse_snapshot(json.dumps(forged))
+    assert snapshot == parse_snapshot(json.dumps(document))
+    assert snapshot.time == TEN
+    assert "evil" not in repr(snapshot)
 
 
 def test_the_error() -> None:

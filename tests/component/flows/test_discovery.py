@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.const import DOMAIN
+from custom_components.pi_mjpeg.flows.discovery_limits import MAX_CARDS
 from tests.component.conftest import until
 from tests.component.support.fake_pi import NODE, Pi
 from tests.component.support.flow_steps import (
@@ -172,3 +173,42 @@ async def test_a_retained_announcement_on_the_broker_is_found(
     hass: HomeAssistant, announced: None, with_mqtt: None
 ) -> None:
     await until(lambda: flows(hass) == ["Garden Pi"])
+
+
+async def test_unreadable_announcements_are_warned_of_once_for_each_topic(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = "pi_mjpeg/discovery/" + "x" * 2000 + "\n\x1b[31m/config"
+    for _ in range(20):
+        await by_announcement(hass, "not json", odd)
+        await by_announcement(hass, "not json")
+    for number in range(100):
+        await by_announcement(hass, "not json", f"pi_mjpeg/discovery/{number}/config")
+    warnings = [record.getMessage() for record in caplog.records if record.name == "custom_components.pi_mjpeg"]
+    assert len(warnings) < 40
+    assert max(len(warning) for warning in warnings) < 250
+    assert all(warning.isprintable() for warning in warnings)
+    assert len([warning for warning in warnings if NODE in warning]) == 1
+
+
+async def test_there_are_not_more_cards_than_a_person_can_look_through(
+    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def of(node: str) -> dict[str, Any]:
+        topic = f"pi_mjpeg/{node}/availability"
+        return {**announcement, "id": node, "name": node, "availability_topic": topic, "cameras": []}
+
+    for number in range(60):
+        node = f"node{number}"
+        result = await by_announcement(hass, of(node), f"pi_mjpeg/discovery/{node}/config")
+        assert number < MAX_CARDS or result["reason"] == "too_many_discovered"
+        await by_multicast(hass, pi.port, id=f"mdns{number}")
+    assert len(flows(hass)) == MAX_CARDS
+    assert len([record for record in caplog.records if "wait to be added" in record.getMessage()]) == 1
+    # One that is shown can still change, and leave; the owner can still type the address.
+    assert flows(hass)[0] == "node0"
+    await by_announcement(hass, {**of("node0"), "name": "renamed"}, "pi_mjpeg/discovery/node0/config")
+    assert "renamed" in flows(hass)
+    await by_announcement(hass, "", "pi_mjpeg/discovery/node0/config")
+    assert len(flows(hass)) == MAX_CARDS - 1
+    await add(hass, await by_address(hass, pi.url))
