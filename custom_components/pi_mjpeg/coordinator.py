@@ -15,6 +15,7 @@ from .api.client import PiMjpegClient
 from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
 from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
+from .api.paced_updates import PacedUpdates
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
 
@@ -35,7 +36,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     `last_update_success` alone says whether the server is there, whether a poll or a message found it out. It is logged
     when it changes, and not again.
 
-    What a message changes is set in `data` with `async_update_listeners`. `async_set_updated_data` would mark the
+    What a message changes is set in `data`, and the listeners are updated soon. `async_set_updated_data` would mark the
     server as reachable and delay the next poll.
     """
 
@@ -53,6 +54,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
+        self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
+        entry.async_on_unload(self._updates.stop)
         self.snapshots: dict[str, Snapshot] = {}
         self._limits = EntityLimits()
         self._offline_since: float | None = None
@@ -93,6 +96,19 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         issues.async_check_shown_twice(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        self._updates.now()
+
+    def _update_listener(self, listener: int) -> None:
+        update, _ = self._listeners.get(listener, (None, None))
+        if update is not None:
+            try:
+                update()
+            except Exception:
+                self.logger.exception("An entity of %s could not be updated", self.name)
 
     def _enrol_soon(self) -> None:
         """Ask the server for the secret by which it is recognised at another address, unless there is one."""
@@ -137,7 +153,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def server_changed(self, telemetry: ServerTelemetry) -> None:
         """Store the telemetry that the server published."""
         self.data = replace(self.data, telemetry=telemetry)
-        self.async_update_listeners()
+        self._updates.soon()
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:
@@ -154,6 +170,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         """Store a camera's controls as they are after one was set."""
         within = self._limits.controls_within(camera_id, controls)
         self._change_camera(camera_id, lambda camera: replace(camera, controls=within))
+        self.async_update_listeners()
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
@@ -171,4 +188,4 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             self.refresh_soon()
             return
         self.data = replace(self.data, cameras={**self.data.cameras, camera_id: change(camera)})
-        self.async_update_listeners()
+        self._updates.soon()
