@@ -109,6 +109,7 @@ async def test_a_typed_address_at_which_a_known_server_proves_itself_is_followed
     result = await submit(hass, form, token=SECRET)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data == {**GONE, "url": pi.url}
+    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize("announce", [by_mqtt, by_mdns])
