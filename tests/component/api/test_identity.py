@@ -1,5 +1,8 @@
 """A proof is worth something only at the address for which it was made, and only local addresses are asked for one."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from yarl import URL
 
@@ -12,8 +15,9 @@ from custom_components.pi_mjpeg.api.identity import (
     new_nonce,
     proof,
 )
-from tests.component.support.fake_pi import IDENTITY, NODE
+from tests.component.support.fake_pi import IDENTITY, NODE, example
 
+CONTRACTED = json.loads(example("identity.json"))
 ADDRESS = "192.168.1.20:8000"
 IDENTITY_OF_PI = Identity(**IDENTITY)
 
@@ -31,6 +35,14 @@ def test_a_proof_holds_for_one_question_one_server_and_one_address() -> None:
         Answer(NODE, "0" * 64, ADDRESS),
     ):
         assert not is_proven(answer, IDENTITY_OF_PI, nonce, NODE)
+
+
+@pytest.mark.parametrize("recorded", CONTRACTED["proofs"])
+def test_the_proofs_of_the_contract_are_accepted(recorded: dict[str, str]) -> None:
+    identity = Identity("0" * 16, CONTRACTED[recorded["secret_of"]]["secret"])
+    answer = Answer(recorded["id"], recorded["proof"], recorded["address"])
+    assert is_proven(answer, identity, recorded["nonce"], recorded["id"])
+    assert not is_proven(replace(answer, peer="192.168.1.99:8000"), identity, recorded["nonce"], recorded["id"])
 
 
 def test_no_nonce_comes_twice_and_each_is_one_that_the_server_takes() -> None:
