@@ -15,18 +15,21 @@ from homeassistant.components.stream import Stream
 from homeassistant.core import HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util.hass_dict import HassKey
 from yarl import URL
 
 from . import pictures
 from .actions import take_snapshot
 from .api.frame import Frame
-from .const import CONF_FPS
+from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, viewer
 from .streaming.hub import Hub
 
 PARALLEL_UPDATES = 0
+
+_DRAWING_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_drawing_slots")
 
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
@@ -59,11 +62,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         Camera.__init__(self)
         fps = coordinator.config_entry.options.get(CONF_FPS)
+        slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
+        placards = placard.PlacardDrawer(self._camera_name, slots, coordinator.hass.async_add_executor_job)
         self.hub = Hub(
             self._camera_name,
             partial(self._open_stream, fps),
             self._create_background_task,
-            self._draw_gap,
+            placards.draw,
             self._on_gap_end,
         )
         self._was_available = self.available
@@ -77,9 +82,6 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
             async for frame in frames:
                 yield frame
-
-    async def _draw_gap(self, last: bytes | None) -> bytes:
-        return await self.hass.async_add_executor_job(placard.draw_gap, self._camera_name, last)
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -205,7 +205,7 @@ class ServerPrivacy:
             # What was kept only as unknown becomes a wish, to be told.
             self._wishes.set(self._server_id, camera_id, wish)
             return False
-        if wish == Wish(enabled, heard=True):
+        if wish == Wish(enabled, heard=True) or (wish is None and enabled):
             return False
         self._set(camera_id, Wish(enabled, heard=True))
         return True

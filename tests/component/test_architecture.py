@@ -8,7 +8,7 @@ _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 COMPONENT: Table = {
     "const": frozenset(),
     "api": frozenset({"const"}),
-    "pictures": frozenset(),
+    "pictures": frozenset({"api"}),
     "streaming": frozenset({"const", "api", "pictures"}),
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
@@ -18,6 +18,7 @@ COMPONENT: Table = {
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const", "actions", "camera"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),

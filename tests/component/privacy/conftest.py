@@ -25,5 +25,5 @@ def off_picture() -> bytes:
 
 
 def asked(pi: Pi) -> list[str]:
-    """Return what was asked of the Pi, other than its state."""
-    return [request for request in pi.requests if request != "GET /api/state"]
+    """Return what was asked of the Pi, other than its state and who it is."""
+    return [request for request in pi.requests if request not in {"GET /api/state", "POST /api/identity"}]
