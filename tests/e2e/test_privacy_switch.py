@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 from tooling.errors import ScriptError
-from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.hass_client import USERNAME, until
 from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels, size
@@ -75,7 +75,7 @@ async def test_every_open_view_shows_that_it_is_off_and_no_automation_gets_a_pic
         page.set_default_timeout(60_000)
         await page.goto(f"{stack.home_assistant.url}{stack.dashboard}")
         await page.fill("input[name=username]", USERNAME)
-        await page.fill("input[name=password]", PASSWORD)
+        await page.fill("input[name=password]", stack.password)
         await page.keyboard.press("Enter")
         live = page.locator("img[src*='camera_proxy_stream']")
         await live.wait_for()

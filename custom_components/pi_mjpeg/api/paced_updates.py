@@ -22,6 +22,7 @@ class PacedUpdates:
         self._again = False
         self._next: asyncio.Handle | None = None
         """The next step of this round, or the end of the pause after it."""
+        self._stopped = False
 
     def now(self) -> None:
         """Begin a round at once. When one is under way, another one follows it."""
@@ -38,12 +39,15 @@ class PacedUpdates:
             self._begin()
 
     def stop(self) -> None:
-        """Update nothing more."""
+        """Update nothing more, also when an answer comes late."""
+        self._stopped = True
         self._again = False
         self._waiting = []
         self._continue_with(None)
 
     def _begin(self) -> None:
+        if self._stopped:
+            return
         self._again = False
         self._waiting = self._listeners()
         self._go_on()
