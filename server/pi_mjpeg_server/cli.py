@@ -148,6 +148,9 @@ def _cameras(_: argparse.Namespace) -> int:
         except SourceError as error:
             print(f"{name}: none ({error})")
             continue
+        except Exception as error:  # noqa: BLE001  (a driver's bug costs only its own kind)
+            print(f"{name}: none (its list cannot be read: {type(error).__name__}: {error})")
+            continue
         if not devices:
             print(f"{name}: none attached")
         for device in devices:
