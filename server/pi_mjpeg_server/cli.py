@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.command(parsed)
     except ConfigurationError as error:
-        return _report(error, EXIT_CONFIGURATION)
+        for mistake in error.mistakes:
+            _report(mistake, EXIT_CONFIGURATION)
+        return EXIT_CONFIGURATION
     except (CameraUnavailableError, OSError) as error:
         return _report(error, EXIT_FAILED)
     except KeyboardInterrupt:
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _report(error: Exception, code: int) -> int:
+def _report(error: Exception | str, code: int) -> int:
     """Print an error whose message is for the user, and return the exit code."""
     print(f"pi-mjpeg: {error}", file=sys.stderr)
     return code
@@ -132,10 +134,14 @@ def _run(parsed: argparse.Namespace) -> int:
 
     # A crash in a driver, or systemd's watchdog by SIGABRT, then leaves the stack of each thread in the log.
     faulthandler.enable()
+    configuration = _configuration(parsed)
     try:
-        asyncio.run(run(_configuration(parsed)))
+        asyncio.run(run(configuration))
     except ListenError as error:
         return _report(error, EXIT_FAILED)
+    except ConfigurationError as error:
+        # It stopped at the first file that cannot be used: name the others, too.
+        raise ConfigurationError(*dict.fromkeys([*error.mistakes, *_file_mistakes(configuration)])) from error
     return 0
 
 
@@ -160,20 +166,35 @@ def _cameras(_: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from pi_mjpeg_server.mqtt import credentials
     from pi_mjpeg_server.server import make_cameras
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
-    from pi_mjpeg_server.web.http_server import load_certificate
 
     configuration = _configuration(parsed)
-    load_certificate(configuration.server)
-    if configuration.mqtt.host is not None:
-        credentials.check(configuration.mqtt)
+    if mistakes := _file_mistakes(configuration):
+        raise ConfigurationError(*mistakes)
     print("The configuration is right.")
     code = asyncio.run(_with_cameras(make_cameras(configuration), _picture_of_each))
     if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
         print(advice)
     return code
+
+
+def _file_mistakes(configuration: Configuration) -> list[str]:
+    """Return a sentence about each file that the configuration names and that cannot be used."""
+    from pi_mjpeg_server.mqtt import credentials
+    from pi_mjpeg_server.web.http_server import load_certificate
+
+    mistakes: list[str] = []
+    try:
+        load_certificate(configuration.server)
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    try:
+        if configuration.mqtt.host is not None:
+            credentials.check(configuration.mqtt)
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    return mistakes
 
 
 def _snapshot(parsed: argparse.Namespace) -> int:
