@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError
+from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.sources.auto import source_factory
+from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -88,6 +90,7 @@ class Server:
 
 def make_server(configuration: Configuration) -> Server:
     """Return the server. It reads and writes the state folder. Raises `ConfigurationError`."""
+    cameras = make_cameras(configuration)
     folder = configuration.server.state_dir
     token = make_access_token(configuration)
     try:
@@ -96,10 +99,11 @@ def make_server(configuration: Configuration) -> Server:
         identity = identify(configuration.server.name, folder)
     except OSError as error:
         raise _unusable(folder, error) from error
+    _store_camera_ids(configuration)
     snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
     return Server(
         identity,
-        make_cameras(configuration),
+        cameras,
         snapshots,
         _control_store(configuration),
         token=token if configuration.auth.mode == "token" else None,
@@ -107,10 +111,12 @@ def make_server(configuration: Configuration) -> Server:
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
-    """Return the configured cameras with the controls that were stored last."""
+    """Return the configured cameras with the ids and the controls that were stored last."""
+    ids = camera_ids.load(_camera_ids_file(configuration))
     stored = _control_store(configuration).load()
     return [
-        Camera(settings, source_factory(settings.source), stored.get(settings.id)) for settings in configuration.cameras
+        Camera(settings, source_factory(settings.source), stored.get(settings.id))
+        for settings in with_ids(configuration, ids)[0].cameras
     ]
 
 
@@ -127,6 +133,18 @@ def make_access_token(configuration: Configuration) -> AccessToken:
 def token_file(configuration: Configuration) -> Path:
     """Return the path of the access token's file."""
     return configuration.server.state_dir / "token"
+
+
+def _camera_ids_file(configuration: Configuration) -> Path:
+    return configuration.server.state_dir / camera_ids.FILE_NAME
+
+
+def _store_camera_ids(configuration: Configuration) -> None:
+    file = _camera_ids_file(configuration)
+    stored = camera_ids.load(file)
+    ids = with_ids(configuration, stored)[1]
+    if ids != stored:
+        camera_ids.save(file, ids)
 
 
 def _control_store(configuration: Configuration) -> ControlStore:
