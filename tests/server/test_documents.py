@@ -90,7 +90,7 @@ async def test_api_state(server: Server) -> None:
 
 
 async def test_announcement(server: Server) -> None:
-    document = announcement(server, Topics(NODE), BASE)
+    document = announcement(server, Topics(NODE), [BASE, "http://[fd00::20]:8000", "http://10.8.0.2:8000"])
     assert document == recorded("announcement.json")
     assert len(json.dumps(document)) < 4096
 

@@ -4,23 +4,20 @@ The service type and the TXT record are a contract with the Home Assistant compo
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import ifaddr
 from zeroconf import Error, NonUniqueNameException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from pi_mjpeg_server.config import ServerSettings
+from pi_mjpeg_server.system.addresses import CHECK_INTERVAL, lan_addresses, reachable_addresses
 from pi_mjpeg_server.system.identity import Identity
 
 SERVICE_TYPE = "_pi-mjpeg._tcp.local."
 
 _LOGGER = logging.getLogger(__name__)
-_CHECK_INTERVAL = 30.0
-"""Seconds. A Pi often boots before its network is up, and DHCP may later assign another address."""
 _MAX_VALUE_BYTES = 200
 """A string of a TXT record has at most 255 bytes, key included (RFC 6763, section 6.1)."""
 
@@ -30,16 +27,26 @@ _ERROR_TEXTS: dict[type[Exception], str] = {
 }
 
 
-def properties(identity: Identity, auth: str, scheme: str) -> dict[str, str]:
-    """Return the TXT record: identity, `auth` (token or none) and `scheme` (http or https) of the server."""
+def properties(identity: Identity, auth: str, scheme: str, addresses: Sequence[str]) -> dict[str, str]:
+    """Return the TXT record: identity, `auth` (token or none), `scheme` (http or https) and addresses of the server.
+
+    The addresses stand there, with commas, the best first, because address records have no order (RFC 1035).
+    """
     name = identity.name.encode()[:_MAX_VALUE_BYTES].decode(errors="ignore")
-    return {"id": identity.node, "name": name, "auth": auth, "scheme": scheme, "version": identity.version}
-
-
-def local_addresses() -> list[str]:
-    """Return this machine's IPv4 addresses, sorted, without loopback."""
-    ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return sorted({str(ip.ip) for ip in ips if not ipaddress.ip_address(str(ip.ip)).is_loopback})
+    listed = ""
+    for address in addresses:
+        longer = f"{listed},{address}" if listed else address
+        if len(longer) > _MAX_VALUE_BYTES:
+            break
+        listed = longer
+    return {
+        "id": identity.node,
+        "name": name,
+        "auth": auth,
+        "scheme": scheme,
+        "version": identity.version,
+        "addresses": listed,
+    }
 
 
 class ZeroconfAnnouncer:
@@ -50,8 +57,8 @@ class ZeroconfAnnouncer:
         identity: Identity,
         settings: ServerSettings,
         auth: str,
-        local_addresses: Callable[[], Sequence[str]] = local_addresses,
-        check_interval: float = _CHECK_INTERVAL,
+        local_addresses: Callable[[], Sequence[str]] = lan_addresses,
+        check_interval: float = CHECK_INTERVAL,
     ) -> None:
         """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed."""
         self._identity = identity
@@ -97,11 +104,12 @@ class ZeroconfAnnouncer:
             f"{node}.{SERVICE_TYPE}",
             port=self._settings.port,
             parsed_addresses=addresses,
-            properties=properties(self._identity, self._auth, self._settings.scheme),
+            properties=properties(self._identity, self._auth, self._settings.scheme, addresses),
             # Not the machine's host name, which avahi announces.
             server=f"pi-mjpeg-{node}.local.",
         )
-        zeroconf = AsyncZeroconf(interfaces=addresses)
+        # One socket for each interface is enough, and hosts without IPv4 are rare.
+        zeroconf = AsyncZeroconf(interfaces=[each for each in addresses if ":" not in each] or addresses)
         try:
             await zeroconf.async_register_service(service)
             _LOGGER.info("announced by multicast DNS at %s", ", ".join(addresses))
@@ -112,11 +120,5 @@ class ZeroconfAnnouncer:
             await zeroconf.async_close()
 
     def _announced_addresses(self) -> list[str]:
-        """Return the addresses at which other machines reach this server, sorted; empty if they are unknown."""
-        host = self._settings.host
-        try:
-            listens_on_all = host is None or ipaddress.ip_address(host).is_unspecified
-        except ValueError:
-            # A host name: the person who configured it gives it to others, too.
-            return []
-        return list(self._local_addresses()) if host is None or listens_on_all else [host]
+        """Return the addresses at which other machines reach this server, the best first; empty if there are none."""
+        return reachable_addresses(self._settings.host, self._local_addresses())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 from functools import partial
 
@@ -16,7 +17,7 @@ from pi_mjpeg_server.documents import (
 )
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import credentials
-from pi_mjpeg_server.mqtt.advertised_url import advertised_url
+from pi_mjpeg_server.mqtt.advertised_url import advertised_urls
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
@@ -28,7 +29,11 @@ from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import OFFLINE, ONLINE, Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.snapshots import Snapshot
+from pi_mjpeg_server.system.addresses import CHECK_INTERVAL as ADDRESS_CHECK_INTERVAL
+from pi_mjpeg_server.system.addresses import local_addresses
 from pi_mjpeg_server.system.health import measure
+
+_LOGGER = logging.getLogger(__name__)
 
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's birth message, which all devices in a house receive at once."""
@@ -47,7 +52,7 @@ class Bridge:
         self._host = host
         self._settings = settings
         self._topics = Topics(server.identity.node, mqtt.discovery_prefix)
-        self._base_url = settings.public_url or ""
+        self._urls: list[str] = []
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._rate_limited_log = RateLimitedLog()
         self._tasks = BackgroundTasks()
@@ -76,7 +81,6 @@ class Bridge:
     def connected(self) -> None:
         """Subscribe, and publish everything: the broker may have lost it (called by the client)."""
         self._server.broker.state, self._server.broker.error = "connected", None
-        self._base_url = advertised_url(self._settings, self._client.local_address())
         self._publisher.reset()
         self._core_discovery.connected()
         topics = self._topics
@@ -135,6 +139,7 @@ class Bridge:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""
         camera_ids = [camera.settings.id for camera in self._server.cameras]
         current = self._topics.retained(camera_ids, self._mqtt.discovery)
+        self._urls = await self._advertised_urls()
         await self._store.load()
         await self._publisher.record(current)
         # Whether the core discovery document is stale depends on the claim, which may still come.
@@ -147,8 +152,20 @@ class Bridge:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
         self._publisher.publish(self._topics.availability, ONLINE)
         self._tasks.start("telemetry", self._telemetry.run())
+        self._tasks.start("addresses", self._watch_addresses())
         await self._publisher.flush()
-        self._tasks.start("core-discovery", self._core_discovery.run(self._base_url))
+        self._tasks.start("core-discovery", self._core_discovery.run(self._urls[0]))
+
+    async def _advertised_urls(self) -> list[str]:
+        addresses = await asyncio.to_thread(local_addresses, self._client.local_address())
+        return advertised_urls(self._settings, addresses)
+
+    async def _watch_addresses(self) -> None:
+        """Publish everything again when the machine's addresses change: the connection may outlive that."""
+        while self._urls == await self._advertised_urls():  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(ADDRESS_CHECK_INTERVAL)
+        _LOGGER.info("MQTT: this machine's addresses have changed")
+        self._tasks.start("publish-all", self._publish_all())
 
     def _camera_changed(self, camera: Camera) -> None:
         self._publish_availability(camera)
@@ -160,8 +177,8 @@ class Bridge:
         self._publish_snapshot(snapshot, trigger)
 
     def _publish_announcement(self) -> None:
-        if self._mqtt.discovery != "core":
-            self._publisher.publish(self._topics.announcement, announcement(self._server, self._topics, self._base_url))
+        if self._mqtt.discovery != "core" and self._urls:
+            self._publisher.publish(self._topics.announcement, announcement(self._server, self._topics, self._urls))
 
     async def _publish_states(self) -> None:
         health = await asyncio.to_thread(measure)
@@ -174,7 +191,9 @@ class Bridge:
         self._publisher.publish(topic, ONLINE if camera.available else OFFLINE)
 
     def _publish_snapshot(self, snapshot: Snapshot, trigger: str) -> None:
-        document = {"schema": SCHEMA, **snapshot_document(snapshot, self._base_url), "trigger": trigger}
+        if not self._urls:
+            return  # not connected yet; it is published with everything else
+        document = {"schema": SCHEMA, **snapshot_document(snapshot, self._urls[0]), "trigger": trigger}
         self._publisher.publish(self._topics.camera(snapshot.camera, "snapshot"), document)
 
     def _publish_result(self, topic: str, result: Document) -> None:
