@@ -59,4 +59,4 @@ def _zeroconf_announcer(server: Server, settings: ServerSettings) -> "ZeroconfAn
     # The import takes a Pi Zero 2 a second and some megabytes, so only a server that announces itself does it.
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer  # noqa: PLC0415
 
-    return ZeroconfAnnouncer(server.identity, settings, server.auth)
+    return ZeroconfAnnouncer(server.identity, settings, server.auth, problems=server.problems)

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("purge", _purge, "clear every retained message that this server has left at the broker"),
         ("install-service", _install_service, "have systemd run the server, with the options given here"),
         ("token", _token, "print the access token"),
+        ("new-id", _new_id, "give this server a new id, because another one has the same, as after a copied SD card"),
     ):
         sub = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         sub.set_defaults(command=command)
@@ -260,6 +261,17 @@ def _token(parsed: argparse.Namespace) -> int:
     if parsed.rotate:
         new_token(token_file(configuration))
     print(make_access_token(configuration).value)
+    return 0
+
+
+def _new_id(parsed: argparse.Namespace) -> int:
+    from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME
+    from pi_mjpeg_server.server import change_id
+
+    configuration = _configuration(parsed)
+    print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
+    # What stands at the broker under the old id is the other server's: this one must not clear it.
+    (configuration.server.state_dir / FILE_NAME).unlink(missing_ok=True)
     return 0
 
 

@@ -60,6 +60,7 @@ def state_document(server: Server, base: str, health: Health) -> Document:
             "viewers": server.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
+            "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
         "cameras": [_camera_in_state(camera, base) for camera in server.cameras],
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
-from pi_mjpeg_server.system.identity import Identity, identify
+from pi_mjpeg_server.system.identity import Identity, identify, new_node_id, node_id
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ class BrokerStatus:
 class Server:
     """One server process. Without a `token`, everybody may watch and command.
 
-    The functions in `on_snapshot` are called with each new snapshot and its trigger.
+    The functions in `on_snapshot` are called with each new snapshot and its trigger. `problems` are sentences for the
+    owner by a code, about what only a person can mend. `instance` is random: it tells this process from another server
+    with the same id.
     """
 
     identity: Identity
@@ -47,6 +50,8 @@ class Server:
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
     scaler: Scaler = field(default_factory=Scaler)
+    problems: dict[str, str] = field(default_factory=dict)
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
 
     def camera(self, camera_id: str) -> Camera | None:
@@ -123,9 +128,19 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
 def make_access_token(configuration: Configuration) -> AccessToken:
     """Return the access token; a new one if there is none yet. Raises `ConfigurationError`."""
     try:
+        # Before there is a token: a state folder with a token and without an id is that of an older version.
+        node_id(configuration.server.state_dir)
         return AccessToken(token_file(configuration))
     except TokenError as error:
         raise ConfigurationError(str(error)) from error
+    except OSError as error:
+        raise _unusable(configuration.server.state_dir, error) from error
+
+
+def change_id(configuration: Configuration) -> str:
+    """Write a new node id and return it; a server that runs keeps its own. Raises `ConfigurationError`."""
+    try:
+        return new_node_id(configuration.server.state_dir)
     except OSError as error:
         raise _unusable(configuration.server.state_dir, error) from error
 

@@ -18,7 +18,9 @@ def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment or None)  # noqa: S603
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("purge",)])
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("new-id",), ("purge",)]
+)
 def test_every_command_has_a_help(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")
     assert done.returncode == 0

@@ -82,7 +82,10 @@ async def server(tmp_path: Path) -> Server:
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
     control_store = ControlStore(tmp_path / "controls.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server = Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server.problems["duplicate_id"] = f"another server has the id {NODE} too"
+    server.instance = "9f86d081884c7d65"
+    return server
 
 
 async def test_api_state(server: Server) -> None:

@@ -5,7 +5,7 @@ The service type and the TXT record are a contract with the Home Assistant compo
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 
 from zeroconf import Error, NonUniqueNameException
@@ -21,10 +21,8 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_VALUE_BYTES = 200
 """A string of a TXT record has at most 255 bytes, key included (RFC 6763, section 6.1)."""
 
-_ERROR_TEXTS: dict[type[Exception], str] = {
-    # Zeroconf raises it without a text.
-    NonUniqueNameException: "another server on this machine is already announced",
-}
+PROBLEM = "duplicate_name"
+"""The code of the problem that another server is announced under this one's id."""
 
 
 def properties(identity: Identity, auth: str, scheme: str, addresses: Sequence[str]) -> dict[str, str]:
@@ -59,13 +57,18 @@ class ZeroconfAnnouncer:
         auth: str,
         local_addresses: Callable[[], Sequence[str]] = lan_addresses,
         check_interval: float = CHECK_INTERVAL,
+        problems: MutableMapping[str, str] | None = None,
     ) -> None:
-        """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed."""
+        """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed.
+
+        Another server that is announced under the same id is put into `problems`, until it is gone.
+        """
         self._identity = identity
         self._settings = settings
         self._auth = auth
         self._local_addresses = local_addresses
         self._check_interval = check_interval
+        self._problems = {} if problems is None else problems
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -90,8 +93,14 @@ class ZeroconfAnnouncer:
                 else:
                     await asyncio.sleep(self._check_interval)
             except (OSError, Error) as error:
+                reason = str(error) or type(error).__name__
+                if isinstance(error, NonUniqueNameException):
+                    # Zeroconf raises it without a text.
+                    reason = self._problems[PROBLEM] = (
+                        f"another server has the id {self._identity.node} and is announced already: give one of them a "
+                        "new id with `pi-mjpeg new-id`, and restart it"
+                    )
                 if not failure_logged:
-                    reason = _ERROR_TEXTS.get(type(error)) or str(error) or type(error).__name__
                     _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying again", reason)
                     failure_logged = True
                 await asyncio.sleep(self._check_interval)
@@ -112,6 +121,7 @@ class ZeroconfAnnouncer:
         zeroconf = AsyncZeroconf(interfaces=[each for each in addresses if ":" not in each] or addresses)
         try:
             await zeroconf.async_register_service(service)
+            self._problems.pop(PROBLEM, None)
             _LOGGER.info("announced by multicast DNS at %s", ", ".join(addresses))
             while addresses == await asyncio.to_thread(self._announced_addresses):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(self._check_interval)

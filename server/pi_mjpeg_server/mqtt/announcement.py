@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pi_mjpeg_server.documents import SCHEMA, Document, camera_facts, snapshot_url, stream_url
+from pi_mjpeg_server.documents import SCHEMA, Document, camera_facts, iso, snapshot_url, stream_url
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
@@ -21,6 +21,8 @@ def announcement(server: Server, topics: Topics, base_urls: Sequence[str]) -> Do
         "base_url": base_url,
         "base_urls": list(base_urls),
         "auth": server.auth,
+        "instance": server.instance,
+        "started_at": iso(server.started_at),
         "availability_topic": topics.availability,
         "cameras": [
             {

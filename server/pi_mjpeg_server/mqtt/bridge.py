@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import random
+import time
 from functools import partial
 
 from pi_mjpeg_server.camera.camera import Camera
@@ -27,6 +28,7 @@ from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
 from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, RetainedTopicsStore
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import OFFLINE, ONLINE, Topics
+from pi_mjpeg_server.mqtt.twin import TwinDetector
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.snapshots import Snapshot
 from pi_mjpeg_server.system.addresses import CHECK_INTERVAL as ADDRESS_CHECK_INTERVAL
@@ -39,6 +41,11 @@ BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's birth message, which all devices in a house receive at once."""
 CORRECTION_DELAY = 1.0
 """Seconds before a false `offline` is corrected, so that two servers never contradict each other in a tight loop."""
+
+RESTORE_INTERVAL = 5.0
+"""Seconds, at least, between two announcements that replace another's."""
+LATE_WILL = 30.0
+"""Seconds after connecting in which an `offline` may be the last will of this server's earlier connection."""
 
 
 class Bridge:
@@ -61,6 +68,8 @@ class Bridge:
         self._publisher = RetainedPublisher(self._client, self._store)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)
+        self._twin = TwinDetector(server)
+        self._connected_at = self._restored_at = float("-inf")
         self._telemetry = Telemetry(server.cameras, self._publish_states)
 
     def start(self) -> None:
@@ -81,12 +90,13 @@ class Bridge:
     def connected(self) -> None:
         """Subscribe, and publish everything: the broker may have lost it (called by the client)."""
         self._server.broker.state, self._server.broker.error = "connected", None
+        self._connected_at = time.monotonic()
+        self._publisher.muted = False
         self._publisher.reset()
         self._core_discovery.connected()
         topics = self._topics
-        self._client.subscribe(
-            topics.birth, topics.commands, topics.claimed, topics.availability, topics.core_discovery
-        )
+        self._client.subscribe(topics.birth, topics.commands, topics.claimed, topics.availability)
+        self._client.subscribe(topics.core_discovery, topics.announcement)
         self._tasks.start("publish-all", self._publish_all())
 
     def disconnected(self, reason: str) -> None:
@@ -96,12 +106,16 @@ class Bridge:
 
     def received(self, message: Message) -> None:
         """Route a message by its topic (called by the client)."""
-        if message.topic == self._topics.birth:
+        if message.topic == self._topics.announcement:
+            self._announcement_received(message)
+        elif message.topic == self._topics.availability:
+            self._availability_received(message)
+        elif self._publisher.muted:
+            return  # the other server with this id acts on it
+        elif message.topic == self._topics.birth:
             self._birth_received(message)
         elif message.topic == self._topics.claimed:
             self._core_discovery.claim_received(message)
-        elif message.topic == self._topics.availability:
-            self._availability_received(message)
         elif message.topic == self._topics.core_discovery:
             self._core_discovery.document_received(message)
         else:
@@ -127,6 +141,12 @@ class Bridge:
         if message.retained:
             # Published before this connection published `online`.
             return
+        if message.payload == OFFLINE.encode() and time.monotonic() - self._connected_at > LATE_WILL:
+            self._twin.gone()
+        if self._publisher.muted:
+            if message.payload == OFFLINE.encode():
+                self._tasks.start("twin", self._return())
+            return
         is_false = message.payload != ONLINE.encode() and self._publisher.has_published(message.topic)
         if is_false and not self._tasks.is_running("correction"):
             self._tasks.start("correction", self._correct_availability())
@@ -134,6 +154,37 @@ class Bridge:
     async def _correct_availability(self) -> None:
         await asyncio.sleep(CORRECTION_DELAY)
         self._publisher.publish(self._topics.availability, ONLINE, force=True)
+
+    def _announcement_received(self, message: Message) -> None:
+        """Restore this server's announcement, or yield to another server that has the same id."""
+        if message.retained or not self._publisher.has_published(message.topic):
+            # The retained one may be from an earlier process of this server.
+            return
+        if self._twin.is_foreign(message.payload):
+            yields = self._twin.yields_to(message.payload)
+            if yields and not self._publisher.muted and self._twin.has_to_show_itself(message.payload):
+                self._publisher.publish(message.topic, self._announcement(), force=True)
+            self._publisher.muted = yields
+        if not self._publisher.muted and not self._twin.is_own(message.payload):
+            self._restore()
+
+    def _restore(self) -> None:
+        if not self._tasks.is_running("twin"):
+            self._tasks.start("twin", self._publish_announcement_again())
+
+    async def _publish_announcement_again(self) -> None:
+        wait = self._restored_at + RESTORE_INTERVAL - time.monotonic()
+        await asyncio.sleep(max(wait, CORRECTION_DELAY))
+        self._restored_at = time.monotonic()
+        self._publisher.publish(self._topics.announcement, self._announcement(), force=True)
+
+    async def _return(self) -> None:
+        """Publish everything in place of another server with the same id, which has gone."""
+        await asyncio.sleep(CORRECTION_DELAY)
+        self._twin.gone()
+        self._publisher.muted = False
+        self._publisher.reset()
+        self._tasks.start("publish-all", self._publish_all())
 
     async def _publish_all(self) -> None:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""
@@ -178,7 +229,10 @@ class Bridge:
 
     def _publish_announcement(self) -> None:
         if self._mqtt.discovery != "core" and self._urls:
-            self._publisher.publish(self._topics.announcement, announcement(self._server, self._topics, self._urls))
+            self._publisher.publish(self._topics.announcement, self._announcement())
+
+    def _announcement(self) -> Document:
+        return announcement(self._server, self._topics, self._urls)
 
     async def _publish_states(self) -> None:
         health = await asyncio.to_thread(measure)

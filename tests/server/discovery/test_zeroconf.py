@@ -124,6 +124,27 @@ async def test_all_addresses_are_told_with_their_order_and_a_new_order_is_announ
     await announcer.stop()
 
 
+@pytest.mark.asyncio
+async def test_another_server_with_the_same_id_is_named_until_it_is_gone(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ServerSettings(host="127.0.0.1", port=8123)
+    problems: dict[str, str] = {}
+    first = ZeroconfAnnouncer(IDENTITY, settings, "none")
+    first.start()
+    await until(lambda: NAME in browser.names, 10)
+    second = ZeroconfAnnouncer(IDENTITY, settings, "none", check_interval=0.1, problems=problems)
+    second.start()
+    await until(lambda: "duplicate_name" in problems, 10)
+    assert NODE in problems["duplicate_name"]
+    assert "pi-mjpeg new-id" in problems["duplicate_name"]
+    await asyncio.sleep(1)
+    assert caplog.text.count("pi-mjpeg new-id") == 1
+    await first.stop()
+    await until(lambda: not problems, 20)
+    await second.stop()
+
+
 def test_a_long_list_of_addresses_is_cut_between_two() -> None:
     addresses = [f"2001:db8::{number}" for number in range(100, 130)]
     listed = properties(Identity("a", "b"), "none", "http", addresses)["addresses"]
