@@ -24,6 +24,10 @@ from pi_mjpeg_server.system.identity import Identity, identify, new_node_id, nod
 _LOGGER = logging.getLogger(__name__)
 
 
+class StateFolderError(ConfigurationError):
+    """The state folder cannot be used now: its disk is not mounted yet, read-only or full. It may be later."""
+
+
 @dataclass(slots=True)
 class BrokerStatus:
     """The connection to the MQTT broker. `state` is `off` (none configured), `connecting` or `connected`."""
@@ -167,4 +171,9 @@ def _control_store(configuration: Configuration) -> ControlStore:
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}")
+    """Return the error about a state folder: a mistake if there is a file of that name, else one that may pass."""
+    # Not the whole text, which has the random name of a temporary file: what is the same each time is logged once.
+    message = f"state_dir: cannot keep state in {folder}: {error.strerror or error}"
+    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+        return ConfigurationError(message)
+    return StateFolderError(message)
