@@ -12,7 +12,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.media.scaling import Scaler
-from pi_mjpeg_server.sources.auto import source_factory
+from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
@@ -123,8 +123,9 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
     """Return the configured cameras with the ids and the controls that were stored last."""
     ids = camera_ids.load(_camera_ids_file(configuration))
     stored = _control_store(configuration).load()
+    memory = CameraMemory(configuration.server.state_dir / "camera-found")
     return [
-        Camera(settings, source_factory(settings.source), stored.get(settings.id))
+        Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
         for settings in with_ids(configuration, ids)[0].cameras
     ]
 

@@ -276,6 +276,14 @@ class RaisingListener:
         """Raise."""
         raise ZeroDivisionError(f"a bug in picture_received: {len(picture.jpeg)} {capture_drops}")
 
+    def pictures_dropped(self, count: int) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in pictures_dropped: {count}")
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in size_changed: {size}")
+
     def state_changed(self) -> None:
         """Raise."""
         raise ZeroDivisionError("a bug in state_changed")
