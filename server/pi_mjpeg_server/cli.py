@@ -7,6 +7,7 @@ needs.
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
 
 EXIT_FAILED = 1
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write the JPEG; - for standard output")
             sub.add_argument("--camera", metavar="ID", help="which camera (the first)")
         if name == "install-service":
+            sub.add_argument(
+                "--tls",
+                action="store_true",
+                help="serve HTTPS: with the certificate in /etc/pi-mjpeg, which is made if there is none",
+            )
             instead = sub.add_mutually_exclusive_group()
             instead.add_argument("--print", action="store_true", help="show the unit, and change nothing")
             instead.add_argument("--remove", action="store_true", help="stop the service and remove its unit")
@@ -233,6 +239,7 @@ def _purge(parsed: argparse.Namespace) -> int:
 def _install_service(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
     from pi_mjpeg_server.system import service
+    from pi_mjpeg_server.system.self_signed import SelfSigned, SelfSignedError
     from pi_mjpeg_server.system.unit import unit_text
 
     try:
@@ -242,12 +249,17 @@ def _install_service(parsed: argparse.Namespace) -> int:
         # Not the environment: the service will have one of its own.
         configuration = load(parsed.config, {}, _flags(parsed))
         settings = service.unit_settings(configuration, parsed.config, _flags(parsed))
+        self_signed = SelfSigned() if parsed.tls else None
+        if self_signed is not None:
+            settings = service.with_self_signed(settings, configuration, self_signed)
         if parsed.print:
             print(unit_text(settings), end="")
             return 0
-        print(service.install(settings))
-    except service.ServiceError as error:
+        print(service.install(settings, self_signed=self_signed))
+    except (service.ServiceError, SelfSignedError) as error:
         return _report(error, EXIT_FAILED)
+    if self_signed is None and configuration.server.scheme == "http":
+        print("It serves plain HTTP: who can read the network sees the token and the pictures. --tls makes it HTTPS.")
     if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
         print(advice)
     return 0
@@ -267,11 +279,13 @@ def _token(parsed: argparse.Namespace) -> int:
 def _new_id(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME
     from pi_mjpeg_server.server import change_id
+    from pi_mjpeg_server.storage.safe_open import remove_file
 
     configuration = _configuration(parsed)
     print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
     # What stands at the broker under the old id is the other server's: this one must not clear it.
-    (configuration.server.state_dir / FILE_NAME).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        remove_file(configuration.server.state_dir / FILE_NAME)
     return 0
 
 
@@ -280,6 +294,9 @@ async def _picture_of_each(cameras: Sequence[Camera]) -> int:
     for camera in cameras:
         try:
             frame = await camera.still(time.monotonic())
+        except CameraOffError as error:
+            print(f"{error}; no picture is taken")
+            continue
         except CameraUnavailableError as error:
             print(f"{camera.settings.name}: no picture: {error}")
             code = EXIT_FAILED

@@ -24,6 +24,7 @@ from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.command_handler import CommandHandler
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
+from pi_mjpeg_server.mqtt.correction import RetainedCorrector
 from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
 from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, RetainedTopicsStore
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
@@ -39,11 +40,9 @@ _LOGGER = logging.getLogger(__name__)
 
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's birth message, which all devices in a house receive at once."""
-CORRECTION_DELAY = 1.0
-"""Seconds before a false `offline` is corrected, so that two servers never contradict each other in a tight loop."""
 
-RESTORE_INTERVAL = 5.0
-"""Seconds, at least, between two announcements that replace another's."""
+TAKE_OVER_DELAY = 1.0
+"""Seconds after another server with the same id has gone."""
 LATE_WILL = 30.0
 """Seconds after connecting in which an `offline` may be the last will of this server's earlier connection."""
 
@@ -59,6 +58,8 @@ class Bridge:
         self._host = host
         self._settings = settings
         self._topics = Topics(server.identity.node, mqtt.discovery_prefix)
+        self._camera_ids = [camera.settings.id for camera in server.cameras]
+        self._own_topics = self._topics.retained(self._camera_ids, "both") | {self._topics.core_discovery}
         self._urls: list[str] = []
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._rate_limited_log = RateLimitedLog()
@@ -66,10 +67,11 @@ class Bridge:
         self._store = RetainedTopicsStore(settings.state_dir / FILE_NAME)
         self._client = MqttClient(mqtt, host, Will(self._topics.availability, OFFLINE), self)
         self._publisher = RetainedPublisher(self._client, self._store)
+        self._corrector = RetainedCorrector(self._publisher)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)
         self._twin = TwinDetector(server)
-        self._connected_at = self._restored_at = float("-inf")
+        self._connected_at = float("-inf")
         self._telemetry = Telemetry(server.cameras, self._publish_states)
 
     def start(self) -> None:
@@ -84,6 +86,7 @@ class Bridge:
     async def stop(self) -> None:
         """Stop all tasks, publish `offline` and disconnect."""
         await self._command_handler.stop()
+        self._corrector.cancel()
         await self._tasks.stop()
         await self._client.stop()
 
@@ -95,29 +98,28 @@ class Bridge:
         self._publisher.reset()
         self._core_discovery.connected()
         topics = self._topics
-        self._client.subscribe(topics.birth, topics.commands, topics.claimed, topics.availability)
-        self._client.subscribe(topics.core_discovery, topics.announcement)
+        self._client.subscribe(topics.birth, topics.commands, topics.claimed, *topics.own_filters)
         self._tasks.start("publish-all", self._publish_all())
 
     def disconnected(self, reason: str) -> None:
         """Stop all tasks until the client is connected again (called by the client)."""
         self._server.broker.state, self._server.broker.error = "connecting", reason
+        self._corrector.cancel()
         self._tasks.cancel()
 
     def received(self, message: Message) -> None:
         """Route a message by its topic (called by the client)."""
-        if message.topic == self._topics.announcement:
-            self._announcement_received(message)
-        elif message.topic == self._topics.availability:
-            self._availability_received(message)
-        elif self._publisher.muted:
+        self._look_for_twin(message)
+        if self._publisher.muted:
             return  # the other server with this id acts on it
-        elif message.topic == self._topics.birth:
+        if message.topic == self._topics.birth:
             self._birth_received(message)
         elif message.topic == self._topics.claimed:
             self._core_discovery.claim_received(message)
-        elif message.topic == self._topics.core_discovery:
-            self._core_discovery.document_received(message)
+        elif message.topic in self._own_topics:
+            if message.topic == self._topics.core_discovery:
+                self._core_discovery.document_received(message)
+            self._corrector.received(message)
         else:
             self._command_handler.received(message)
 
@@ -136,51 +138,26 @@ class Bridge:
         self._publisher.reset()
         self._tasks.start("publish-all", self._publish_all())
 
-    def _availability_received(self, message: Message) -> None:
-        """Correct a false `offline`, from a broker that noticed late that an earlier connection was lost."""
+    def _look_for_twin(self, message: Message) -> None:
+        """Yield to another server that has the same id, or take over when it is gone."""
         if message.retained:
-            # Published before this connection published `online`.
-            return
-        if message.payload == OFFLINE.encode() and time.monotonic() - self._connected_at > LATE_WILL:
-            self._twin.gone()
-        if self._publisher.muted:
-            if message.payload == OFFLINE.encode():
-                self._tasks.start("twin", self._return())
-            return
-        is_false = message.payload != ONLINE.encode() and self._publisher.has_published(message.topic)
-        if is_false and not self._tasks.is_running("correction"):
-            self._tasks.start("correction", self._correct_availability())
-
-    async def _correct_availability(self) -> None:
-        await asyncio.sleep(CORRECTION_DELAY)
-        self._publisher.publish(self._topics.availability, ONLINE, force=True)
-
-    def _announcement_received(self, message: Message) -> None:
-        """Restore this server's announcement, or yield to another server that has the same id."""
-        if message.retained or not self._publisher.has_published(message.topic):
-            # The retained one may be from an earlier process of this server.
-            return
-        if self._twin.is_foreign(message.payload):
+            return  # it may be from an earlier process of this server
+        if message.topic == self._topics.availability and message.payload == OFFLINE.encode():
+            if time.monotonic() - self._connected_at > LATE_WILL:
+                self._twin.gone()
+            if self._publisher.muted:
+                self._tasks.start("twin", self._take_over())
+        elif message.topic == self._topics.announcement and self._twin.is_foreign(message.payload):
             yields = self._twin.yields_to(message.payload)
-            if yields and not self._publisher.muted and self._twin.has_to_show_itself(message.payload):
+            if yields and not self._publisher.muted and self._urls and self._twin.has_to_show_itself(message.payload):
                 self._publisher.publish(message.topic, self._announcement(), force=True)
             self._publisher.muted = yields
-        if not self._publisher.muted and not self._twin.is_own(message.payload):
-            self._restore()
+            if yields:
+                self._corrector.cancel()
 
-    def _restore(self) -> None:
-        if not self._tasks.is_running("twin"):
-            self._tasks.start("twin", self._publish_announcement_again())
-
-    async def _publish_announcement_again(self) -> None:
-        wait = self._restored_at + RESTORE_INTERVAL - time.monotonic()
-        await asyncio.sleep(max(wait, CORRECTION_DELAY))
-        self._restored_at = time.monotonic()
-        self._publisher.publish(self._topics.announcement, self._announcement(), force=True)
-
-    async def _return(self) -> None:
+    async def _take_over(self) -> None:
         """Publish everything in place of another server with the same id, which has gone."""
-        await asyncio.sleep(CORRECTION_DELAY)
+        await asyncio.sleep(TAKE_OVER_DELAY)
         self._twin.gone()
         self._publisher.muted = False
         self._publisher.reset()
@@ -188,10 +165,10 @@ class Bridge:
 
     async def _publish_all(self) -> None:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""
-        camera_ids = [camera.settings.id for camera in self._server.cameras]
-        current = self._topics.retained(camera_ids, self._mqtt.discovery)
+        current = self._topics.retained(self._camera_ids, self._mqtt.discovery)
         self._urls = await self._advertised_urls()
         await self._store.load()
+        await self._load_snapshots()
         await self._publisher.record(current)
         # Whether the core discovery document is stale depends on the claim, which may still come.
         self._publisher.clear_stale(current | {self._topics.core_discovery})
@@ -202,6 +179,8 @@ class Bridge:
             if camera.settings.id in self._snapshots:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
         self._publisher.publish(self._topics.availability, ONLINE)
+        self._publisher.expect_empty(self._own_topics - {self._topics.core_discovery})
+        self._corrector.everything_published()
         self._tasks.start("telemetry", self._telemetry.run())
         self._tasks.start("addresses", self._watch_addresses())
         await self._publisher.flush()
@@ -217,6 +196,12 @@ class Bridge:
             await asyncio.sleep(ADDRESS_CHECK_INTERVAL)
         _LOGGER.info("MQTT: this machine's addresses have changed")
         self._tasks.start("publish-all", self._publish_all())
+
+    async def _load_snapshots(self) -> None:
+        """Find the last snapshots of earlier processes: what is retained of them may be another client's by now."""
+        for camera_id in self._camera_ids:
+            if camera_id not in self._snapshots and (last := await self._server.snapshots.last(camera_id)) is not None:
+                self._snapshots.setdefault(camera_id, last)
 
     def _camera_changed(self, camera: Camera) -> None:
         self._publish_availability(camera)
@@ -235,6 +220,7 @@ class Bridge:
         return announcement(self._server, self._topics, self._urls)
 
     async def _publish_states(self) -> None:
+        await self._refresh_snapshots()
         health = await asyncio.to_thread(measure)
         self._publisher.publish(self._topics.state, server_state_document(self._server, health))
         for camera in self._server.cameras:
@@ -249,6 +235,19 @@ class Bridge:
             return  # not connected yet; it is published with everything else
         document = {"schema": SCHEMA, **snapshot_document(snapshot, self._urls[0]), "trigger": trigger}
         self._publisher.publish(self._topics.camera(snapshot.camera, "snapshot"), document)
+
+    async def _refresh_snapshots(self) -> None:
+        """Publish what has changed on the disk: a snapshot was deleted, or a rotated token has changed its URL."""
+        for camera_id, latest in (await self._server.latest_snapshots()).items():
+            if camera_id not in self._snapshots:
+                continue
+            known, trigger = self._snapshots[camera_id]
+            if latest is None:
+                del self._snapshots[camera_id]
+                self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
+            elif latest.time <= known.time and latest.path != known.path:
+                self._snapshots[camera_id] = latest, trigger
+                self._publish_snapshot(latest, trigger)
 
     def _publish_result(self, topic: str, result: Document) -> None:
         """Publish the result of a command, not retained: only the sender of the command needs it."""

@@ -32,10 +32,6 @@ class TwinDetector:
         other = _read(payload)
         return other.get("id") == self._server.identity.node and other.get("instance") != self._server.instance
 
-    def is_own(self, payload: bytes) -> bool:
-        """Return whether this process has sent an announcement: a broker of MQTT 3.1.1 sends it back."""
-        return _read(payload).get("instance") == self._server.instance
-
     def yields_to(self, payload: bytes) -> bool:
         """Note the twin that sent an announcement, and return whether this server is the one to yield."""
         other = _read(payload)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import read_file
 
 FILE_NAME = "camera_ids.json"
 """The name of the file in the state folder."""
@@ -17,9 +18,7 @@ _MAX_BYTES = 1_000_000
 def load(file: Path) -> dict[str, str]:
     """Return the stored ids by device. When the file cannot be read, log why and return none."""
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise ValueError("it is too large")  # noqa: TRY301  (logged like the other reasons)
-        stored = json.loads(file.read_bytes())
+        stored = json.loads(read_file(file, _MAX_BYTES))
         if not isinstance(stored, dict) or not all(isinstance(each, str) for each in stored.values()):
             raise ValueError("it does not hold ids by device")  # noqa: TRY301  (likewise)
     except FileNotFoundError:

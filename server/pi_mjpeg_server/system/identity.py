@@ -14,6 +14,7 @@ from pathlib import Path
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.config.settings import default_state_folder
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import read_file
 
 _MACHINE_ID = Path("/etc/machine-id")
 _MODEL = Path("/proc/device-tree/model")
@@ -28,6 +29,7 @@ NODE_FILE = "node-id"
 """The name of the file in the state folder."""
 
 _LOGGER = logging.getLogger(__name__)
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,20 @@ def node_id(state_folder: Path) -> str:
     folder cannot be written.
     """
     file = state_folder / NODE_FILE
-    known = _read(file)
+    known = _stored(file)
     if known is not None and _NODE.fullmatch(known):
         return known
     if file.exists():
         _LOGGER.warning("%s holds no id of twelve digits and letters from a to f: it is chosen anew", file)
     node = _first_node_id(state_folder)
-    _write(file, node)
+    write_atomically(file, f"{node}\n".encode())
     return node
 
 
 def new_node_id(state_folder: Path) -> str:
     """Write a new random node id to the state folder and return it, for one of two servers with the same id."""
     node = secrets.token_hex(6)
-    _write(state_folder / NODE_FILE, node)
+    write_atomically(state_folder / NODE_FILE, f"{node}\n".encode())
     return node
 
 
@@ -79,7 +81,7 @@ def _first_node_id(state_folder: Path) -> str:
     secret = None
     if (state_folder / "token").exists():
         # From a version that did not write its id down: it was made of this.
-        secret = machine or _read(state_folder / "machine-id")
+        secret = machine or _stored(state_folder / "machine-id")
     elif machine is not None and _MACHINE.fullmatch(machine):
         secret = machine if _is_usual(state_folder) else f"{machine}\n{state_folder.resolve()}"
     return hmac.new((secret or secrets.token_hex(16)).encode(), _PURPOSE, hashlib.sha256).hexdigest()[:12]
@@ -93,13 +95,12 @@ def _is_usual(state_folder: Path) -> bool:
     return is_personal and not os.path.lexists(_SERVICE_FOLDER)
 
 
-def _write(file: Path, node: str) -> None:
-    owner = None
-    if os.geteuid() == 0 and file.parent.is_dir():
-        # Root may write for a service that runs as another user, and that user has to read it.
-        folder = file.parent.stat()
-        owner = folder.st_uid, folder.st_gid
-    write_atomically(file, f"{node}\n".encode(), owner=owner)
+def _stored(path: Path) -> str | None:
+    """Return the text in a file of the state folder, or None if there is none. Raises `OSError`."""
+    try:
+        return read_file(path, _MAX_BYTES).decode(errors="replace").strip("\0 \n") or None
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _mac() -> str | None:

@@ -19,6 +19,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -52,6 +53,7 @@ class Script:
     padding: int = 0
     picture: bytes | None = None
     delay: float = 0.0
+    opening: float = 0.0
     source_info: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
     fail_open: str | None = None
     raise_in_frames: str | None = None
@@ -85,6 +87,7 @@ class ScriptedSource:
     def open(self) -> SourceInfo:
         """Open the camera, or fail as scripted."""
         self._script.opened += 1
+        time.sleep(self._script.opening)
         if self._script.fail_open is not None:
             raise RuntimeError(self._script.fail_open)
         return self._script.source_info
@@ -163,8 +166,8 @@ async def serving(
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
-    control_store = ControlStore(folder / "controls.json")
-    server = Server(identity, cameras, store, control_store, token=token if needs_token else None)
+    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+    server = Server(identity, cameras, store, *stores, token=token if needs_token else None)
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
     async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"
