@@ -147,12 +147,13 @@ class Bridge:
                 self._twin.gone()
             if self._publisher.muted:
                 self._tasks.start("twin", self._take_over())
-        elif message.topic == self._topics.announcement and self._twin.is_foreign(message.payload):
-            yields = self._twin.yields_to(message.payload)
-            if yields and not self._publisher.muted and self._urls and self._twin.has_to_show_itself(message.payload):
-                self._publisher.publish(message.topic, self._announcement(), force=True)
-            self._publisher.muted = yields
-            if yields:
+        elif (
+            message.topic == self._topics.announcement
+            and self._publisher.expected(message.topic)
+            and self._twin.is_foreign(message.payload)
+        ):
+            self._publisher.muted = self._twin.yields_to(message.payload)
+            if self._publisher.muted:
                 self._corrector.cancel()
 
     async def _take_over(self) -> None:

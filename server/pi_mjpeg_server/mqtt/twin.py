@@ -16,6 +16,7 @@ PROBLEM = "duplicate_id"
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_TEXT = 200
+_MAX_SEEN = 64
 
 
 class TwinDetector:
@@ -24,7 +25,7 @@ class TwinDetector:
     def __init__(self, server: Server) -> None:
         """Start without a twin."""
         self._server = server
-        self._answered: set[str] = set()
+        self._seen: set[str] = set()
         self._rate_limited_log = RateLimitedLog()
 
     def is_foreign(self, payload: bytes) -> bool:
@@ -33,30 +34,29 @@ class TwinDetector:
         return other.get("id") == self._server.identity.node and other.get("instance") != self._server.instance
 
     def yields_to(self, payload: bytes) -> bool:
-        """Note the twin that sent an announcement, and return whether this server is the one to yield."""
+        """Note a process that sent an announcement, and return whether this server is the one to yield.
+
+        It has to contradict twice: a single message may be from a process that has ended, or from anybody, and is only
+        put right.
+        """
         other = _read(payload)
-        node = self._server.identity.node
+        started_at, instance = str(other.get("started_at")), str(other.get("instance"))[:_MAX_TEXT]
+        if instance not in self._seen:
+            if len(self._seen) < _MAX_SEEN:
+                self._seen.add(instance)
+            return False
         message = (
-            f"another server has the id {node} too{_where(other)}: give one of them a new id with `pi-mjpeg new-id` "
-            "(sudo pi-mjpeg new-id --state-dir /var/lib/pi-mjpeg for the service), and restart it"
+            f"another server has the id {self._server.identity.node} too{_where(other)}: give one of them a new id "
+            "with `pi-mjpeg new-id` (sudo pi-mjpeg new-id --state-dir /var/lib/pi-mjpeg for the service), and restart it"
         )
         self._server.problems[PROBLEM] = message
         self._rate_limited_log.warn(PROBLEM, f"MQTT: {message}")
-        started_at, instance = other.get("started_at"), other.get("instance")
-        if not isinstance(started_at, str) or not isinstance(instance, str):
-            return True
-        return (started_at, instance) < (iso(self._server.started_at), self._server.instance)
-
-    def has_to_show_itself(self, payload: bytes) -> bool:
-        """Return, once for each twin, true: it may not have received this server's announcement yet."""
-        instance = str(_read(payload).get("instance"))[:_MAX_TEXT]
-        if instance in self._answered or len(self._answered) >= _MAX_TEXT:
-            return False
-        self._answered.add(instance)
-        return True
+        is_old = "instance" not in other or "started_at" not in other
+        return is_old or (started_at, instance) < (iso(self._server.started_at), self._server.instance)
 
     def gone(self) -> None:
         """Forget the twin."""
+        self._seen.clear()
         if self._server.problems.pop(PROBLEM, None) is not None:
             _LOGGER.info("MQTT: the other server with this id is gone")
             self._rate_limited_log.reset()

@@ -23,7 +23,7 @@ def problems(port: int) -> list[dict[str, str]]:
     return found
 
 
-def wait_for_problem(port: int, seconds: float = 20) -> dict[str, str]:
+def wait_for_problem(port: int, seconds: float = 40) -> dict[str, str]:
     """Wait until a server shows one problem, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := problems(port)):
@@ -52,6 +52,7 @@ def test_twins_are_told_to_both_and_the_later_one_yields(
         assert f"http://127.0.0.1:{twin}" in problem["message"]
         assert "pi-mjpeg new-id" in problem["message"]
     listener.wait(lambda heard: json.loads(heard.retained[topic])["base_url"].endswith(f":{first}"), 15)
+    time.sleep(10)
     before = len(listener.live_messages)
     time.sleep(12)
     assert [each for each, _ in listener.live_messages[before:] if "discovery" in each] == []
@@ -88,9 +89,13 @@ def test_an_announcement_that_somebody_clears_or_spoils_is_restored_and_is_no_tw
     make_server("--port", str(port))
     announcement = wait_for_announcement(listener)
     topic = f"pi_mjpeg/discovery/{announcement['id']}/config"
-    for spoiled in ("", "{", "[1]", '{"id": "another"}'):
+    other = announcement | {"instance": "0" * 16, "started_at": "2020-01-01T00:00:00.000Z"}
+    old = {key: value for key, value in announcement.items() if key not in {"instance", "started_at"}}
+    for spoiled in ("", "{", "[1]", '{"id": "another"}', json.dumps(other), json.dumps(old)):
         listener.publish(topic, spoiled, retain=True)
-        listener.wait(lambda heard: announcement["instance"] in heard.retained.get(topic, ""), 15)
+        if spoiled:
+            listener.wait_for_retained(topic, spoiled)
+        listener.wait(lambda heard: announcement["instance"] in heard.retained.get(topic, ""), 70)
     assert problems(port) == []
 
 
