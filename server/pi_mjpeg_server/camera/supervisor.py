@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Source, SourceError, SourceInfo
+from pi_mjpeg_server.sources import CameraFoundError, DeviceBusyError, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
 MAX_ABANDONED_THREADS = 3
 """Driver calls that never returned, before the camera counts as stuck."""
+MAX_BUSY_RETRIES = 5
+"""Retries that found the device busy because of such a call, before the camera counts as stuck."""
 
 
 class SupervisorListener(Protocol):
@@ -50,6 +53,12 @@ class SupervisorListener(Protocol):
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """A picture came; `capture_drops` pictures before it were lost on the capture side."""
 
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """The pictures have another size, in pixels, than was known."""
+
+    def pictures_dropped(self, count: int) -> None:
+        """`count` more pictures were lost on the capture side, because they were damaged."""
+
     def state_changed(self) -> None:
         """The state or its reason has changed."""
 
@@ -60,7 +69,8 @@ class Supervisor:
     At the start it takes one picture, so that the state is true before the first viewer comes. It judges the camera by
     its pictures alone, because an encoder may die in silence while the camera goes on. When a camera fails, first the
     capture is restarted, then the device is opened again, over and over. Driver calls that never return are abandoned
-    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck.
+    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call keeps the
+    device, so that it cannot be opened again.
 
     An exception that the listener raises is logged and changes nothing.
     """
@@ -73,12 +83,15 @@ class Supervisor:
         self._listener = listener
         self._capture: Capture | None = None
         self._abandoned: list[Capture] = []
+        self._busy_retries = 0
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
+        self._waiting_since: float | None = None
         self._retry_at = 0.0
         self._retries = 0
         self._capture_restarted = False
+        self._damage: str | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -105,15 +118,21 @@ class Supervisor:
         self._wake.set()
 
     def restart(self) -> None:
-        """Close the device and open it again, on a person's request. A stuck camera is tried again."""
-        _LOGGER.info("%s: restarting", self._name)
+        """Close the device and open it again, on request.
+
+        It does not make up for pictures that did not come: deadlines, abandoned driver calls and what they keep busy
+        stay. A stuck camera is tried again if a driver call has returned meanwhile; otherwise raises
+        `CameraUnavailableError`.
+        """
+        if self.status.state is CameraState.STUCK:
+            if self._tries_in_vain() is not None:
+                raise CameraUnavailableError(self.status.reason)
+            self._enter(CameraState.FAILING, self.status.reason)
         self._retries = 0
         self._retry_at = 0.0
-        self._abandoned.clear()
-        if self.status.state is CameraState.STUCK:
-            self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
             self._capture.close()
+            self._deadline = self._deadline or time.monotonic() + STOP_TIMEOUT
         self._probing = True
         self.wake()
 
@@ -137,20 +156,39 @@ class Supervisor:
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """Pass a picture on (called by the capture)."""
-        self._deadline = time.monotonic() + max(FRAME_TIMEOUT, 10 / self._fps)
+        if self._capture is not None and not self._capture.is_closing:
+            self._deadline = time.monotonic() + self._frame_timeout
+            self._probing = False
+        self._waiting_since = None
+        self._damage = None
         self._retries = 0
         self._capture_restarted = False
-        self._probing = False
         if self.status.state is not CameraState.LIVE:
             self._enter(CameraState.LIVE)
             self.wake()
         notify(self._listener.picture_received, picture, capture_drops)
 
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Pass it on (called by the capture)."""
+        notify(self._listener.size_changed, size)
+
+    def pictures_damaged(self, count: int, damage: str) -> None:
+        """Note why there is no picture (called by the capture): a camera that sends damaged ones has started."""
+        self._damage = damage
+        soon = time.monotonic() + self._frame_timeout
+        if self._deadline is not None and soon < self._deadline:
+            self._deadline = soon
+            self.wake()
+        notify(self._listener.pictures_dropped, count)
+
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
+        if self._capture is not None and self._capture.is_closing:
+            # `source_closed` follows.
+            return
         resumed = self._capture is not None and self._capture.is_resumed
         if not resumed:
-            self._deadline = None
+            self._deadline = self._waiting_since = None
         if self.status.state is not CameraState.FAILING:
             self._enter(CameraState.STARTING if resumed else CameraState.IDLE)
         self.wake()
@@ -158,12 +196,25 @@ class Supervisor:
     def source_closed(self, error: Exception | None) -> None:
         """Note that the device is closed (called by the capture)."""
         self._capture = None
-        if error is not None:
+        if isinstance(error, CameraFoundError):
+            _LOGGER.info("%s: %s", self._name, error)
+            self._probing = True
+            self._waiting_since = None
+            self._enter(CameraState.STARTING)
+        elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
-            self._fail(str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            if isinstance(error, DeviceBusyError) and any(capture.is_alive for capture in self._abandoned):
+                self._busy_retries += 1
+                reason = "the camera does not answer: a call of its driver that never returned keeps it busy"
+            self._fail(reason)
         elif self.status.state in {CameraState.LIVE, CameraState.STARTING}:
             self._enter(CameraState.IDLE)
         self.wake()
+
+    @property
+    def _frame_timeout(self) -> float:
+        return max(FRAME_TIMEOUT, 10 / self._fps)
 
     async def _supervise(self) -> None:
         while True:
@@ -182,18 +233,28 @@ class Supervisor:
                 self._open(now)
         elif self._deadline is not None and now >= self._deadline:
             self._handle_timeout(capture, now)
+        elif capture.is_closing:
+            pass
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
+            self._waiting_since = self._waiting_since or now
             if self.status.state is CameraState.IDLE:
                 self._enter(CameraState.STARTING)
             capture.resume()
         elif not demanded and capture.is_resumed:
             self._deadline = now + STOP_TIMEOUT
             capture.pause()
+        if self.status.state.is_available and now >= self._start_deadline():
+            # Each restart on request gives the device a new deadline, but not the camera.
+            self._enter(CameraState.FAILING, f"no picture came within {START_TIMEOUT:.0f} s, with restarts in between")
+
+    def _start_deadline(self) -> float:
+        """Return the time, on the monotonic clock, until which a picture has to come; infinity if there is none."""
+        return math.inf if self._waiting_since is None else self._waiting_since + START_TIMEOUT
 
     def _moments(self) -> list[float]:
         """Return the times, on the monotonic clock, at which `_step` may have something to do."""
-        moments = [self._demanded_until()]
+        moments = [self._demanded_until(), self._start_deadline()]
         if self._capture is None:
             moments.append(self._retry_at)
         elif self._deadline is not None:
@@ -210,6 +271,8 @@ class Supervisor:
 
     def _open(self, now: float) -> None:
         self._deadline = now + START_TIMEOUT
+        self._waiting_since = self._waiting_since or now
+        self._damage = None
         if self.status.state is CameraState.IDLE:
             self._enter(CameraState.STARTING)
         capture = Capture(self._name, self._make_source, self)
@@ -225,14 +288,19 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if not capture.is_resumed and not responds:
+        if capture.is_closing:
+            self._abandon("the camera did not close in time")
+        elif not capture.is_resumed and not responds:
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
             self._count_restart()
             self._deadline = now + START_TIMEOUT
-            self._enter(CameraState.FAILING, "no picture comes from the camera; restarting it")
+            symptom = f"damaged pictures: {self._damage}" if self._damage else "no picture comes from the camera"
+            self._enter(CameraState.FAILING, f"{symptom}; restarting it")
             capture.restart()
+        elif responds and self._damage:
+            self._abandon(f"the camera sends only damaged pictures: {self._damage}")
         else:
             symptom = "answers but gives no picture" if responds else "does not answer"
             self._abandon(f"the camera {symptom}: check its cable, its power and its temperature")
@@ -251,9 +319,8 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
-        if len(self._abandoned) >= MAX_ABANDONED_THREADS:
-            reason = f"{reason}; tried {len(self._abandoned)} times, only a restart of the service can help"
+        if (tries := self._tries_in_vain()) is not None:
+            reason = f"{reason}; tried {tries} times, only a restart of the service can help"
             self._enter(CameraState.STUCK, reason)
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)
@@ -261,6 +328,14 @@ class Supervisor:
         self._retry_at = time.monotonic() + delay
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
+
+    def _tries_in_vain(self) -> int | None:
+        """Return the number of tries if driver calls that never returned leave no hope, or else None."""
+        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
+        if not self._abandoned:
+            self._busy_retries = 0
+        is_stuck = len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES
+        return len(self._abandoned) + self._busy_retries if is_stuck else None
 
     def _count_restart(self) -> None:
         self.status = replace(self.status, restarts=self.status.restarts + 1)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pi_mjpeg_server.camera.errors import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
 from pi_mjpeg_server.sources.controls import ControlError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
@@ -20,6 +20,7 @@ _VIEWERS_RETRY_AFTER = "5"
 _HTTPException = TypeVar("_HTTPException", bound=web.HTTPException)
 
 _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
+    CameraBusyError: web.HTTPServiceUnavailable,
     ControlError: web.HTTPUnprocessableEntity,
     CameraUnavailableError: web.HTTPServiceUnavailable,
     SnapshotError: web.HTTPInsufficientStorage,
@@ -148,6 +149,8 @@ def _failure(failure: Exception) -> web.HTTPException:
     error = _error(_ERROR_RESPONSES[kind], ERROR_CODES[kind], str(failure))
     if isinstance(error, web.HTTPServiceUnavailable):
         error.headers["Retry-After"] = _UNAVAILABLE_RETRY_AFTER
+    if isinstance(failure, CameraBusyError):
+        error.headers["Retry-After"] = str(math.ceil(failure.retry_after))
     return error
 
 

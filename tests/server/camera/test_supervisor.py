@@ -218,7 +218,7 @@ async def test_a_driver_that_never_returns_is_abandoned_and_the_camera_is_stuck_
             await asyncio.sleep(0.3)
             assert script.opened == opened
         script.blocked.set()
-        await until(lambda: script.capturing == 0)
+        await until(lambda: not any(thread.name == "capture-Front" for thread in threading.enumerate()))
         cam.restart()
         await until(lambda: cam.state is CameraState.IDLE)
 
@@ -275,6 +275,14 @@ class RaisingListener:
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """Raise."""
         raise ZeroDivisionError(f"a bug in picture_received: {len(picture.jpeg)} {capture_drops}")
+
+    def pictures_dropped(self, count: int) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in pictures_dropped: {count}")
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in size_changed: {size}")
 
     def state_changed(self) -> None:
         """Raise."""
