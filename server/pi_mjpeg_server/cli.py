@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
 
 EXIT_FAILED = 1
@@ -255,6 +255,9 @@ async def _picture_of_each(cameras: Sequence[Camera]) -> int:
     for camera in cameras:
         try:
             frame = await camera.still(time.monotonic())
+        except CameraOffError as error:
+            print(f"{error}; no picture is taken")
+            continue
         except CameraUnavailableError as error:
             print(f"{camera.settings.name}: no picture: {error}")
             code = EXIT_FAILED

@@ -18,6 +18,7 @@ from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
+from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError, SettingsStore, UnreadableSettingsError
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.identity import Identity, identify
@@ -50,6 +51,7 @@ class Server:
     cameras: Sequence[Camera]
     snapshots: SnapshotStore
     control_store: ControlStore
+    settings_store: SettingsStore
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
@@ -57,6 +59,9 @@ class Server:
     scaler: Scaler = field(default_factory=Scaler)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
+    _changes: int = 0
+    _stored_changes: int = 0
+    _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return the camera with this id, or None if there is none."""
@@ -75,8 +80,8 @@ class Server:
     async def take_snapshot(self, camera: Camera, trigger: str) -> Snapshot:
         """Take a picture now, store it and call `on_snapshot`. `trigger` says who requested it: `http` or `mqtt`.
 
-        Raises `CameraUnavailableError` when there is no picture, `SnapshotError` when it cannot be stored, and
-        `CameraBusyError` when too many are requested.
+        Raises `CameraUnavailableError` when there is no picture, `CameraOffError` when the camera is switched off,
+        `SnapshotError` when it cannot be stored, and `CameraBusyError` when too many are requested.
         """
         now = time.monotonic()
         if wait := self._snapshot_limit.take((camera.settings.id, trigger), now):
@@ -87,12 +92,46 @@ class Server:
             listener(snapshot, trigger)
         return snapshot
 
+    async def latest_snapshots(self) -> dict[str, Snapshot | None]:
+        """Return the last kept snapshot of each camera by its id, None where there is none."""
+        camera_ids = [camera.settings.id for camera in self.cameras]
+        return await asyncio.to_thread(lambda: {each: self.snapshots.latest(each) for each in camera_ids})
+
+    async def set_enabled(self, camera: Camera, enabled: bool) -> None:  # noqa: FBT001  (a value, not a flag)
+        """Switch a camera on or off at once, and return when that is on the disk.
+
+        Raises `SettingsNotStoredError` when it cannot be stored: it is in force all the same, until the next start.
+        """
+        if enabled:
+            camera.enable()
+        else:
+            camera.disable()
+        self._changes += 1
+        change = self._changes
+        async with self._storing:
+            if self._stored_changes >= change:
+                return
+            # All cameras, as they are now: of several changes that wait here, one write stores the last.
+            changes = self._changes
+            enabled_now = {each.settings.id: each.enabled for each in self.cameras}
+            try:
+                await asyncio.to_thread(self.settings_store.save, enabled_now)
+            except OSError as error:
+                state, later = ("on", "off") if enabled else ("off", "on")
+                message = (
+                    f"{camera.settings.name} is {state} now, but this could not be stored, "
+                    f"so it may be {later} again after a restart: {error}"
+                )
+                _LOGGER.warning("%s", message)
+                raise SettingsNotStoredError(message) from error
+            self._stored_changes = changes
+
     async def adjust(self, camera: Camera, values: Mapping[str, object]) -> None:
         """Set controls of a camera and store them for the next start.
 
         Raises `ControlError` when a control does not exist or cannot have the value; then none is set. Raises
-        `CameraUnavailableError` when the camera cannot be reached. When the values cannot be stored, this is logged:
-        the camera has them all the same.
+        `CameraUnavailableError` when the camera cannot be reached, and `CameraOffError` when it is switched off. When
+        the values cannot be stored, this is logged: the camera has them all the same.
         """
         await camera.set_controls(values)
         try:
@@ -118,19 +157,34 @@ def make_server(configuration: Configuration) -> Server:
         make_cameras(configuration),
         snapshots,
         _control_store(configuration),
+        _settings_store(configuration),
         token=token if configuration.auth.mode == "token" else None,
         identity_key=identity_key,
     )
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
-    """Return the configured cameras with the controls that were stored last."""
+    """Return the configured cameras with the controls that were stored last, and off if they were.
+
+    When it cannot be read which are off, all are, until a person says otherwise.
+    """
     stored = _control_store(configuration).load()
     memory = CameraMemory(configuration.server.state_dir / "camera-found")
-    return [
+    cameras = [
         Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
         for settings in configuration.cameras
     ]
+    try:
+        enabled = _settings_store(configuration).load()
+    except UnreadableSettingsError as error:
+        _LOGGER.error("the privacy settings cannot be read, so every camera is off: %s", error)  # noqa: TRY400
+        for camera in cameras:
+            camera.disable("the privacy settings cannot be read")
+    else:
+        for camera in cameras:
+            if not enabled.get(camera.settings.id, True):
+                camera.disable()
+    return cameras
 
 
 def make_access_token(configuration: Configuration) -> AccessToken:
@@ -150,6 +204,10 @@ def token_file(configuration: Configuration) -> Path:
 
 def _control_store(configuration: Configuration) -> ControlStore:
     return ControlStore(configuration.server.state_dir / "controls.json")
+
+
+def _settings_store(configuration: Configuration) -> SettingsStore:
+    return SettingsStore(configuration.server.state_dir / "settings.json")
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:

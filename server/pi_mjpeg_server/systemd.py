@@ -48,8 +48,10 @@ async def systemd_notifications(server: Server, environment: Mapping[str, str]) 
 
 def status(server: Server) -> str:
     """Return the status line for `systemctl status`, such as `2 cameras (1 without a picture), 3 viewers`."""
-    unavailable = sum(not camera.available for camera in server.cameras)
-    without = f" ({unavailable} without a picture)" if unavailable else ""
+    off = sum(not camera.enabled for camera in server.cameras)
+    failing = sum(camera.enabled and not camera.available for camera in server.cameras)
+    counted = [f"{number} {what}" for number, what in ((failing, "without a picture"), (off, "off")) if number]
+    without = f" ({', '.join(counted)})" if counted else ""
     return f"{_counted(len(server.cameras), 'camera')}{without}, {_counted(server.viewers, 'viewer')}"
 
 

@@ -16,6 +16,7 @@ COMPONENT: Table = {
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),

@@ -73,6 +73,31 @@ def test_check_takes_a_picture_with_each_camera(tmp_path: Path) -> None:
     assert lines[2].startswith("Bad: no picture: the source 'files' needs a folder")
 
 
+def test_a_camera_that_is_off_gives_no_picture_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"front": {"enabled": false}}')
+    (file := tmp_path / "config.toml").write_text(
+        f"[server]\nstate_dir = '{tmp_path}'\n"
+        "[[camera]]\nid = 'front'\nname = 'Front door'\nsource = 'files'\ndevice = '/none'\n"
+        "[[camera]]\nid = 'good'\nname = 'Good'\nsource = 'emulated'\n"
+    )
+    done = pi_mjpeg("snapshot", "--config", file, tmp_path / "x.jpg")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1] == "pi-mjpeg: Front door is switched off"
+    assert not (tmp_path / "x.jpg").exists()
+    assert pi_mjpeg("snapshot", "--config", file, "--camera", "good", tmp_path / "x.jpg").returncode == 0
+    # It was meant to be off, so nothing is wrong.
+    done = pi_mjpeg("check", "--config", file)
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[1] == "Front door is switched off; no picture is taken"
+    assert lines[2].startswith("Good: 1280x720")
+    (tmp_path / "settings.json").write_text("{")
+    done = pi_mjpeg("snapshot", "--config", file, "--camera", "good", tmp_path / "y.jpg")
+    assert done.returncode == 1
+    assert b"Good is switched off: the privacy settings cannot be read" in done.stderr
+    assert b"settings.json is not JSON" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

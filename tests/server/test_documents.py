@@ -23,6 +23,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.health import Health
@@ -41,6 +42,11 @@ def recorded(name: str) -> Any:  # noqa: ANN401  (JSON)
 
 def at(text: str) -> float:
     return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+
+
+def kept_snapshot(document: dict[str, Any]) -> Snapshot:
+    path = document["url"].removeprefix(BASE)
+    return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
 
 
 def running(fps: float, count: int) -> Rate:
@@ -80,13 +86,27 @@ async def server(tmp_path: Path) -> Server:
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
-    control_store = ControlStore(tmp_path / "controls.json")
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
+    return Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
 
 
 async def test_api_state(server: Server) -> None:
-    assert state_document(server, BASE, Health(48.3)) == recorded("api_state.json")
+    expected = recorded("api_state.json")
+    snapshots = {"front": kept_snapshot(recorded("snapshot.json")), "shed": None}
+    assert state_document(server, BASE, Health(48.3), snapshots) == expected
+
+
+async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Server) -> None:
+    shed = server.cameras[1]
+    shed.disable()
+    (document,) = (each for each in state_document(server, BASE, Health(48.3), {})["cameras"] if each["id"] == "shed")
+    for each in (document, camera_state_document(shed)):
+        assert (each["enabled"], each["state"]) == (False, "off")
+        assert each["reason"] is None
+        assert each["last_error"] is None
+    assert document["available"] is False
+    assert document["next_try"] is None
 
 
 async def test_announcement(server: Server) -> None:
@@ -110,13 +130,14 @@ async def test_camera_state(server: Server) -> None:
 
 def test_snapshot() -> None:
     expected = recorded("snapshot.json")
-    path = expected["url"].removeprefix(BASE)
-    kept = Snapshot(expected["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+    kept = kept_snapshot(expected)
     assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
 
 
 def test_command() -> None:
     assert commands.parse((CONTRACT / "command.json").read_bytes()) == commands.Command("snapshot", "button 1")
+    assert commands.parse((CONTRACT / "command_disable.json").read_bytes()) == commands.Command("disable", "switch 2")
+    assert commands.parse(b'{"command": "enable"}') == commands.Command("enable")
     command = commands.parse((CONTRACT / "command_set.json").read_bytes())
     assert command == commands.Command("set", None, {"Brightness": 0.2})
 
@@ -142,6 +163,8 @@ def test_result() -> None:
         b'{"command": ["snapshot"]}',
         b'{"command": "snapshot", "id": 7}',
         b'{"command": "snapshot", "controls": {"Brightness": 1}}',
+        b'{"command": "disable", "controls": {"Brightness": 1}}',
+        b'{"command": "enable", "enabled": true}',
         b'{"command": "set"}',
         b'{"command": "set", "controls": {}}',
         b'{"command": "set", "controls": ["Brightness"]}',

@@ -228,6 +228,20 @@ def test_a_stuck_camera_stops_the_watchdog_messages_while_the_others_go_on(
     service.wait_for_log("blocking_camera.py")
 
 
+def test_a_camera_that_is_off_is_no_failure(systemd: Systemd, serve: Serve) -> None:
+    service = serve(**with_watchdog(systemd))
+    systemd.wait_for("STATUS=2 cameras, 0 viewers")
+    request = urllib.request.Request(  # noqa: S310
+        f"{service.url}/api/cameras/camera", b'{"enabled": false}', method="PATCH"
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        assert answer.status == 200
+    systemd.wait_for("STATUS=2 cameras (1 off), 0 viewers")
+    assert systemd.receive_for(10 * WATCHDOG_INTERVAL).count("WATCHDOG=1") > 5
+    warnings = [line for line in service.log.read_text().splitlines() if " WARNING " in line]
+    assert [line for line in warnings if "everybody" not in line] == []
+
+
 def test_without_systemd_nothing_is_sent_and_nothing_is_logged_about_it(serve: Serve) -> None:
     service = serve(WATCHDOG_USEC="200000")
     service.wait_for_log("serves http://")

@@ -161,6 +161,7 @@ class Bridge:
             self._publisher.publish(self._topics.announcement, announcement(self._server, self._topics, self._base_url))
 
     async def _publish_states(self) -> None:
+        await self._refresh_snapshots()
         health = await asyncio.to_thread(measure)
         self._publisher.publish(self._topics.state, server_state_document(self._server, health))
         for camera in self._server.cameras:
@@ -173,6 +174,19 @@ class Bridge:
     def _publish_snapshot(self, snapshot: Snapshot, trigger: str) -> None:
         document = {"schema": SCHEMA, **snapshot_document(snapshot, self._base_url), "trigger": trigger}
         self._publisher.publish(self._topics.camera(snapshot.camera, "snapshot"), document)
+
+    async def _refresh_snapshots(self) -> None:
+        """Publish what has changed on the disk: a snapshot was deleted, or a rotated token has changed its URL."""
+        for camera_id, latest in (await self._server.latest_snapshots()).items():
+            if camera_id not in self._snapshots:
+                continue
+            known, trigger = self._snapshots[camera_id]
+            if latest is None:
+                del self._snapshots[camera_id]
+                self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
+            elif latest.time <= known.time and latest.path != known.path:
+                self._snapshots[camera_id] = latest, trigger
+                self._publish_snapshot(latest, trigger)
 
     def _publish_result(self, topic: str, result: Document) -> None:
         """Publish the result of a command, not retained: only the sender of the command needs it."""

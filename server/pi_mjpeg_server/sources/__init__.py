@@ -74,7 +74,11 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What an opened source really gives. `note` is a sentence for the log and the page, or None."""
+    """What an opened source really gives.
+
+    `size` is width and height of the picture as it is shown, an EXIF orientation applied. `note` is a sentence for the
+    log and the page, or None.
+    """
 
     model: str | None = None
     size: tuple[int, int] | None = None

@@ -66,6 +66,7 @@ class Picamera2Source:
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
         model = str(info.get("Model", "")) or None
+        size = jpeg.upright(size, self._exif_orientation)
         return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
@@ -107,6 +108,12 @@ class Picamera2Source:
         )
         self._values[name] = value
 
+    @property
+    def _exif_orientation(self) -> int:
+        """The orientation for EXIF: the camera itself turns by 180 degrees, but not by 90."""
+        rotation = self._settings.rotation
+        return jpeg.orientation(rotation if rotation % 180 else 0)
+
     def _require_library(self) -> Library:
         if self._library is None or self._camera is None:
             raise SourceError("the camera is not open")
@@ -145,8 +152,7 @@ class Picamera2Source:
     def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
         """Start to record. Return the encoder, whether it is in hardware, and a function that waits for a picture."""
         encoder, hardware = self._encoder(library)
-        rotation = self._settings.rotation
-        output, take = make_output(library, encoder, jpeg.orientation(rotation if rotation % 180 else 0))
+        output, take = make_output(library, encoder, self._exif_orientation)
         # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
         self._camera.set_controls(self._starting_controls(library))
         try:

@@ -98,7 +98,8 @@ class V4L2Source:
         if unknown:
             notes.append(f"it has no control of that name or range: {', '.join(unknown)}")
         notes += refused
-        return SourceInfo(self._webcam.model, actual.size, actual.fps or None, note="; ".join(notes) or None)
+        size = jpeg.upright(actual.size, self._orientation)
+        return SourceInfo(self._webcam.model, size, actual.fps or None, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
         """Stream until closed. A damaged picture is skipped and counted in `broken`."""

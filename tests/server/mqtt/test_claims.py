@@ -16,6 +16,7 @@ from pi_mjpeg_server.mqtt.retained_topics import RetainedTopics, RetainedTopicsS
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -42,9 +43,8 @@ class Discovery:
         self.store = RetainedTopicsStore(folder / "mqtt.json")
         publisher = RetainedPublisher(cast("MqttClient", self.client), self.store)
         snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: b""))
-        server = Server(
-            Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, ControlStore(folder / "controls.json")
-        )
+        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+        server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
         self.discovery = CoreDiscovery(server, TOPICS, "auto", publisher, self.store)
 
     def claim(self, *, claimed: bool) -> None:

@@ -12,6 +12,7 @@ from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -79,7 +80,8 @@ async def test_core_discovery_works_on_one_change_of_the_claim_at_a_time_and_end
     client: RecordingClient, publisher: RetainedPublisher, store: RetainedTopicsStore, tmp_path: Path
 ) -> None:
     snapshots = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: b""))
-    server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, ControlStore(tmp_path / "controls.json"))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
     discovery = CoreDiscovery(server, TOPICS, "auto", publisher, store)
     client.acknowledge.clear()
     discovery.claim_received(Message(TOPICS.claimed, b"", retained=True))

@@ -38,8 +38,9 @@ async def index(request: web.Request) -> web.StreamResponse:
 
 async def state(request: web.Request) -> web.Response:
     """Answer with the state of the server and its cameras, as JSON."""
+    server = request.app[SERVER]
     health = await asyncio.to_thread(measure)
-    document = state_document(request.app[SERVER], request[REQUEST_ORIGIN].base_url, health)
+    document = state_document(server, request[REQUEST_ORIGIN].base_url, health, await server.latest_snapshots())
     return web.json_response(document, headers={"Cache-Control": "no-store"})
 
 

@@ -29,6 +29,8 @@ async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Re
         jpeg = await request.app[SERVER].scaler.scale(camera.settings.id, frame, width, height)
     except ScalingError as error:
         raise unavailable("not_scaled", str(error)) from error
+    # It may have been switched off while the picture was scaled.
+    camera.raise_if_withdrawn(frame)
     return web.Response(
         body=jpeg,
         content_type="image/jpeg",

@@ -129,7 +129,8 @@ async def _send_frames(
 async def _next(camera: Camera, frame: Frame | None, limiter: FrameRateLimiter) -> tuple[Frame | None, int]:
     """Return the next frame for a viewer that has `frame`, and how many frames before it were missed.
 
-    After `REPEAT_INTERVAL` seconds without one that is due it is the same frame again, or None if there never was any.
+    After `REPEAT_INTERVAL` seconds without one that is due it is the same frame again, or None if there is none that
+    may be sent.
     """
     seen = frame.sequence if frame is not None else _last_stale(camera)
     try:
@@ -137,13 +138,13 @@ async def _next(camera: Camera, frame: Frame | None, limiter: FrameRateLimiter) 
             while True:
                 newer = await camera.broadcast.newer_than(seen)
                 now = time.monotonic()
-                # At any rate, a viewer is told at once that the camera fails, or that it is back.
-                is_news = frame is None or newer.drawn is not frame.drawn
+                # At any rate, a viewer is told at once that the camera fails or is switched off, or that it is back.
+                is_news = frame is None or newer.drawn or frame.drawn
                 if is_news or limiter.is_due(now, camera.capture_rate.per_second(now)):
                     return newer, 0 if frame is None else newer.sequence - seen - 1
                 seen = newer.sequence
     except TimeoutError:
-        return frame, 0
+        return None if frame is None or camera.broadcast.is_withdrawn(frame) else frame, 0
 
 
 def _last_stale(camera: Camera) -> int:
