@@ -67,6 +67,7 @@ def state_document(server: Server, base: str, health: Health, snapshots: Mapping
             "viewers": server.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
+            "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
         "cameras": [_camera_in_state(camera, base, snapshots.get(camera.settings.id)) for camera in server.cameras],
     }

@@ -88,7 +88,10 @@ async def server(tmp_path: Path) -> Server:
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
     stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server.problems["duplicate_id"] = f"another server has the id {NODE} too"
+    server.instance = "9f86d081884c7d65"
+    return server
 
 
 async def test_api_state(server: Server) -> None:
@@ -110,7 +113,7 @@ async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Se
 
 
 async def test_announcement(server: Server) -> None:
-    document = announcement(server, Topics(NODE), BASE)
+    document = announcement(server, Topics(NODE), [BASE, "http://[fd00::20]:8000", "http://10.8.0.2:8000"])
     assert document == recorded("announcement.json")
     assert len(json.dumps(document)) < 4096
 
