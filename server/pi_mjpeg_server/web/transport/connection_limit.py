@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from pi_mjpeg_server.config import ServerSettings
-from pi_mjpeg_server.web.security.client_ip import client_network
 from pi_mjpeg_server.web.security.client_rate_limit import RateLimitPerClient
 from pi_mjpeg_server.web.security.connection_slot import ConnectionSlot
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
-from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
+from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 
 _LOGGER = logging.getLogger(__name__)
 
