@@ -188,7 +188,7 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _file_mistakes(configuration: Configuration) -> list[str]:
     """Return a sentence about each file that the configuration names and that cannot be used."""
-    from pi_mjpeg_server.mqtt import credentials
+    from pi_mjpeg_server.mqtt import broker_security
     from pi_mjpeg_server.web.http_server import load_certificate
 
     mistakes: list[str] = []
@@ -198,7 +198,7 @@ def _file_mistakes(configuration: Configuration) -> list[str]:
         mistakes += error.mistakes
     try:
         if configuration.mqtt.host is not None:
-            credentials.check(configuration.mqtt)
+            broker_security.check(configuration.mqtt)
     except ConfigurationError as error:
         mistakes += error.mistakes
     return mistakes
@@ -277,7 +277,7 @@ def _token(parsed: argparse.Namespace) -> int:
 
 
 def _new_id(parsed: argparse.Namespace) -> int:
-    from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME
+    from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME
     from pi_mjpeg_server.server import change_id
     from pi_mjpeg_server.storage.safe_open import remove_file
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
@@ -168,7 +168,7 @@ def _camera_in_state(camera: Camera, base: str, snapshot: Snapshot | None) -> Do
     }
 
 
-def _viewer_in_state(viewer: Viewer) -> Document:
+def _viewer_in_state(viewer: ViewerStats) -> Document:
     return {
         "address": viewer.address,
         "agent": viewer.agent,

@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import camera_state_document, server_state_document, snapshot_document, state_document
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.announcement import announcement
@@ -58,8 +58,8 @@ def running(fps: float, count: int) -> Rate:
     return rate
 
 
-def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> Viewer:
-    return Viewer(address, agent, at(since), running(fps, sent), dropped)
+def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> ViewerStats:
+    return ViewerStats(address, agent, at(since), running(fps, sent), dropped)
 
 
 @pytest.fixture

@@ -17,16 +17,16 @@ from pi_mjpeg_server.documents import (
     snapshot_document,
 )
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.mqtt import credentials
+from pi_mjpeg_server.mqtt import broker_security
 from pi_mjpeg_server.mqtt.advertised_url import advertised_urls
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
-from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.command_handler import CommandHandler
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
 from pi_mjpeg_server.mqtt.correction import RetainedCorrector
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
-from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient, Will
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
+from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME, RetainedTopicsStore
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import OFFLINE, ONLINE, Topics
 from pi_mjpeg_server.mqtt.twin import TwinDetector
@@ -52,7 +52,7 @@ class Bridge:
 
     def __init__(self, server: Server, mqtt: MqttSettings, host: str, settings: ServerSettings) -> None:
         """Prepare to connect to the broker at `host`. Raises `ConfigurationError` if password or TLS cannot be used."""
-        credentials.check(mqtt)
+        broker_security.check(mqtt)
         self._server = server
         self._mqtt = mqtt
         self._host = host
@@ -66,7 +66,7 @@ class Bridge:
         self._tasks = BackgroundTasks()
         self._store = RetainedTopicsStore(settings.state_dir / FILE_NAME)
         self._client = MqttClient(mqtt, host, Will(self._topics.availability, OFFLINE), self)
-        self._publisher = RetainedPublisher(self._client, self._store)
+        self._publisher = RetainedMessages(self._client, self._store)
         self._corrector = RetainedCorrector(self._publisher)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)

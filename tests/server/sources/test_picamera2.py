@@ -21,7 +21,7 @@ from pi_mjpeg_server.camera import supervisor
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError, SourceSettings
 from pi_mjpeg_server.sources import picamera2 as picamera2_source
@@ -368,7 +368,7 @@ async def test_an_encoder_whose_callback_raises_is_restarted_and_keeps_its_viewe
     sensor = FakeSensor(camera.return_value)
     settings = CameraSettings("front", "Front", requested=SourceSettings(size=SIZE, fps=50))
     async with supervised(cam := Camera(settings, Picamera2Source)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             broken = sensor.encoder
             broken.encode_func = MagicMock(side_effect=ValueError("broken"))

@@ -113,19 +113,14 @@ def test_what_is_no_file_is_unreadable_and_not_missing(tmp_path: Path, make: obj
         SettingsStore(tmp_path / "settings.json").load()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read_is_unreadable(tmp_path: Path) -> None:
-    (file := tmp_path / "settings.json").write_text("{}")
-    file.chmod(0)
-    with pytest.raises(UnreadableSettingsError):
-        SettingsStore(file).load()
-
-
-def test_an_error_of_the_disk_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_file_that_the_system_refuses_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     (file := tmp_path / "settings.json").write_text("{}")
 
     def fail(_: Path) -> bytes:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "read_bytes", fail)
     with pytest.raises(UnreadableSettingsError):
