@@ -130,7 +130,8 @@ def with_watchdog(systemd: Systemd) -> dict[str, str]:
 
 
 def test_a_state_folder_whose_disk_comes_late_is_waited_for(systemd: Systemd, serve: Serve, tmp_path: Path) -> None:
-    (tmp_path / "state").symlink_to(tmp_path / "disk" / "pi-mjpeg")
+    # A link to itself: the one way not to get a folder that root does not have either.
+    (tmp_path / "state").symlink_to(tmp_path / "state")
     service = serve(NOTIFY_SOCKET=systemd.address)
     service.wait_for_log("trying again until it can be used")
     received = systemd.receive_for(2.5)
@@ -139,17 +140,17 @@ def test_a_state_folder_whose_disk_comes_late_is_waited_for(systemd: Systemd, se
         assert message.startswith("STATUS=Waiting: state_dir: cannot keep state in ")
         extended = int(message.partition("\nEXTEND_TIMEOUT_USEC=")[2])
         assert 20_000_000 < extended < 90_000_000
-    (tmp_path / "disk" / "pi-mjpeg").mkdir(parents=True)
+    (tmp_path / "state").unlink()
     systemd.wait_for("READY=1")
     assert service.get("/healthz") == 200
     log = service.log.read_text()
     assert log.count("trying again until it can be used") == 1
     assert log.count("can be used now") == 1
-    assert (tmp_path / "disk" / "pi-mjpeg" / "node-id").exists()
+    assert (tmp_path / "state" / "node-id").exists()
 
 
 def test_a_service_that_waits_for_its_state_folder_can_be_stopped(serve: Serve, tmp_path: Path) -> None:
-    (tmp_path / "state").symlink_to(tmp_path / "disk")
+    (tmp_path / "state").symlink_to(tmp_path / "state")
     service = serve()
     service.wait_for_log("trying again until it can be used")
     assert service.stop() == 0

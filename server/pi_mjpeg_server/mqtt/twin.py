@@ -46,8 +46,8 @@ class TwinDetector:
                 self._seen.add(instance)
             return False
         message = (
-            f"another server has the id {self._server.identity.node} too{_where(other)}: give one of them a new id "
-            "with `pi-mjpeg new-id` (sudo pi-mjpeg new-id --state-dir /var/lib/pi-mjpeg for the service), and restart it"
+            f"another server has the id {self._server.identity.node} too{_where(other)}: give one a new id with "
+            "`pi-mjpeg new-id` (sudo pi-mjpeg new-id --state-dir /var/lib/pi-mjpeg for the service), and restart it"
         )
         self._server.problems[PROBLEM] = message
         self._rate_limited_log.warn(PROBLEM, f"MQTT: {message}")
