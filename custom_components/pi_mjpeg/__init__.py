@@ -7,11 +7,10 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import push, services
+from . import devices, push, services
 from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import async_register_server
 from .flows import issues
 
 PLATFORMS = (
@@ -40,7 +39,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> b
     coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
-    async_register_server(entry)
+    devices.async_follow_server(entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await push.async_start(hass, entry)
     return True

@@ -10,20 +10,21 @@ from typing import Any, Final, override
 from aiohttp import web
 from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import CameraEntityFeature
+from homeassistant.components.stream import CONF_USE_WALLCLOCK_AS_TIMESTAMPS, Stream
 from homeassistant.const import ATTR_ENTITY_ID
-from homeassistant.core import HomeAssistant, ServiceResponse, callback
+from homeassistant.core import HassJob, HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.helpers.template import Template
-from yarl import URL
 
 from .actions import picture_files, take_snapshot
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
-from .streaming import placard, viewer
+from .streaming import placard, recording, viewer
 from .streaming.hub import Hub
+from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
 
@@ -65,15 +66,17 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
-        Camera.__init__(self)
         fps = coordinator.config_entry.options.get(CONF_FPS)
         self.hub = Hub(
-            self._camera_name,
+            self.camera_name,
             lambda: coordinator.client.stream(camera_id, fps=fps),
             self._create_background_task,
             self._draw_gap,
             self._on_gap_end,
         )
+        self._relay = Relay(self.hub)
+        Camera.__init__(self)
+        self.stream_options[CONF_USE_WALLCLOCK_AS_TIMESTAMPS] = True
         self._was_available = self.available
         self._update_attributes()
 
@@ -81,11 +84,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
 
     async def _draw_gap(self, last: bytes | None) -> bytes:
-        return await self.hass.async_add_executor_job(placard.draw, self._camera_name, last)
+        return await self.hass.async_add_executor_job(placard.draw, self.camera_name, last)
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
+        # Home Assistant waits for every response before it stops.
+        self.async_on_remove(self.hass.async_add_shutdown_job(HassJob(self._async_close, "close pi_mjpeg streams")))
         if (stored := await self.async_get_last_extra_data()) is not None:
             self._attr_is_on = stored.as_dict().get("is_on") is not False
 
@@ -96,8 +101,20 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     @override
     async def async_will_remove_from_hass(self) -> None:
-        await self.hub.close()
+        await self._async_close()
         await super().async_will_remove_from_hass()
+
+    async def _async_close(self) -> None:
+        if self.stream is not None:
+            await recording.async_stop(self.stream)
+        await self.hub.close()
+        await self._relay.close()
+
+    @callback
+    @override
+    def async_update_token(self) -> None:
+        super().async_update_token()
+        self.hub.lost_dashboards.url_changed(self.access_tokens[-1])
 
     @callback
     @override
@@ -115,9 +132,10 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     @callback
     def _on_gap_end(self) -> None:
-        if self.available and self.hub.recall_dashboards():
-            self.async_update_token()
-            self.async_write_ha_state()
+        if self.hub.lost_dashboards.waiting:
+            # The URL changes with the next update. If it says that the server was away, that is a reason for one too,
+            # and a single change is enough.
+            self.coordinator.refresh_soon()
 
     def _update_attributes(self) -> None:
         camera = self.camera_state
@@ -146,26 +164,24 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="camera_is_off",
-                translation_placeholders={"camera": self._camera_name},
+                translation_placeholders={"camera": self.camera_name},
             )
 
     @override
     async def stream_source(self) -> str | None:
-        """Return a URL for programs that take nothing else, such as the recorder of Home Assistant.
+        """Return a URL on this machine for programs that take nothing else, such as the recorder of Home Assistant.
 
-        They know nothing of the certificate that a person accepted, and the recorder verifies none at all. Instead of
-        an https URL of the server they get one of Home Assistant itself, or None if that speaks only TLS, as the name
-        in its certificate is not known here.
+        It is not that of the Pi: it has no token of the Pi that a program could log, it is valid until the entry is
+        unloaded, and whoever opens it shares the connection to the Pi and gets no picture of a camera that is off.
         """
         self._raise_if_off()
-        url = self.coordinator.client.stream_source(self._camera_id)
-        if url.scheme == "http":
-            return str(url)
-        api = self.hass.config.api
-        if api is None or api.use_ssl:
-            return None
-        own = URL.build(scheme="http", host="127.0.0.1", port=api.port, path="/api/camera_proxy_stream")
-        return str((own / self.entity_id).with_query(token=self.access_tokens[-1]))
+        return str(await self._relay.url())
+
+    @override
+    async def async_create_stream(self) -> Stream | None:
+        """Return a stream that records and does nothing else."""
+        stream = await super().async_create_stream()
+        return None if stream is None else recording.only_records(stream, self.camera_name)
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:

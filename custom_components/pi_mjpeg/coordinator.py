@@ -16,6 +16,7 @@ from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, Untr
 from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
 from .const import DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import Twins
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
@@ -49,8 +50,15 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
+        client.on_refused = self._on_refused
+        self._twins = Twins()
         self.snapshots: dict[str, Snapshot] = {}
         self._offline_since: float | None = None
+
+    @override
+    async def _async_setup(self) -> None:
+        # If there are still two machines, they show again.
+        issues.async_no_twins(self.hass, self.config_entry)
 
     @override
     async def _async_update_data(self) -> Server:
@@ -71,6 +79,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             ) from error
         if server.id != self.config_entry.unique_id:
             # Addresses are leased by routers: another Pi may have this one now.
+            issues.async_wrong_server(self.hass, self.config_entry, self.client.base_url, server.name)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="wrong_server",
@@ -81,8 +90,21 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._offline_since = None
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
+        self.check_twins(server.telemetry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
+
+    @callback
+    def _on_refused(self) -> None:
+        """Ask for another token, whatever request was refused, and mark the server as unavailable until it is there."""
+        self.config_entry.async_start_reauth(self.hass)
+        self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="token_rejected"))
+
+    @callback
+    def check_twins(self, telemetry: ServerTelemetry) -> None:
+        """Report if another machine with the same id said this. The telemetry must not be from a former time."""
+        if self._twins.seen(telemetry.started_at):
+            issues.async_twins(self.hass, self.config_entry)
 
     @callback
     def server_went_offline(self) -> None:

@@ -13,6 +13,7 @@ COMPONENT: Table = {
     "coordinator": frozenset({"const", "api", "flows"}),
     "push": frozenset({"const", "api", "coordinator"}),
     "actions": frozenset({"const", "api"}),
+    "devices": frozenset({"const", "api", "flows", "coordinator"}),
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
@@ -20,7 +21,7 @@ COMPONENT: Table = {
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"streaming", "actions"},
-    "__init__": _ENTITIES | {"flows", "push", "services"},
+    "__init__": _ENTITIES | {"devices", "flows", "push", "services"},
 }
 
 

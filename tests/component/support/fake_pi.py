@@ -26,8 +26,9 @@ def jpeg(number: int, size: int = 0) -> bytes:
 
 
 def number_of(picture: bytes) -> int:
-    """Return the number that `jpeg` put into a picture."""
-    return int(picture[2:10])
+    """Return the number that `jpeg` put into a picture, or 1 for any other picture."""
+    digits = picture[2:10]
+    return int(digits) if digits.isdigit() else 1
 
 
 def part(picture: bytes, timestamp: float = 1.0) -> bytes:
