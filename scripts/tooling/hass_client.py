@@ -1,10 +1,12 @@
 """A client of Home Assistant's HTTP and WebSocket API, which does what a user does in the frontend. Needs aiohttp."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -156,15 +158,20 @@ class HassClient:
 
 
 @asynccontextmanager
-async def signed_in(url: str) -> AsyncIterator[HassClient]:
-    """Sign in as the demo's user. Create the user first if there is none."""
-    async with aiohttp.ClientSession() as session:
+async def signed_in(url: str, authority: Path | None = None) -> AsyncIterator[HassClient]:
+    """Sign in as the demo's user. Create the user first if there is none.
+
+    `authority` is the certificate authority to trust instead of the system's.
+    """
+    context = ssl.create_default_context(cafile=authority)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
         anonymous = HassClient(session, url)
         code = await (_sign_up(anonymous) if "user" in await anonymous.steps_left() else _sign_in(anonymous))
         grant = {"grant_type": "authorization_code", "code": code, "client_id": _client_id(url)}
         async with session.post(f"{url}/auth/token", data=grant) as response:
             token = (await _json(response))["access_token"]
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(connector=connector, headers={"Authorization": f"Bearer {token}"}) as session:
         yield HassClient(session, url)
 
 
