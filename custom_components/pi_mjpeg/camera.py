@@ -3,23 +3,20 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, override
 
 from aiohttp import web
-from homeassistant.components.camera import Camera
+from homeassistant.components.camera import Camera, async_get_still_stream
 from homeassistant.components.camera.const import CameraEntityFeature
 from homeassistant.components.stream import CONF_USE_WALLCLOCK_AS_TIMESTAMPS, Stream
-from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import HassJob, HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
-from homeassistant.helpers.template import Template
 
-from .actions import picture_files, take_snapshot
-from .const import CONF_FPS, DOMAIN
+from . import pictures
+from .actions import take_snapshot
+from .const import CONF_FPS
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, recording, viewer
@@ -41,24 +38,15 @@ async def async_setup_entry(
     async_add_for_cameras(entry, async_add_entities, PiMjpegCamera)
 
 
-@dataclass(frozen=True)
-class Privacy(ExtraStoredData):
-    """Whether the camera is turned on, kept across restarts of Home Assistant."""
-
-    is_on: bool
-
-    @override
-    def as_dict(self) -> dict[str, Any]:
-        return {"is_on": self.is_on}
-
-
-class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
+class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     """A camera of a pi-mjpeg server.
 
     The STREAM feature is not set: with it, dashboards would ask for HLS or WebRTC, neither of which carries MJPEG.
     Recording works without it, as it only needs `stream_source`.
 
-    While it is turned off, it gives nobody in Home Assistant a picture, and asks the server for none.
+    While it is off, viewers see a drawn picture that says so, and everything else that wants a picture gets an error.
+    For Home Assistant it stays on (`is_on`): otherwise that would answer dashboards with an error, which browsers show
+    as a broken picture, or as the last one that they got.
     """
 
     _attr_name = None
@@ -84,20 +72,14 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
 
     async def _draw_gap(self, last: bytes | None) -> bytes:
-        return await self.hass.async_add_executor_job(placard.draw, self.camera_name, last)
+        return await self.hass.async_add_executor_job(placard.draw_gap, self.camera_name, last)
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
         # Home Assistant waits for every response before it stops.
         self.async_on_remove(self.hass.async_add_shutdown_job(HassJob(self._async_close, "close pi_mjpeg streams")))
-        if (stored := await self.async_get_last_extra_data()) is not None:
-            self._attr_is_on = stored.as_dict().get("is_on") is not False
-
-    @property
-    @override
-    def extra_restore_state_data(self) -> Privacy:
-        return Privacy(self._attr_is_on)
+        self._follow_privacy()
 
     @override
     async def async_will_remove_from_hass(self) -> None:
@@ -119,6 +101,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
+        self._follow_privacy()
         self._update_attributes()
         is_back = self.available and not self._was_available
         self._was_available = self.available
@@ -137,91 +120,124 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
             # and a single change is enough.
             self.coordinator.refresh_soon()
 
+    @property
+    @override
+    def available(self) -> bool:
+        """Also while it is off, so that it can be turned on and says why there is no picture."""
+        return self.is_off or super().available
+
     def _update_attributes(self) -> None:
         camera = self.camera_state
         self._attr_model = camera.model if camera else None
-        self._attr_is_streaming = self._attr_is_on and camera is not None and camera.telemetry.state == "live"
+        self._attr_is_streaming = not self.is_off and camera is not None and camera.telemetry.state == "live"
 
     @override
     async def async_turn_on(self) -> None:
-        self._turn(on=True)
+        await self.async_turn(on=True)
 
     @override
     async def async_turn_off(self) -> None:
-        self._turn(on=False)
-        self.hub.disconnect()
+        await self.async_turn(on=False)
 
     @callback
-    def _turn(self, *, on: bool) -> None:
-        if on and not self._attr_is_on:
-            self.async_update_token()
-        self._attr_is_on = on
-        self._update_attributes()
-        self.async_write_ha_state()
-
-    def _raise_if_off(self) -> None:
-        if not self._attr_is_on:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="camera_is_off",
-                translation_placeholders={"camera": self.camera_name},
+    def _follow_privacy(self) -> None:
+        """Show the drawn picture to all viewers and end what Home Assistant streams, or show the live picture again."""
+        if self.is_off is self.hub.paused:
+            return
+        if not self.is_off:
+            self.hub.resume()
+            return
+        self.hub.pause()
+        self._create_background_task(self._show_off(), f"pi_mjpeg off picture of {self.camera_name}")
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            self._create_background_task(
+                recording.async_stop(stream), f"pi_mjpeg end of the stream of {self.camera_name}"
             )
+
+    async def _show_off(self) -> None:
+        self.hub.show(await self._draw_off())
+
+    async def _draw_off(self) -> bytes:
+        camera = self.camera_state
+        size = (camera.width, camera.height) if camera and camera.width and camera.height else None
+        return await self.hass.async_add_executor_job(placard.draw_off, self.camera_name, size)
+
+    @override
+    async def async_create_stream(self) -> Stream | None:
+        """Return a stream that records and does nothing else."""
+        self.raise_if_off()
+        stream = await super().async_create_stream()
+        if stream is not None:
+            recording.only_records(stream, self.camera_name)
+            if self.is_off:
+                # It was turned off in the meantime.
+                self.stream = None
+                await recording.async_stop(stream)
+        self.raise_if_off()
+        return stream
 
     @override
     async def stream_source(self) -> str | None:
         """Return a URL on this machine for programs that take nothing else, such as the recorder of Home Assistant.
 
         It is not that of the Pi: it has no token of the Pi that a program could log, it is valid until the entry is
-        unloaded, and whoever opens it shares the connection to the Pi and gets no picture of a camera that is off.
+        unloaded, and whoever opens it shares the connection to the Pi and sees no picture of a camera that is off.
         """
-        self._raise_if_off()
+        self.raise_if_off()
         return str(await self._relay.url())
-
-    @override
-    async def async_create_stream(self) -> Stream | None:
-        """Return a stream that records and does nothing else."""
-        stream = await super().async_create_stream()
-        return None if stream is None else recording.only_records(stream, self.camera_name)
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:
         """Return a JPEG. Raises `HomeAssistantError`.
 
-        Without a size it is captured after the call: an automation wants to save what happens now.
+        Without a size it is captured after the call: an automation wants to save what happens now. With one it is for
+        somebody who looks at it: while the camera is off, it is a picture that says so.
         """
-        self._raise_if_off()
-        client = self.coordinator.client
-        with self.asking_for("picture_failed"):
-            if width is None and height is None:
-                return await client.snapshot(self._camera_id)
-            latest = self.hub.latest
-            if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
-                return latest.jpeg
-            milliseconds = int(MAX_THUMBNAIL_AGE * 1000)
-            return await client.snapshot(self._camera_id, width=width, height=height, max_age=milliseconds)
+        if width is None and height is None:
+            self.raise_if_off()
+            with self.asking_for("picture_failed"):
+                picture = await self.coordinator.client.snapshot(self._camera_id)
+            self.raise_if_off()
+            return picture
+        if not self.is_off:
+            picture = await self._thumbnail(pictures.side(width), pictures.side(height))
+        return await self._draw_off() if self.is_off else picture
+
+    async def _thumbnail(self, width: int | None, height: int | None) -> bytes:
+        latest = self.hub.latest
+        if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
+            picture = latest.jpeg
+        else:
+            with self.asking_for("picture_failed"):
+                picture = await self.coordinator.client.snapshot(
+                    self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
+                )
+        return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
 
     async def async_take_snapshot(
-        self,
-        *,
-        keep: bool,
-        filename: Template | None = None,
-        width: int | None = None,
-        height: int | None = None,
+        self, *, keep: bool, path: str | None, width: int | None, height: int | None
     ) -> ServiceResponse:
         """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
-        self._raise_if_off()
-        sized = width is not None or height is not None
-        take_snapshot.raise_for_conflict(keep=keep, to_file=filename is not None, sized=sized)
-        path = None
-        if filename is not None:
-            path = str(filename.async_render(variables={ATTR_ENTITY_ID: self}, parse_result=False))
-            await picture_files.async_check_allowed(self.hass, path)
+        self.raise_if_off()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
             if path is None or keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
                 return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept)
             return await take_snapshot.async_save(self.hass, client, camera_id, path, width, height)
+
+    @override
+    async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:
+        return await async_get_still_stream(request, self._still_to_look_at, self.content_type, interval)
+
+    async def _still_to_look_at(self) -> bytes:
+        try:
+            return await self.async_camera_image()
+        except HomeAssistantError:
+            if not self.is_off:
+                raise
+        return await self._draw_off()
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:

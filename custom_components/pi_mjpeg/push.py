@@ -141,9 +141,16 @@ class _MessageHandlers:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
-        # An empty message says that the server keeps no snapshot of this camera any more.
-        if message.payload:
-            self._coordinator.snapshot_taken(_camera_id(message), parse_snapshot(message.payload))
+        if not message.payload:
+            # The server keeps no snapshot of this camera any more.
+            self._coordinator.snapshot_gone(_camera_id(message))
+            return
+        snapshot = parse_snapshot(message.payload)
+        if message.retain:
+            # It was signed when it was published, which may be long ago and with another key.
+            self._coordinator.snapshot_remembered(_camera_id(message), snapshot)
+        else:
+            self._coordinator.snapshot_taken(_camera_id(message), snapshot)
 
 
 def _is_online(message: mqtt.ReceiveMessage) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.media.scaling import Scaler
-from pi_mjpeg_server.sources.auto import source_factory
+from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -109,8 +109,10 @@ def make_server(configuration: Configuration) -> Server:
 def make_cameras(configuration: Configuration) -> list[Camera]:
     """Return the configured cameras with the controls that were stored last."""
     stored = _control_store(configuration).load()
+    memory = CameraMemory(configuration.server.state_dir / "camera-found")
     return [
-        Camera(settings, source_factory(settings.source), stored.get(settings.id)) for settings in configuration.cameras
+        Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
+        for settings in configuration.cameras
     ]
 
 

@@ -23,7 +23,15 @@ from homeassistant.const import __version__
 from yarl import URL
 
 from ..const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
-from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
+from .documents import (
+    DocumentError,
+    UnknownSchemaError,
+    parse_controls,
+    parse_enabled,
+    parse_error,
+    parse_snapshot,
+    parse_state,
+)
 from .errors import (
     CannotConnectError,
     IncompatibleError,
@@ -146,6 +154,16 @@ class PiMjpegClient:
             body = await _read(response, MAX_STATE_BYTES)
         try:
             return parse_controls(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def set_enabled(self, camera_id: str, *, enabled: bool) -> bool:
+        """Turn a camera on or off for everybody, and return whether it is on then."""
+        url = self.base_url / "api/cameras" / camera_id
+        async with self._request(hdrs.METH_PATCH, url, json={"enabled": enabled}) as response:
+            body = await _read(response, MAX_MESSAGE_BYTES)
+        try:
+            return parse_enabled(body)
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 

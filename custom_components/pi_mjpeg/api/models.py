@@ -64,6 +64,8 @@ class CameraTelemetry:
     drops: int
     restarts: int
     last_error: str | None
+    enabled: bool | None
+    """Whether the privacy switch lets it give pictures. None if the server has no such switch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +96,23 @@ class Control:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A picture that the server keeps. `url` is signed and valid as long as the picture is kept."""
+
+    id: str
+    url: URL
+    time: datetime
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Camera:
-    """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches."""
+    """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches.
+
+    `snapshot` is the last that the server keeps of it, or None if it keeps none.
+    """
 
     id: str
     name: str
@@ -105,6 +122,7 @@ class Camera:
     height: int | None
     fps: float
     available: bool
+    snapshot: Snapshot | None
     controls: Mapping[str, Control]
     telemetry: CameraTelemetry
 
@@ -121,18 +139,6 @@ class Server:
     auth: Literal["none", "token"]
     telemetry: ServerTelemetry
     cameras: Mapping[str, Camera]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
-    """A picture that the server keeps. `url` is signed and valid as long as the picture is kept."""
-
-    id: str
-    url: URL
-    time: datetime
-    width: int
-    height: int
-    bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,8 @@
 Unknown fields are ignored, so that a newer server may add some. Known fields are checked completely.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import voluptuous as vol
 
@@ -31,9 +32,9 @@ _SIDE: Final = integer(1, 2**16)
 _FPS: Final = number(0, 1000)
 
 
-def _document(fields: dict[str, object]) -> vol.Schema:
+def _document(fields: Mapping[Any, object]) -> vol.Schema:
     """Return the schema of an object that has all these fields and may have others."""
-    return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
+    return vol.Schema(dict(fields), required=True, extra=vol.REMOVE_EXTRA)
 
 
 def _frozen(values: list[str]) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ def _frozen(values: list[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-STATES: Final = ("idle", "starting", "live", "failing", "stuck")
+STATES: Final = ("idle", "starting", "live", "failing", "stuck", "off")
 """The states of a camera. In the first three it is available."""
 
 _STATE: Final = vol.In(STATES)
@@ -91,7 +92,9 @@ CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "restarts": _COUNT,
     "last_error": vol.Maybe(sentence),
 }
-CAMERA_TELEMETRY: Final = _document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
+# Servers without the privacy switch do not tell it.
+_ENABLED: Final[dict[object, object]] = {vol.Optional("enabled", default=None): vol.Maybe(bool)}
+CAMERA_TELEMETRY: Final = _document({**CAMERA_TELEMETRY_FIELDS, **_ENABLED, "fps": _FPS})
 
 SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
     "started_at": timestamp,
@@ -116,9 +119,15 @@ _CONTROL: Final = _document(
 
 _CONTROLS: Final = vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS))
 
+SNAPSHOT: Final = _document(
+    {"id": snapshot_id, "url": http_url, "time": timestamp, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
+)
+
 _CAMERA: Final = _document(
     {
         **CAMERA_TELEMETRY_FIELDS,
+        **_ENABLED,
+        vol.Optional("snapshot", default=None): vol.Maybe(SNAPSHOT),
         "id": camera_id,
         "name": text,
         "source": text,
@@ -150,10 +159,8 @@ API_STATE: Final = _document(
     }
 )
 
-SNAPSHOT: Final = _document(
-    {"id": snapshot_id, "url": http_url, "time": timestamp, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
-)
-
 ERROR: Final = _document({"error": _document({"code": text, "message": sentence})})
 
 CHANGED_CONTROLS: Final = _document({"controls": _CONTROLS})
+
+CHANGED_CAMERA: Final = _document({"enabled": bool})

@@ -1,5 +1,6 @@
 """Recordings by Home Assistant's `stream` integration, which copies the pictures into a file without decoding them."""
 
+from dataclasses import replace
 from typing import override
 
 from homeassistant.components.stream import HLS_PROVIDER, Stream
@@ -42,6 +43,9 @@ def only_records(stream: Stream, camera_name: str) -> Stream:
 
 
 async def async_stop(stream: Stream) -> None:
-    """End a recording. What was recorded so far becomes the file."""
+    """End a stream of Home Assistant and its recording. What was recorded so far becomes the file."""
+    # With this preference set, it would only stop to be shown.
+    stream.dynamic_stream_settings = replace(stream.dynamic_stream_settings, preload_stream=False)
     for output in list(stream.outputs().values()):
         await stream.remove_provider(output)
+    await stream.stop()

@@ -19,7 +19,7 @@ from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.media.frame import Frame, Picture
 from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo, SourceSettings
-from pi_mjpeg_server.sources.controls import Control, ControlValue, validate_controls
+from pi_mjpeg_server.sources.controls import Control, ControlValue, set_controls, validate_controls
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -146,9 +146,8 @@ class Camera:
     async def set_controls(self, requested: Mapping[str, object]) -> None:
         """Set controls of the camera, and keep the values for the next time it is opened.
 
-        All values are validated before the first one is set: raises `ControlError` with the range for one that is not
-        valid. Raises `CameraUnavailableError` when the camera cannot be reached or its driver refuses a value; those
-        before it are set on the device then, but not kept.
+        All of them are set, or none. Raises `ControlError` for a value that is not in the range of its control or that
+        the camera does not take, and `CameraUnavailableError` when the camera cannot be reached or fails.
         """
         self._raise_if_unavailable()
         values = validate_controls(self.controls, requested)
@@ -156,8 +155,7 @@ class Camera:
         def set_all(source: Source) -> Mapping[str, Control]:
             if not isinstance(source, Adjustable):
                 return {}
-            for name, value in values.items():
-                source.set_control(name, value)
+            set_controls(source, values)
             return source.controls()
 
         try:
@@ -187,6 +185,16 @@ class Camera:
         self.capture_rate.tick(time.monotonic())
         self.capture_drops += capture_drops
         self._publish(picture.jpeg, picture.taken, drawn=False)
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Store the size that the pictures really have (called by the supervisor)."""
+        _LOGGER.info("%s: the pictures have %dx%d pixels now", self.settings.name, *size)
+        self.source_info = replace(self.source_info, size=size)
+        self._notify()
+
+    def pictures_dropped(self, count: int) -> None:
+        """Count damaged pictures (called by the supervisor)."""
+        self.capture_drops += count
 
     def state_changed(self) -> None:
         """Notify the listeners (called by the supervisor)."""

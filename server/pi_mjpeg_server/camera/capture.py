@@ -12,12 +12,16 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from pi_mjpeg_server.concurrency.threads import resolve
+from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
+_IDLE_CHECK_INTERVAL = 2.0  # seconds
+_SIZE_SETTLES_AFTER = 1.0
+"""Seconds for which pictures have to have another size: a folder may alternate between two."""
 _T = TypeVar("_T")
 
 
@@ -29,6 +33,12 @@ class CaptureListener(Protocol):
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """A picture came; `capture_drops` pictures before it were lost on the capture side."""
+
+    def pictures_damaged(self, count: int, damage: str) -> None:
+        """The source has left out `count` more pictures; `damage` says what was wrong with the last one."""
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """The pictures have had another size, in pixels, for a while."""
 
     def capture_paused(self) -> None:
         """The source has stopped capturing after `pause` or `restart`."""
@@ -59,6 +69,8 @@ class Capture:
         self._pending: Picture | None = None
         self._drops = 0
         self._broken = 0
+        self._size: tuple[int, int] | None = None
+        self._new_size: tuple[tuple[int, int], float] | None = None
         self._last_response = time.monotonic()
         self._thread = threading.Thread(target=self._run_thread, name=f"capture-{name}", daemon=True)
 
@@ -134,6 +146,7 @@ class Capture:
         try:
             source = self._make_source()
             info = source.open()
+            self._size = info.size
             controls = source.controls() if isinstance(source, Adjustable) else {}
             self._notify(lambda listener: listener.source_opened(info, controls))
             while self._wait_until_resumed(source):
@@ -154,8 +167,10 @@ class Capture:
         try:
             for picture in pictures:
                 self._last_response = time.monotonic()
+                self._report_damage(source)
                 if picture is not None:
-                    self._offer(picture, getattr(source, "broken", 0))
+                    self._follow_size(picture)
+                    self._offer(picture)
                 self._run_jobs(source)
                 if not self._resumed or self._closing or self._restarting:
                     return
@@ -171,17 +186,23 @@ class Capture:
         A `resume` and a `pause` may follow each other before this thread wakes. It has nothing to stop then, but the
         supervisor waits for the pause all the same.
         """
+        check: Callable[[], None] | None = getattr(source, "check_idle", None)
         while True:
             self._last_response = time.monotonic()
             with self._changed:
                 self._restarting = False
-                self._changed.wait_for(lambda: self._resumed or self._closing or self._jobs or self._pause_pending)
+                self._changed.wait_for(
+                    lambda: self._resumed or self._closing or self._jobs or self._pause_pending,
+                    None if check is None else _IDLE_CHECK_INTERVAL,
+                )
                 if self._closing or self._resumed:
                     return not self._closing
                 pause_pending = self._pause_pending
             if pause_pending:
                 self._report_pause()
             self._run_jobs(source)
+            if check is not None:
+                check()
 
     def _report_pause(self) -> None:
         with self._changed:
@@ -192,14 +213,31 @@ class Capture:
         while self._jobs:
             self._jobs.popleft()(source)
 
-    def _offer(self, picture: Picture, broken: int) -> None:
-        """Hand a picture to the event loop; it replaces one that the loop has not taken yet.
+    def _report_damage(self, source: Source) -> None:
+        """Tell the listener at once: a camera whose pictures are all damaged never gives another one."""
+        broken: int = getattr(source, "broken", 0)
+        count, self._broken = broken - self._broken, broken
+        if count > 0:
+            damage: str = getattr(source, "last_damage", None) or "the source does not say how"
+            self._notify(lambda listener: listener.pictures_damaged(count, damage))
 
-        `broken` is how many broken pictures the source has skipped in all.
-        """
+    def _follow_size(self, picture: Picture) -> None:
+        try:
+            size = jpeg.size(picture.jpeg)
+        except jpeg.JpegError:
+            return
+        now = time.monotonic()
+        if size == self._size:
+            self._new_size = None
+        elif self._new_size is None or self._new_size[0] != size:
+            self._new_size = size, now
+        elif now - self._new_size[1] >= _SIZE_SETTLES_AFTER:
+            self._size, self._new_size = size, None
+            self._notify(lambda listener: listener.size_changed(size))
+
+    def _offer(self, picture: Picture) -> None:
+        """Hand a picture to the event loop; it replaces one that the loop has not taken yet."""
         with self._changed:
-            self._drops += broken - self._broken
-            self._broken = broken
             replaced, self._pending = self._pending, picture
             if replaced is not None:
                 self._drops += 1

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
+from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.media import placard
 
@@ -72,7 +74,8 @@ class PlacardLoop:
             title = f"{self._name}: " + ("starting" if starting else "no picture")
             reason = status.reason or "The camera is being started."
             try:
-                jpeg = await asyncio.to_thread(placard.draw, self._size(), title, reason, status.since, time.time())
+                draw = partial(placard.draw, self._size(), title, reason, status.since, time.time())
+                jpeg = await run_in_daemon_thread(draw, "placard")
             except (OSError, MemoryError) as error:
                 # What keeps the camera from opening may keep Pillow from its files too; both may recover.
                 self._rate_limited_log.warn("placard", f"{self._name}: no picture can be drawn: {error}")

@@ -16,7 +16,7 @@ from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Source, SourceError, SourceInfo
+from pi_mjpeg_server.sources import CameraFoundError, DeviceBusyError, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
 MAX_ABANDONED_THREADS = 3
 """Driver calls that never returned, before the camera counts as stuck."""
+MAX_BUSY_RETRIES = 5
+"""Retries that found the device busy because of such a call, before the camera counts as stuck."""
 
 
 class SupervisorListener(Protocol):
@@ -50,6 +52,12 @@ class SupervisorListener(Protocol):
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """A picture came; `capture_drops` pictures before it were lost on the capture side."""
 
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """The pictures have another size, in pixels, than was known."""
+
+    def pictures_dropped(self, count: int) -> None:
+        """`count` more pictures were lost on the capture side, because they were damaged."""
+
     def state_changed(self) -> None:
         """The state or its reason has changed."""
 
@@ -60,7 +68,8 @@ class Supervisor:
     At the start it takes one picture, so that the state is true before the first viewer comes. It judges the camera by
     its pictures alone, because an encoder may die in silence while the camera goes on. When a camera fails, first the
     capture is restarted, then the device is opened again, over and over. Driver calls that never return are abandoned
-    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck.
+    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call keeps the
+    device, so that it cannot be opened again.
 
     An exception that the listener raises is logged and changes nothing.
     """
@@ -73,12 +82,14 @@ class Supervisor:
         self._listener = listener
         self._capture: Capture | None = None
         self._abandoned: list[Capture] = []
+        self._busy_retries = 0
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
         self._retry_at = 0.0
         self._retries = 0
         self._capture_restarted = False
+        self._damage: str | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -110,6 +121,7 @@ class Supervisor:
         self._retries = 0
         self._retry_at = 0.0
         self._abandoned.clear()
+        self._busy_retries = 0
         if self.status.state is CameraState.STUCK:
             self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
@@ -137,7 +149,8 @@ class Supervisor:
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """Pass a picture on (called by the capture)."""
-        self._deadline = time.monotonic() + max(FRAME_TIMEOUT, 10 / self._fps)
+        self._deadline = time.monotonic() + self._frame_timeout
+        self._damage = None
         self._retries = 0
         self._capture_restarted = False
         self._probing = False
@@ -145,6 +158,19 @@ class Supervisor:
             self._enter(CameraState.LIVE)
             self.wake()
         notify(self._listener.picture_received, picture, capture_drops)
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Pass it on (called by the capture)."""
+        notify(self._listener.size_changed, size)
+
+    def pictures_damaged(self, count: int, damage: str) -> None:
+        """Note why there is no picture (called by the capture): a camera that sends damaged ones has started."""
+        self._damage = damage
+        soon = time.monotonic() + self._frame_timeout
+        if self._deadline is not None and soon < self._deadline:
+            self._deadline = soon
+            self.wake()
+        notify(self._listener.pictures_dropped, count)
 
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
@@ -158,12 +184,24 @@ class Supervisor:
     def source_closed(self, error: Exception | None) -> None:
         """Note that the device is closed (called by the capture)."""
         self._capture = None
-        if error is not None:
+        if isinstance(error, CameraFoundError):
+            _LOGGER.info("%s: %s", self._name, error)
+            self._probing = True
+            self._enter(CameraState.STARTING)
+        elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
-            self._fail(str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            if isinstance(error, DeviceBusyError) and any(capture.is_alive for capture in self._abandoned):
+                self._busy_retries += 1
+                reason = "the camera does not answer: a call of its driver that never returned keeps it busy"
+            self._fail(reason)
         elif self.status.state in {CameraState.LIVE, CameraState.STARTING}:
             self._enter(CameraState.IDLE)
         self.wake()
+
+    @property
+    def _frame_timeout(self) -> float:
+        return max(FRAME_TIMEOUT, 10 / self._fps)
 
     async def _supervise(self) -> None:
         while True:
@@ -210,6 +248,7 @@ class Supervisor:
 
     def _open(self, now: float) -> None:
         self._deadline = now + START_TIMEOUT
+        self._damage = None
         if self.status.state is CameraState.IDLE:
             self._enter(CameraState.STARTING)
         capture = Capture(self._name, self._make_source, self)
@@ -231,8 +270,11 @@ class Supervisor:
             self._capture_restarted = True
             self._count_restart()
             self._deadline = now + START_TIMEOUT
-            self._enter(CameraState.FAILING, "no picture comes from the camera; restarting it")
+            symptom = f"damaged pictures: {self._damage}" if self._damage else "no picture comes from the camera"
+            self._enter(CameraState.FAILING, f"{symptom}; restarting it")
             capture.restart()
+        elif responds and self._damage:
+            self._abandon(f"the camera sends only damaged pictures: {self._damage}")
         else:
             symptom = "answers but gives no picture" if responds else "does not answer"
             self._abandon(f"the camera {symptom}: check its cable, its power and its temperature")
@@ -252,8 +294,11 @@ class Supervisor:
         self._capture_restarted = False
         self._count_restart()
         self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
-        if len(self._abandoned) >= MAX_ABANDONED_THREADS:
-            reason = f"{reason}; tried {len(self._abandoned)} times, only a restart of the service can help"
+        if not self._abandoned:
+            self._busy_retries = 0
+        if len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES:
+            tries = len(self._abandoned) + self._busy_retries
+            reason = f"{reason}; tried {tries} times, only a restart of the service can help"
             self._enter(CameraState.STUCK, reason)
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)

@@ -9,17 +9,20 @@ _TITLE = (255, 255, 255)
 _TEXT = (186, 194, 208)
 _COLUMNS = 44
 _MAX_LINES = 6
+_MIN_SIDE, _MAX_SIDE = 16, 1920
 
 
 def draw(size: tuple[int, int], title: str, reason: str, since: float, now: float) -> bytes:
     """Return a JPEG of `size` pixels that shows a title, a reason, a time and how long ago it was.
 
+    In place of a very large picture, a smaller one of the same shape is drawn.
     `since` and `now` are seconds since 1970. It takes about 10 ms on a small machine, so call it in a thread.
     """
     from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415  (a camera that works never needs Pillow)
 
-    width, height = size
-    image = Image.new("RGB", size, _BACKGROUND)
+    ratio = min(1, _MAX_SIDE / max(size))
+    width, height = (max(_MIN_SIDE, round(side * ratio)) for side in size)
+    image = Image.new("RGB", (width, height), _BACKGROUND)
     pen = ImageDraw.Draw(image)
     unit = min(width / 32, height / 18)
     pen.text((unit * 2, unit * 2), title, _TITLE, ImageFont.load_default(unit * 1.8))

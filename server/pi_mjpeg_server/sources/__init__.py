@@ -25,8 +25,9 @@ opening nor closing:
 A distribution registers it in the entry-point group `pi_mjpeg.sources`; the name of the entry point is its name in a
 configuration (`source = "still"`).
 
-A source with controls also has the two methods of `Adjustable`. A source that skips broken pictures counts them in an
-attribute `broken`.
+A source with controls also has the two methods of `Adjustable`. A source that skips broken pictures yields None for
+each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A
+method `check_idle` is called every two seconds while nothing is captured; what it raises closes the source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,14 @@ ENTRY_POINTS = "pi_mjpeg.sources"
 
 class SourceError(Exception):
     """A camera cannot be used. The message tells its owner why and what to do."""
+
+
+class DeviceBusyError(SourceError):
+    """Somebody has the device: another program, or a driver call of this one that never returned."""
+
+
+class CameraFoundError(SourceError):
+    """Another device is to be used from now on: the source has to be closed and opened again, and nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,10 @@ class Adjustable(Protocol):
         """Return the controls by name, with their present values."""
 
     def set_control(self, name: str, value: ControlValue) -> None:
-        """Set a control to a value that `Control.validate` has returned."""
+        """Set a control to a value that `Control.validate` has returned.
+
+        Raises `ControlError` when the camera does not take the value, and any other exception when it fails.
+        """
 
 
 class SourceKind(Protocol):

@@ -1,13 +1,15 @@
 """The controls of a camera that can be set while it runs: names, types, ranges, and validation."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 ControlType = Literal["boolean", "integer", "number", "menu"]
 ControlValue = bool | int | float | str
 
 _TOLERANCE = 1e-9
+_AUTOMATIC_LIBCAMERA = frozenset({"AeEnable", "AwbEnable", "AfMode", "ExposureTimeMode", "AnalogueGainMode"})
 
 
 class ControlError(ValueError):
@@ -56,6 +58,16 @@ class Control:
         return int(value) if whole else float(value)
 
 
+class AdjustableSource(Protocol):
+    """A source whose controls can be set; see `pi_mjpeg_server.sources.Adjustable`."""
+
+    def controls(self) -> Mapping[str, Control]:
+        """Return the controls by name, with their present values."""
+
+    def set_control(self, name: str, value: ControlValue) -> None:
+        """Set a control to a validated value."""
+
+
 def validate_controls(controls: Mapping[str, Control], requested: Mapping[str, object]) -> dict[str, ControlValue]:
     """Return the requested values, each in the type of its control. Raises `ControlError` for the first invalid one."""
     values: dict[str, ControlValue] = {}
@@ -65,3 +77,37 @@ def validate_controls(controls: Mapping[str, Control], requested: Mapping[str, o
             raise ControlError(f"there is no control {name[:64]!r}; there is: {known}")
         values[name] = controls[name].validate(value)
     return values
+
+
+def is_automatic(name: str) -> bool:
+    """Whether a control lets the camera choose the value of others, such as `auto_exposure` or `AwbEnable`."""
+    return "auto" in name.lower() or name in _AUTOMATIC_LIBCAMERA
+
+
+def set_controls(source: AdjustableSource, values: Mapping[str, ControlValue]) -> None:
+    """Set all of the validated `values`, or none: when one cannot be set, those before it are set back.
+
+    Automatic controls come first, because they lock others. What fails is tried once more at the end. Raises what the
+    source raised then.
+    """
+    before = source.controls()
+    waiting = sorted(values, key=lambda name: not is_automatic(name))
+    done: list[str] = []
+    failed: list[str] = []
+    for name in waiting:
+        try:
+            source.set_control(name, values[name])
+        except Exception:  # noqa: BLE001  (tried again below, where it is raised)
+            failed.append(name)
+        else:
+            done.append(name)
+    try:
+        for name in failed:
+            source.set_control(name, values[name])
+            done.append(name)
+    except Exception:
+        for name in reversed(done):
+            # One that cannot be set back must not keep the others from it.
+            with contextlib.suppress(Exception):
+                source.set_control(name, before[name].value)
+        raise

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 _COLOURS = ((178, 58, 72), (38, 110, 86), (44, 82, 150))
 _INK = (255, 255, 255)
+_CAPTION_BACKGROUND = (24, 28, 36)
 
 
 class EmulatedSource:
     """Draws its own pictures. Each shows the present time, and a dot that moves across."""
 
-    def __init__(self, settings: SourceSettings) -> None:
-        """Use the requested size and rate; rotation and flips apply to the drawn picture."""
+    def __init__(self, settings: SourceSettings, caption: str = "") -> None:
+        """Use the requested size and rate; rotation and flips apply to the drawn picture, which shows the caption."""
         self._settings = settings
+        self._caption = caption
         self._backgrounds: list[Image.Image] = []
 
     @staticmethod
@@ -37,7 +39,8 @@ class EmulatedSource:
         """Draw the three backgrounds."""
         width, height = self._upright_size()
         self._backgrounds = [
-            _background((width, height), str(number), colour) for number, colour in enumerate(_COLOURS, 1)
+            _background((width, height), str(number), colour, self._caption)
+            for number, colour in enumerate(_COLOURS, 1)
         ]
         return SourceInfo(model="Emulated camera", size=self._settings.size, fps=self._settings.fps)
 
@@ -81,11 +84,16 @@ class EmulatedSource:
         return buffer.getvalue()
 
 
-def _background(size: tuple[int, int], digit: str, colour: tuple[int, int, int]) -> Image.Image:
+def _background(size: tuple[int, int], digit: str, colour: tuple[int, int, int], caption: str) -> Image.Image:
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.new("RGB", size, colour)
     width, height = size
     font = ImageFont.load_default(height * 0.75)
-    ImageDraw.Draw(image).text((width / 2, height * 0.48), digit, _INK, font, anchor="mm")
+    pen = ImageDraw.Draw(image)
+    pen.text((width / 2, height * 0.48), digit, _INK, font, anchor="mm")
+    if caption:
+        pen.rectangle((0, height * 0.1, width, height * 0.22), _CAPTION_BACKGROUND)
+        font = ImageFont.load_default(min(height / 12, width / 14))
+        pen.text((width / 2, height * 0.16), caption, _INK, font, anchor="mm")
     return image

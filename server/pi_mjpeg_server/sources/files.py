@@ -1,23 +1,31 @@
-"""A source that plays the JPEG files of a folder in a loop, byte for byte."""
+"""A source that plays the JPEG files of a folder in a loop."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
+from pi_mjpeg_server.media.jpeg_parser import JpegParser
 from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.ticker import ticks
 
 _SUFFIXES = frozenset({".jpg", ".jpeg"})
+_MAX_BYTES = 32 * 1024 * 1024
 
 
 class FilesSource:
-    """A folder as a camera. `device` is the folder; its JPEG files are played in the order of their names."""
+    """A folder as a camera. `device` is the folder; its JPEG files are played in the order of their names.
+
+    A file that has become no JPEG, or one that no camera sends, is skipped and counted in `broken`.
+    """
 
     def __init__(self, settings: SourceSettings) -> None:
         """Take the settings; nothing is read yet."""
         self._settings = settings
         self._paths: list[Path] = []
+        self._parser = JpegParser()
+        self.broken = 0
+        self.last_damage: str | None = None
 
     @staticmethod
     def devices() -> list[Device]:
@@ -37,7 +45,7 @@ class FilesSource:
         self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
         if not self._paths:
             raise SourceError(f"{folder} holds no .jpg files")
-        first = _read(self._paths[0])
+        first = self._read(self._paths[0])
         return SourceInfo(model=f"Files of {folder.name}", size=jpeg.size(first), fps=settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
@@ -47,18 +55,26 @@ class FilesSource:
             if not due:
                 yield None
                 continue
-            yield Picture(_read(self._paths[number % len(self._paths)]))
+            path = self._paths[number % len(self._paths)]
             number += 1
+            try:
+                yield Picture(self._read(path))
+            except SourceError as error:
+                self.broken += 1
+                self.last_damage = str(error)
+                yield None
 
     def close(self) -> None:
         """Drop the list of files."""
         self._paths = []
 
-
-def _read(path: Path) -> bytes:
-    data = path.read_bytes()
-    try:
-        jpeg.check(data)
-    except jpeg.JpegError as error:
-        raise SourceError(f"{path} is not a JPEG file: {error}") from error
-    return data
+    def _read(self, path: Path) -> bytes:
+        """Return the picture in a file. Raises `SourceError` when there is none."""
+        try:
+            if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+                raise SourceError(f"{path} is not a file of at most {_MAX_BYTES >> 20} MB")
+            return self._parser.parse(path.read_bytes())
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+        except jpeg.JpegError as error:
+            raise SourceError(f"{path} is not a JPEG file: {error}") from error

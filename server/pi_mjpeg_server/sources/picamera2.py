@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media import jpeg
-from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, libcamera_controls
+from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library, make_output
 
@@ -56,7 +56,7 @@ class Picamera2Source:
         try:
             self._camera = library.Picamera2(camera_num=number)
         except RuntimeError as error:
-            raise SourceError(_explain(error)) from error
+            raise _explained(error) from error
         self._camera.configure(self._configuration(library))
         refused = [name for name, value in self._settings.controls.items() if not self._accepts(name, value)]
         size = tuple(self._camera.camera_configuration()["main"]["size"])
@@ -188,7 +188,7 @@ def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
     return [(number, info) for number, info in infos if "usb" not in str(info["Id"]).lower()]
 
 
-def _explain(error: RuntimeError) -> str:
+def _explained(error: RuntimeError) -> SourceError:
     if error.__cause__ is not None and "busy" in str(error.__cause__).lower():
-        return "another program has the camera open: stop it (`fuser /dev/media*` names it)"
-    return f"libcamera cannot open the camera: {error}"
+        return DeviceBusyError("another program has the camera open: stop it (`fuser /dev/media*` names it)")
+    return SourceError(f"libcamera cannot open the camera: {error}")

@@ -1,33 +1,49 @@
-"""USB webcams: their JPEGs are passed on unchanged; YUYV is encoded once."""
+"""USB webcams: their JPEGs are passed on unchanged; raw pictures are encoded once."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Device, SourceError, SourceInfo, SourceSettings, yuyv
-from pi_mjpeg_server.sources.webcam import RAW, RawFrame, VideoMode, Webcam, nearest_mode
+from pi_mjpeg_server.media.jpeg_parser import JpegParser
+from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, raw_formats
+from pi_mjpeg_server.sources.buffer_time import BufferTimes
+from pi_mjpeg_server.sources.controls import ControlError, is_automatic
+from pi_mjpeg_server.sources.webcam import RawFrame, VideoMode, Webcam, nearest_mode
 from pi_mjpeg_server.sources.webcam_extra import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pi_mjpeg_server.sources.controls import Control, ControlValue
+    from pi_mjpeg_server.sources.webcam_controls import WebcamControls
 
 _LOGGER = logging.getLogger(__name__)
 
 DEVICES = Path("/dev")
 _HEARTBEAT = 0.5  # seconds
+_USB_TROUBLE = "{words}: plug the camera in again, or try another cable, another port or a stronger power supply"
 _ADVICE = {
     errno.EBUSY: "another program has it open: stop it (`fuser {path}` names it)",
     errno.EACCES: "not allowed: add this user to the group video (`sudo usermod -aG video $USER`)",
+    errno.EPERM: "the service may not use it, because it started before the kernel knew of cameras: "
+    "restart it (`sudo systemctl restart pi-mjpeg`)",
     errno.ENODEV: "it was unplugged",
+    errno.ENXIO: "it was unplugged",
     errno.ENOENT: "it is not there: unplugged?",
+    errno.ENOSPC: "its USB bus has no bandwidth left: request a smaller size or a lower fps, "
+    "or plug it into a port of another bus",
+    errno.ENOMEM: "the kernel has no memory for its pictures: request a smaller size",
+    errno.EIO: _USB_TROUBLE.format(words="it does not do what it is told (input/output error)"),
+    errno.EPROTO: _USB_TROUBLE.format(words="the data on its USB cable is damaged (protocol error)"),
+    errno.EILSEQ: _USB_TROUBLE.format(words="the data on its USB cable is damaged"),
+    errno.EPIPE: _USB_TROUBLE.format(words="it refuses the request (its USB pipe stalled)"),
+    errno.ETIMEDOUT: _USB_TROUBLE.format(words="it does not answer on USB"),
 }
 
 
@@ -38,9 +54,13 @@ class V4L2Source:
         """Take the settings; the device is not opened yet."""
         self._settings = settings
         self._webcam: Webcam | None = None
-        self._mode = VideoMode("MJPG", settings.size, settings.fps)
+        self._requested = self._mode = VideoMode("MJPG", settings.size, settings.fps)
+        self._controls: WebcamControls | None = None
+        self._times = BufferTimes()
         self._orientation = jpeg.orientation(settings.rotation, hflip=settings.hflip, vflip=settings.vflip)
+        self._parser = JpegParser()
         self.broken = 0
+        self.last_damage: str | None = None
 
     @staticmethod
     def devices() -> list[Device]:
@@ -55,11 +75,19 @@ class V4L2Source:
         path = _path(settings.device)
         try:
             self._webcam = Webcam(path)
-            nearest = nearest_mode(self._webcam.modes(settings.size), settings.size, settings.fps)
-            self._mode = self._webcam.set_mode(nearest, settings.fps)
+            modes = self._webcam.modes(settings.size)
+            if not modes:
+                offered = ", ".join(self._webcam.offered) or "nothing"
+                raise SourceError(
+                    f"{path} offers no pixel format that can be used (it offers {offered}; "
+                    f"usable are MJPG, JPEG, {', '.join(raw_formats.RAW_FORMATS)})"
+                )
+            self._requested = nearest_mode(modes, settings.size, settings.fps)
+            self._mode = self._webcam.set_mode(self._requested, settings.fps)
+            self._controls = self._webcam.controls()
         except OSError as error:
-            raise SourceError(_explain(path, error)) from error
-        refused = [name for name, value in settings.controls.items() if not self._try_control(name, value)]
+            raise _explained(path, error) from error
+        unknown, refused = self._set_configured(settings.controls)
         actual = self._mode
         notes = []
         if actual.size != settings.size or (actual.fps and abs(actual.fps - settings.fps) > 0.5):  # noqa: PLR2004  (fps)
@@ -67,48 +95,76 @@ class V4L2Source:
             notes.append(
                 f"it has no {requested}; the nearest is {actual.size[0]}x{actual.size[1]} at {actual.fps:g} fps"
             )
-        if refused:
-            notes.append(f"it has no control of that name or range: {', '.join(refused)}")
+        if unknown:
+            notes.append(f"it has no control of that name or range: {', '.join(unknown)}")
+        notes += refused
         return SourceInfo(self._webcam.model, actual.size, actual.fps or None, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Stream until closed. A frame that is truncated or marked as broken is skipped and counted in `broken`."""
+        """Stream until closed. A damaged picture is skipped and counted in `broken`."""
         webcam = self._require_webcam()
         try:
+            # Another program may have changed the mode since: a device has one for all who have it open.
+            self._mode = webcam.set_mode(self._requested, self._settings.fps)
+            is_raw = self._mode.pixel_format in raw_formats.RAW_FORMATS
+            if is_raw:
+                raw_formats.prepare()
             webcam.start()
             while True:
-                raw = webcam.read(_HEARTBEAT)
+                raw = webcam.read(_HEARTBEAT, newest=is_raw)
                 yield None if raw is None else self._picture(raw)
         except OSError as error:
-            raise SourceError(_explain(webcam.path, error)) from error
+            # What the driver says to the stop then would hide why it is stopped.
+            with contextlib.suppress(OSError):
+                webcam.stop()
+            raise _explained(webcam.path, error) from error
         finally:
             webcam.stop()
 
     def close(self) -> None:
         """Close the device."""
-        webcam, self._webcam = self._webcam, None
+        webcam, self._webcam, self._controls = self._webcam, None, None
         if webcam is not None:
             webcam.close()
 
     def controls(self) -> Mapping[str, Control]:
         """Return the controls by the names that v4l2-ctl uses."""
-        return {name: control for name, (_, control) in self._require_webcam().controls().items()}
+        return {} if self._controls is None else self._controls.listed()
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control."""
-        control_id, control = self._require_webcam().controls()[name]
-        self._require_webcam().set_control(control_id, control, value)
+        if self._controls is None:
+            raise SourceError("the webcam is not open")
+        self._controls.set(name, value)
 
-    def _try_control(self, name: str, value: object) -> bool:
-        found = self._require_webcam().controls().get(name)
-        if found is None:
-            return False
-        control_id, control = found
-        try:
-            self._require_webcam().set_control(control_id, control, control.validate(value))
-        except (OSError, ValueError):
-            return False
-        return True
+    def _set_configured(self, requested: Mapping[str, object]) -> tuple[list[str], list[str]]:
+        """Set what was configured, automatic controls first, and what was refused once more.
+
+        Return the names of those that do not exist or have another range, and what was said about the others.
+        """
+        unknown: list[str] = []
+        values: dict[str, ControlValue] = {}
+        controls = self._controls
+        if controls is None:
+            return unknown, []
+        for name, value in requested.items():
+            try:
+                values[name] = controls.validate(name, value)
+            except ControlError:
+                unknown.append(name)
+        waiting = sorted(values, key=lambda name: not is_automatic(name))
+        refused: dict[str, str] = {}
+        for _ in range(2):
+            refused = {}
+            for name in waiting:
+                try:
+                    controls.set(name, values[name])
+                except OSError as error:
+                    refused[name] = f"{name} cannot be set: {error.strerror or error}"
+                except ControlError as error:
+                    refused[name] = str(error)
+            waiting = list(refused)
+        return unknown, list(refused.values())
 
     def _require_webcam(self) -> Webcam:
         if self._webcam is None:
@@ -118,21 +174,28 @@ class V4L2Source:
     def _picture(self, raw: RawFrame) -> Picture | None:
         """Return the picture in a buffer, or None if it is broken."""
         try:
-            data = b"" if raw.broken else self._jpeg(raw.data)
-        except (jpeg.JpegError, ValueError):
-            data = b""
-        if not data:
+            if raw.damage:
+                raise jpeg.JpegError(raw.damage)
+            data = self._jpeg(raw.data)
+        except ValueError as error:
             self.broken += 1
-            _LOGGER.debug("%s: skipped broken frame number %d", self._require_webcam().path, self.broken)
+            self.last_damage = str(error)
+            _LOGGER.debug("%s: skipped damaged picture number %d: %s", self._require_webcam().path, self.broken, error)
             return None
-        return Picture(jpeg.with_orientation(data, self._orientation), raw.taken or time.monotonic())
+        return Picture(jpeg.with_orientation(data, self._orientation), self._times.taken(raw.stamp, raw.dequeued))
 
     def _jpeg(self, data: bytes) -> bytes:
-        if self._mode.pixel_format in RAW:
-            full_range = self._require_webcam().full_range
-            return yuyv.encode(data, self._mode.size, self._settings.quality, full_range=full_range)
-        jpeg.check(data)
-        return jpeg.with_huffman_tables(data)
+        mode, webcam = self._mode, self._require_webcam()
+        if mode.pixel_format in raw_formats.RAW_FORMATS:
+            return raw_formats.encode(
+                data,
+                mode.pixel_format,
+                mode.size,
+                webcam.bytes_per_line,
+                self._settings.quality,
+                full_range=webcam.full_range,
+            )
+        return jpeg.with_huffman_tables(self._parser.parse(data))
 
 
 def _require_linuxpy() -> None:
@@ -190,6 +253,8 @@ def _link_folders() -> tuple[Path, Path]:
     return DEVICES / "v4l" / "by-id", DEVICES / "v4l" / "by-path"
 
 
-def _explain(path: Path, error: OSError) -> str:
+def _explained(path: Path, error: OSError) -> SourceError:
+    """Return the error in words that say what to do."""
     advice = _ADVICE.get(error.errno or 0)
-    return f"{path}: {advice.format(path=path) if advice else error.strerror or error}"
+    kind = DeviceBusyError if error.errno == errno.EBUSY else SourceError
+    return kind(f"{path}: {advice.format(path=path) if advice else error.strerror or error}")

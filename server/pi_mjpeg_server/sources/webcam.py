@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import re
 import select
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.sources import SourceError
-from pi_mjpeg_server.sources.controls import Control, ControlValue
+from pi_mjpeg_server.sources.driver_text import driver_text
+from pi_mjpeg_server.sources.raw_formats import RAW_FORMATS
+from pi_mjpeg_server.sources.webcam_controls import WebcamControls
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Iterator
     from pathlib import Path
 
 COMPRESSED = ("MJPG", "JPEG")
 """Pixel formats that the camera encodes as JPEG."""
-RAW = ("YUYV",)
-"""Pixel formats that the server has to encode."""
-
 _BUFFER_COUNT = 4
-_FULL_RANGE = 1
+_DEFAULT_RANGE, _FULL_RANGE = 0, 1
+_JPEG_COLOURS = 7  # V4L2_COLORSPACE_JPEG, whose range is full
+_MAX_FAILED_READS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,15 @@ class VideoMode:
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """The bytes of one buffer, and the time of exposure in seconds of the monotonic clock (0 if unknown)."""
+    """The bytes of one buffer, its time stamp (0 if there is none), and the time at which it was dequeued.
+
+    Times are seconds of the monotonic clock. `damage` says what is wrong with the buffer, or is None.
+    """
 
     data: bytes
-    taken: float
-    broken: bool
+    stamp: float
+    dequeued: float
+    damage: str | None = None
 
 
 class Webcam:
@@ -58,16 +62,19 @@ class Webcam:
         self.path = path
         self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy: for reading and writing)
         self._maps: list[mmap.mmap] = []
+        self._has_buffers = False
+        self._failed_reads = 0
+        self.offered: list[str] = []
         self.full_range = False
+        self.bytes_per_line = 0
         try:
             capabilities = v4l2.read_capabilities(self._file)
             supported = v4l2.Capability(capabilities.device_caps)
         except OSError:
             self.close()
             raise
-        self.driver = capabilities.driver.decode(errors="replace")
-        self.model = capabilities.card.decode(errors="replace") or "Webcam"
-        self.bus = capabilities.bus_info.decode(errors="replace")
+        self.model = driver_text(capabilities.card) or "Webcam"
+        self.bus = driver_text(capabilities.bus_info)
         if v4l2.Capability.VIDEO_CAPTURE not in supported or v4l2.Capability.STREAMING not in supported:
             self.close()
             raise SourceError(f"{path} ({self.model}) is not a camera that can stream")
@@ -77,12 +84,17 @@ class Webcam:
         self._file.close()
 
     def modes(self, near: tuple[int, int]) -> list[VideoMode]:
-        """Return the modes in formats that we can use. Of a range of sizes, only the one nearest to `near` counts."""
+        """Return the modes in formats that we can use. Of a range of sizes, only the one nearest to `near` counts.
+
+        All pixel formats that the device has, usable or not, are in `offered` then.
+        """
         modes = []
+        self.offered = []
         for description in self._v4l2.iter_read_formats(self._file, self._v4l2.BufferType.VIDEO_CAPTURE):
             pixel_format = description.pixel_format
             name = _fourcc(pixel_format)
-            if name not in COMPRESSED + RAW:
+            self.offered.append(name)
+            if name not in COMPRESSED + RAW_FORMATS:
                 continue
             sizes = {_size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, pixel_format)}
             modes += [VideoMode(name, size, self._highest_rate(pixel_format, size)) for size in sorted(sizes)]
@@ -93,7 +105,9 @@ class Webcam:
         capture = self._v4l2.BufferType.VIDEO_CAPTURE
         self._v4l2.set_format(self._file, capture, *mode.size, mode.pixel_format)
         actual = self._v4l2.get_raw_format(self._file, capture).fmt.pix
-        self.full_range = actual.quantization == _FULL_RANGE
+        is_default = actual.quantization == _DEFAULT_RANGE
+        self.full_range = actual.quantization == _FULL_RANGE or (is_default and actual.colorspace == _JPEG_COLOURS)
+        self.bytes_per_line = actual.bytesperline
         rate = 0.0
         # A driver need not support frame rates (VIDIOC_S_PARM is optional).
         with contextlib.suppress(OSError, ZeroDivisionError):
@@ -104,12 +118,19 @@ class Webcam:
     def start(self) -> None:
         """Start to capture into four buffers shared with the driver."""
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
+        self._has_buffers = True
         self._maps = self._v4l2.create_mmap_buffers(self._file, capture, mapped, _BUFFER_COUNT)
         self._v4l2.enqueue_buffers(self._file, capture, mapped, len(self._maps))
         self._v4l2.stream_on(self._file, capture)
 
     def stop(self) -> None:
-        """Stop capturing and free the buffers. A device that was unplugged has freed them itself."""
+        """Stop capturing and free the buffers. A device that was unplugged has freed them itself.
+
+        Does nothing when it is stopped already.
+        """
+        if not self._has_buffers:
+            return
+        self._has_buffers = False
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
         try:
             self._v4l2.stream_off(self._file, capture)
@@ -122,88 +143,55 @@ class Webcam:
         finally:
             self._maps = []
 
-    def read(self, timeout: float) -> RawFrame | None:
-        """Return the next frame, copied out of its buffer, or None if there is none within `timeout` seconds."""
+    def read(self, timeout: float, *, newest: bool) -> RawFrame | None:
+        """Return the next frame, copied out of its buffer, or None if there is none within `timeout` seconds.
+
+        Of several frames that wait, the `newest` is returned, for a caller that is slower than the camera.
+        """
         ready, _, _ = select.select([self._file], [], [], timeout)
         if not ready:
             return None
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
         try:
-            buffer = self._v4l2.dequeue_buffer(self._file, capture, mapped)
-        except BlockingIOError:
+            buffer = self._dequeue()
+            while newest and buffer is not None and (newer := self._dequeue()) is not None:
+                self._v4l2.enqueue_buffer(self._file, capture, mapped, 0, buffer.index)
+                buffer = newer
+        except OSError as error:
+            # VIDIOC_DQBUF: EIO "can also indicate temporary problems like signal loss".
+            self._failed_reads += 1
+            if error.errno != errno.EIO or self._failed_reads > _MAX_FAILED_READS:
+                raise
+            return RawFrame(b"", 0.0, time.monotonic(), "the camera had no signal for a moment")
+        if buffer is None:
             return None
+        dequeued = time.monotonic()
+        self._failed_reads = 0
         data = self._maps[buffer.index][: buffer.bytesused]
         flags = self._v4l2.BufferFlag(buffer.flags)
         self._v4l2.enqueue_buffer(self._file, capture, mapped, 0, buffer.index)
-        monotonic = self._v4l2.BufferFlag.TIMESTAMP_MONOTONIC in flags
-        taken = buffer.timestamp.secs + buffer.timestamp.usecs / 1_000_000 if monotonic else 0.0
-        return RawFrame(data, taken, self._v4l2.BufferFlag.ERROR in flags)
+        is_monotonic = self._v4l2.BufferFlag.TIMESTAMP_MONOTONIC in flags
+        stamp = buffer.timestamp.secs + buffer.timestamp.usecs / 1_000_000 if is_monotonic else 0.0
+        damage = "the driver marks it as damaged" if self._v4l2.BufferFlag.ERROR in flags else None
+        return RawFrame(data, stamp, dequeued, damage)
 
-    def controls(self) -> dict[str, tuple[int, Control]]:
-        """Return the controls by name, each with its V4L2 control id."""
-        found: dict[str, tuple[int, Control]] = {}
-        for raw in self._v4l2.iter_read_controls(self._file):
-            flags = self._v4l2.ControlFlag(raw.flags)
-            unusable = self._v4l2.ControlFlag.DISABLED | self._v4l2.ControlFlag.READ_ONLY
-            if flags & unusable:
-                continue
-            control = self._control(raw)
-            if control is not None:
-                found[control.name] = (raw.id, control)
-        return found
+    def controls(self) -> WebcamControls:
+        """Read all controls, which may take seconds."""
+        return WebcamControls(self._v4l2, self._file)
 
-    def set_control(self, control_id: int, control: Control, value: ControlValue) -> None:
-        """Set a control to a validated value."""
-        if control.type == "menu":
-            raw = next(index for index, name in self._menu(control_id, control) if name == value)
-        else:
-            raw = int(value)
-        self._v4l2.set_control(self._file, control_id, raw)
-
-    def _control(self, raw: Any) -> Control | None:  # noqa: ANN401  (linuxpy has no types)
-        kinds = self._v4l2.ControlType
-        name = control_name(raw.name.decode(errors="replace"))
+    def _dequeue(self) -> Any | None:  # noqa: ANN401  (linuxpy has no types)
+        """Return a filled buffer, or None if there is none."""
         try:
-            kind = kinds(raw.type)
-        except ValueError:
+            return self._v4l2.dequeue_buffer(self._file, self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP)
+        except BlockingIOError:
             return None
-        if kind not in {kinds.INTEGER, kinds.BOOLEAN, kinds.MENU, kinds.INTEGER_MENU}:
-            return None
-        value = self._v4l2.get_control(self._file, raw.id)
-        if kind == kinds.BOOLEAN:
-            return Control(name, "boolean", bool(raw.default_value), bool(value))
-        if kind == kinds.INTEGER:
-            return Control(name, "integer", raw.default_value, value, raw.minimum, raw.maximum, raw.step or 1)
-        named = dict(self._entries(raw))
-        return Control(
-            name, "menu", named.get(raw.default_value, ""), named.get(value, ""), options=tuple(named.values())
-        )
-
-    def _entries(self, raw: Any) -> Iterator[tuple[int, str]]:  # noqa: ANN401  (linuxpy has no types)
-        """Yield the entries of a menu by index. Indexes that the driver does not use are skipped."""
-        menu = self._v4l2.raw.v4l2_querymenu()
-        for index in range(raw.minimum, raw.maximum + 1):
-            menu.id, menu.index = raw.id, index
-            with contextlib.suppress(OSError):
-                self._v4l2.ioctl(self._file, self._v4l2.IOC.QUERYMENU, menu)
-                is_integer = raw.type == self._v4l2.ControlType.INTEGER_MENU
-                yield index, str(menu.value) if is_integer else menu.name.decode(errors="replace")
-
-    def _menu(self, control_id: int, control: Control) -> Iterator[tuple[int, str]]:
-        for raw in self._v4l2.iter_read_controls(self._file):
-            if raw.id == control_id:
-                return self._entries(raw)
-        raise SourceError(f"{self.path} has no control {control.name} any more")
 
     def _highest_rate(self, pixel_format: int, size: tuple[int, int]) -> float:
-        rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
         # For a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest rate.
-        return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
-
-
-def control_name(text: str) -> str:
-    """Return a control's name as v4l2-ctl writes it: in lower case, with _ for everything but letters and digits."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+        with contextlib.suppress(OSError, ArithmeticError, ValueError):
+            rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
+            return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
+        return 0.0
 
 
 def nearest_mode(modes: list[VideoMode], size: tuple[int, int], fps: float) -> VideoMode:
@@ -212,12 +200,14 @@ def nearest_mode(modes: list[VideoMode], size: tuple[int, int], fps: float) -> V
     Raises `SourceError` if there are no modes.
     """
     if not modes:
-        raise SourceError("this camera offers neither JPEG nor YUYV")
+        raise SourceError(f"this camera offers neither JPEG nor {', '.join(RAW_FORMATS)}")
 
-    def distance(mode: VideoMode) -> tuple[bool, float, float, float]:
+    def distance(mode: VideoMode) -> tuple[bool, float, float, float, int]:
         width, height = mode.size
         missing = max(0.0, fps - mode.fps) if mode.fps else 0.0
-        return mode.pixel_format in RAW, abs(width - size[0]) + abs(height - size[1]), missing, mode.fps
+        is_raw = mode.pixel_format in RAW_FORMATS
+        rank = RAW_FORMATS.index(mode.pixel_format) if is_raw else 0
+        return is_raw, abs(width - size[0]) + abs(height - size[1]), missing, mode.fps, rank
 
     return min(modes, key=distance)
 

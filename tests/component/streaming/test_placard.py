@@ -3,10 +3,10 @@
 import io
 
 import pytest
-from PIL import Image, ImageStat
+from PIL import ExifTags, Image, ImageStat
 
-from custom_components.pi_mjpeg.actions.picture_files import size_of
-from custom_components.pi_mjpeg.streaming.placard import draw
+from custom_components.pi_mjpeg.pictures import shown_size
+from custom_components.pi_mjpeg.streaming.placard import draw_gap, draw_off
 
 
 def picture(width: int, height: int) -> bytes:
@@ -21,26 +21,52 @@ def brightness(jpeg: bytes) -> float:
 
 
 def test_it_has_the_size_of_the_last_picture_and_is_darker() -> None:
-    drawn = draw("Front door", picture(640, 360))
-    assert size_of(drawn) == (640, 360)
+    drawn = draw_gap("Front door", picture(640, 360))
+    assert shown_size(drawn) == (640, 360)
     assert 80 < brightness(drawn) < 110
 
 
 def test_the_name_and_a_text_are_drawn() -> None:
-    assert draw("Front door", None) != draw("Shed", None)
-    assert brightness(draw("Front door", None)) > 0.5
+    assert draw_gap("Front door", None) != draw_gap("Shed", None)
+    assert brightness(draw_gap("Front door", None)) > 0.5
 
 
 @pytest.mark.parametrize("last", [None, b"", b"\xff\xd8\xff\xd9", picture(64, 64)[:-100], b"\xff\xd8" + bytes(1000)])
 def test_a_broken_last_picture_is_ignored(last: bytes | None) -> None:
-    assert size_of(draw("Tür \u202e \U0001f6aa", last)) is not None
+    assert shown_size(draw_gap("Tür \u202e \U0001f6aa", last)) is not None
+
+
+def test_a_picture_that_is_shown_turned_is_drawn_as_it_is_shown() -> None:
+    turned = Image.new("RGB", (640, 360), "black")
+    turned.paste("white", (0, 0, 320, 360))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    last = io.BytesIO()
+    turned.save(last, "JPEG", exif=exif)
+    drawn = draw_gap("Front door", last.getvalue())
+    assert shown_size(drawn) == (360, 640)
+    with Image.open(io.BytesIO(drawn)) as image:
+        upper, lower = (
+            ImageStat.Stat(image.convert("L").crop(box)).mean[0] for box in ((0, 0, 360, 200), (0, 440, 360, 640))
+        )
+    assert upper > lower + 50
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((640, 360), (640, 360)), ((4056, 3040), (1920, 1439)), (None, (1280, 720)), ((1, 8192), (1, 1920))],
+)
+def test_the_picture_of_a_camera_that_is_off_has_its_shape(
+    size: tuple[int, int] | None, shape: tuple[int, int]
+) -> None:
+    assert shown_size(draw_off("Front door", size)) == shape
 
 
 def test_a_huge_picture_is_not_decoded_whole() -> None:
-    size = size_of(draw("Front door", picture(7680, 4320)))
+    size = shown_size(draw_gap("Front door", picture(7680, 4320)))
     assert size is not None
     assert max(size) <= 3840
 
 
 def test_bytes_without_a_jpeg_header_have_no_size() -> None:
-    assert size_of(b"\xff\xd8\xff\xd9") is None
+    assert shown_size(b"\xff\xd8\xff\xd9") is None

@@ -16,7 +16,8 @@ class EventLog:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.opened = self.pictures = self.pauses = self.closed = 0
+        self.opened = self.pictures = self.pauses = self.closed = self.damaged = 0
+        self.size: tuple[int, int] | None = None
         self.error: Exception | None = None
 
     def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
@@ -30,6 +31,15 @@ class EventLog:
         assert picture.jpeg
         assert capture_drops >= 0
         self.pictures += 1
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Keep it."""
+        self.size = size
+
+    def pictures_damaged(self, count: int, damage: str) -> None:
+        """Count them."""
+        self.damaged += count
+        assert damage
 
     def capture_paused(self) -> None:
         """Count it."""

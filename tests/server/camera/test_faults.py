@@ -180,6 +180,52 @@ def test_a_camera_whose_driver_never_returns_is_stuck_at_last_and_the_others_go_
     assert server.good.longest_silence < 1.5
 
 
+def test_a_driver_call_that_keeps_the_device_is_stuck_and_not_another_program(server: ServerUnderTest) -> None:
+    server.webcam.inject_fault("stop_stuck")
+    server.front.close()
+    server.wait_for_state("failing")
+    stuck = server.wait_for_state("stuck", 40)
+    assert "a call of its driver that never returned keeps it busy" in stuck["reason"]
+    assert "only a restart of the service can help" in stuck["reason"]
+    assert "another program" not in server.program.log.read_text()
+    server.front = StreamRecorder(server.port, "/cameras/front/stream")
+
+
+def test_damaged_pictures_are_counted_at_once_and_named(server: ServerUnderTest) -> None:
+    frames = sorted((server.webcam.path / "frames").iterdir())
+    whole = [frame.read_bytes() for frame in frames]
+    server.webcam.inject_fault("unplugged")
+    server.wait_for_state("failing")
+    for frame, picture in zip(frames, whole, strict=True):
+        frame.write_bytes(picture[: len(picture) // 2])
+    drops = server.state()["drops"]
+    server.webcam.clear_fault("unplugged")
+    server.mqtt.wait(lambda _: server.state()["drops"] > drops + 5, 10)
+    server.mqtt.wait(lambda _: "damaged pictures" in (server.state()["reason"] or ""), 10)
+    server.assert_down("damaged pictures")
+    assert "cable" not in server.state()["reason"]
+    server.webcam.inject_fault("unplugged")
+    server.wait_for_state("failing")
+    for frame, picture in zip(frames, whole, strict=True):
+        frame.write_bytes(picture)
+    time.sleep(2)
+    server.webcam.clear_fault("unplugged")
+    server.assert_recovered()
+
+
+def test_the_state_follows_a_size_that_changes_while_streaming(server: ServerUnderTest) -> None:
+    frames = sorted((server.webcam.path / "frames").iterdir())
+    assert (server.state()["width"], server.state()["height"]) == (64, 48)
+    server.webcam.inject_fault("unplugged")
+    server.wait_for_state("failing")
+    for frame in frames:
+        frame.write_bytes(grey(100, (160, 120)))
+    server.webcam.clear_fault("unplugged")
+    server.mqtt.wait(lambda _: server.state()["width"] == 160, 10)
+    assert server.state()["height"] == 120
+    assert server.state()["state"] == "live"
+
+
 def test_a_stop_that_blocks_for_ever_does_not_keep_the_next_viewer_from_a_picture(server: ServerUnderTest) -> None:
     server.webcam.inject_fault("stop_stuck")
     server.front.close()

@@ -245,7 +245,8 @@ async def test_stopping_leaves_no_thread_and_closes_the_device() -> None:
             await cam.stop()
             assert CameraState.STARTING not in states
     assert script.closed == 1
-    assert not any(thread.name == "capture-Front" for thread in threading.enumerate())
+    # The thread reports that the source is closed just before it ends.
+    await until(lambda: not any(thread.name == "capture-Front" for thread in threading.enumerate()), 1)
 
 
 async def test_a_failing_camera_does_not_affect_another() -> None:
@@ -274,6 +275,14 @@ class RaisingListener:
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """Raise."""
         raise ZeroDivisionError(f"a bug in picture_received: {len(picture.jpeg)} {capture_drops}")
+
+    def pictures_dropped(self, count: int) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in pictures_dropped: {count}")
+
+    def size_changed(self, size: tuple[int, int]) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in size_changed: {size}")
 
     def state_changed(self) -> None:
         """Raise."""

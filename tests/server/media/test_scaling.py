@@ -147,12 +147,10 @@ async def test_a_small_copy_is_decoded_at_a_small_size(
         lambda whole: whole[:30],
         lambda _: b"\xff\xd8\xff\xd9",
         lambda _: b"no picture",
-        # The first exceeds Pillow's own limit, the second ours.
         lambda whole: with_claimed_size(whole, 65535),
         lambda whole: with_claimed_size(whole, 9000),
-        lambda whole: whole[:2] + b"\xff\xe1\x00\x10Exif\0\0M\x02\0*\0\0\0\x08" + whole[2:],
     ],
-    ids=["half", "head", "empty", "text", "65535x65535", "9000x9000", "broken exif"],
+    ids=["half", "head", "empty", "text", "65535x65535", "9000x9000"],
 )
 async def test_a_damaged_picture_is_refused_with_a_reason(
     served: Served,
@@ -169,7 +167,8 @@ async def test_a_damaged_picture_is_refused_with_a_reason(
         assert int(response.headers["Retry-After"]) > 0
         error = (await response.json())["error"]
         assert error["code"] == "not_scaled"
-        assert ("too large" if script.picture == with_claimed_size(whole, 9000) else "damaged") in error["message"]
+        is_large = script.picture in {with_claimed_size(whole, side) for side in (9000, 65535)}
+        assert ("too large" if is_large else "cannot be scaled") in error["message"]
     async with client.get(f"{served.url}/snapshot.jpg") as response:
         assert await response.read() == script.picture
     script.picture = None
@@ -182,10 +181,13 @@ async def test_equal_requests_get_one_copy_that_is_made_once(
 ) -> None:
     script.picture = jpeg("RGB", (1280, 720))
     await copy_of(client, served, "")
+    script.silent = True
+    await asyncio.sleep(0.1)
     async with asyncio.TaskGroup() as group:
         copies = [group.create_task(copy_of(client, served, "max_age=60000&width=100")) for _ in range(12)]
     assert len({copy.result().tobytes() for copy in copies}) == 1
     assert len(scalings) == 1
+    script.silent = False
     await copy_of(client, served, "width=100")
     assert len(scalings) == 2
 

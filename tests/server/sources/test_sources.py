@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceError, SourceSettings, kinds
-from pi_mjpeg_server.sources.auto import AutoSource, source_factory
+from pi_mjpeg_server.sources.auto import AutoSource, CameraMemory, source_factory
 from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from PIL import Image
@@ -107,6 +107,24 @@ def test_a_folder_that_cannot_be_played_is_reported(tmp_path: Path, settings: So
         FilesSource(settings).open()
 
 
+def test_a_file_that_is_no_picture_of_a_camera_costs_only_itself(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(grey(10 + number))
+    source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
+    source.open()
+    (tmp_path / "1.jpg").write_bytes(grey(1)[:100])
+    (tmp_path / "2.jpg").unlink()
+    (tmp_path / "3.jpg").write_bytes(b"\0" + grey(13) + b"rest")
+    played = [picture and picture.jpeg for picture in islice(source.frames(), 10)]
+    assert played == [grey(10), None, None, grey(13), grey(14)] * 2
+    assert source.broken == 4
+    assert "2.jpg" in (source.last_damage or "")
+    (tmp_path / "0.jpg").unlink()
+    (tmp_path / "0.jpg").mkdir()
+    with pytest.raises(SourceError, match="not a file of at most"):
+        source.open()
+
+
 def test_auto_takes_the_emulated_camera_if_there_is_no_other_and_says_why() -> None:
     source = AutoSource(SourceSettings(size=(64, 48)))
     info = source.open()
@@ -114,6 +132,35 @@ def test_auto_takes_the_emulated_camera_if_there_is_no_other_and_says_why() -> N
     assert "picamera2" in (info.note or "")
     assert next(source.frames()) is not None
     source.close()
+
+
+def test_the_emulated_camera_that_stands_in_says_so_on_its_picture() -> None:
+    source = AutoSource(SourceSettings(size=(640, 480)))
+    source.open()
+    plain = EmulatedSource(SourceSettings(size=(640, 480)))
+    plain.open()
+    band = (0, 50, 640, 104)
+    standing_in, drawn = (decoded(next(each.frames())).convert("L").crop(band).tobytes() for each in (source, plain))
+    # White letters on a dark band, where the other has its background and its digit.
+    assert sum(level < 40 for level in standing_in) > len(standing_in) / 2
+    assert sum(level > 200 for level in standing_in) > 500
+    assert sum(level < 40 for level in drawn) == 0
+
+
+def test_auto_never_goes_back_to_the_emulated_camera(tmp_path: Path) -> None:
+    marker = tmp_path / "camera-found"
+    memory = CameraMemory(marker)
+    assert AutoSource(SourceSettings(size=(64, 48)), memory).open().source == "emulated"
+    assert not marker.exists()
+    memory.remember()
+    assert marker.exists()
+    for later in (memory, CameraMemory(marker)):
+        with pytest.raises(SourceError, match="not there any more"):
+            AutoSource(SourceSettings(size=(64, 48)), later).open()
+    forgetful = CameraMemory(tmp_path / "none" / "camera-found")
+    forgetful.remember()
+    with pytest.raises(SourceError, match="not there any more"):
+        AutoSource(SourceSettings(size=(64, 48)), forgetful).open()
 
 
 def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

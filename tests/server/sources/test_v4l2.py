@@ -1,68 +1,27 @@
 """Webcams through linuxpy's real V4L2 calls, to a device that a preloaded library makes of files."""
 
 import io
-import json
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError
-from pi_mjpeg_server.sources.webcam import VideoMode, control_name, nearest_mode
-from pi_mjpeg_server.sources.yuyv import encode
+from pi_mjpeg_server.sources.raw_formats import encode
+from pi_mjpeg_server.sources.webcam import VideoMode, nearest_mode
+from pi_mjpeg_server.sources.webcam_controls import control_name
 from PIL import Image
 
-from tests.server.support.fake_webcam import FakeWebcam, environment
+from tests.server.sources.conftest import OPENED, RunInProcess
+from tests.server.support.fake_webcam import FakeWebcam
 from tests.server.support.scripted_camera import grey, level_of
 
 LEVELS = (10, 60, 110, 160, 210)
-RunInProcess = Callable[..., Any]
 
 
 @pytest.fixture
 def webcam(tmp_path: Path) -> FakeWebcam:
     return FakeWebcam(tmp_path / "video0", [grey(level) for level in LEVELS])
-
-
-@pytest.fixture
-def run_with_webcam(tmp_path: Path) -> RunInProcess:
-    """Return a function that runs Python in a process with the webcam, and returns the JSON that it prints."""
-
-    def run(code: str, *arguments: str) -> Any:  # noqa: ANN401  (JSON)
-        imports = """
-            import json, sys, time
-            from itertools import islice
-            from pathlib import Path
-            from pi_mjpeg_server.sources import SourceError, SourceSettings, v4l2
-            from pi_mjpeg_server.sources.v4l2 import V4L2Source
-            v4l2.DEVICES = Path(sys.argv[1])
-        """
-        program = textwrap.dedent(imports) + textwrap.dedent(code)
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", program, str(tmp_path), *arguments],
-            env={"PATH": "", **environment(tmp_path)},
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return json.loads(done.stdout)
-
-    return run
-
-
-OPENED = """
-    source = V4L2Source(SourceSettings(size=(64, 48), fps=30, device=sys.argv[2] if len(sys.argv) > 2 else None))
-    try:
-        info = source.open()
-    except SourceError as error:
-        print(json.dumps(str(error)))
-        sys.exit()
-"""
 
 
 @pytest.mark.usefixtures("webcam")
@@ -139,7 +98,7 @@ def test_the_frames_of_a_yuyv_camera_are_encoded(tmp_path: Path, run_with_webcam
 
 def test_yuyv_keeps_its_colours() -> None:
     # Red in full range: Y 76, Cb 85, Cr 255 (JFIF).
-    picture = encode(bytes([76, 85, 76, 255]) * (32 * 48), (64, 48), 95, full_range=True)
+    picture = encode(bytes([76, 85, 76, 255]) * (32 * 48), "YUYV", (64, 48), 128, 95, full_range=True)
     red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").resize((1, 1)).tobytes()
     assert red > 245
     assert green < 10
