@@ -8,7 +8,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from . import devices, privacy, push, services
-from .actions import privacy_calls
+from .actions import links, privacy_calls
 from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -35,6 +35,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     await wishes.async_load()
     privacy_calls.async_listen(hass)
     services.async_register(hass)
+    await links.async_setup(hass)
     return True
 
 

@@ -216,16 +216,16 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
 
     async def async_take_snapshot(
-        self, *, keep: bool, path: str | None, width: int | None, height: int | None
+        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
-        """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
+        """Take a picture now, have the server keep it, write it to a file, link to it; return where it is."""
         self.raise_if_off()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
-            if path is None or keep:
+            if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept)
-            return await take_snapshot.async_save(self.hass, client, camera_id, path, width, height)
+                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
+            return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
 
     @override
     async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:

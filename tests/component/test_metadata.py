@@ -105,6 +105,8 @@ def test_imported_integrations_are_loaded_before_this_one() -> None:
     # Home Assistant loads the kinds of entities with their platforms, and asks for the other two by itself.
     platforms = {path.stem for path in COMPONENT.glob("*.py")}
     assert imported - platforms == set(manifest["after_dependencies"])
+    # Its web server is used by way of `hass.http`.
+    assert manifest["dependencies"] == ["http"]
 
 
 def test_every_field_is_explained() -> None:
