@@ -34,6 +34,7 @@ class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
         with self.asking_for("snapshot_failed"):
             snapshot = await self.coordinator.client.take_snapshot(self._camera_id)
         self.coordinator.snapshot_taken(self._camera_id, snapshot)

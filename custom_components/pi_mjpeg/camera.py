@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, override
 
@@ -16,6 +17,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import pictures
 from .actions import take_snapshot
+from .api.frame import Frame
 from .const import CONF_FPS
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
@@ -57,7 +59,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         fps = coordinator.config_entry.options.get(CONF_FPS)
         self.hub = Hub(
             self.camera_name,
-            lambda: coordinator.client.stream(camera_id, fps=fps),
+            partial(self._open_stream, fps),
             self._create_background_task,
             self._draw_gap,
             self._on_gap_end,
@@ -70,6 +72,12 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
+
+    async def _open_stream(self, fps: float | None) -> AsyncGenerator[Frame]:
+        await self.coordinator.privacy.async_tell()
+        async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def _draw_gap(self, last: bytes | None) -> bytes:
         return await self.hass.async_add_executor_job(placard.draw_gap, self.camera_name, last)
@@ -196,6 +204,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         """
         if width is None and height is None:
             self.raise_if_off()
+            await self.coordinator.privacy.async_tell()
             with self.asking_for("picture_failed"):
                 picture = await self.coordinator.client.snapshot(self._camera_id)
             self.raise_if_off()
@@ -209,6 +218,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
             picture = latest.jpeg
         else:
+            await self.coordinator.privacy.async_tell()
             with self.asking_for("picture_failed"):
                 picture = await self.coordinator.client.snapshot(
                     self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
@@ -220,6 +230,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     ) -> ServiceResponse:
         """Take a picture now, have the server keep it, write it to a file, link to it; return where it is."""
         self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
             if keep:

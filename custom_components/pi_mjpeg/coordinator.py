@@ -138,8 +138,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def server_came_online(self) -> None:
         """Mark the server as reachable, and ask it for its state."""
         self._offline_since = None
-        # What it does not know yet is told to it before anything is asked of it, which the refresh does.
-        if not self.last_update_success and not self.privacy.has_unheard:
+        if not self.last_update_success:
             LOGGER.info("%s is back", self.name)
             self.async_set_updated_data(self.data)
         self.refresh_soon()

@@ -129,11 +129,6 @@ class ServerPrivacy:
         wish = self._wishes.of(self._server_id, camera_id)
         return camera_id in self._with_switch and (wish is None or wish.heard)
 
-    @property
-    def has_unheard(self) -> bool:
-        """Whether there is something to tell the server."""
-        return bool(self._untold())
-
     async def async_turn(self, camera_id: str, *, enabled: bool) -> None:
         """Turn a camera on or off: here at once, in the file, and at the server if that can be reached.
 
@@ -151,8 +146,13 @@ class ServerPrivacy:
             raise error
 
     async def async_tell(self) -> dict[str, PiMjpegError]:
-        """Tell the server each wish that it has not heard, and return why it does not have it, by camera."""
+        """Tell the server each wish that it has not heard, and return why it does not have it, by camera.
+
+        Whoever is about to ask for a picture calls it first.
+        """
         failed: dict[str, PiMjpegError] = {}
+        if not self._untold():
+            return failed
         async with self._telling:
             while untold := self._untold() - failed.keys():
                 camera_id = min(untold)

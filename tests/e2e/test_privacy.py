@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
+from tooling.errors import ScriptError
 from tooling.hass_client import PASSWORD, USERNAME, until
 from tooling.stack import Stack
 
@@ -47,7 +48,7 @@ async def _wait_for_state(stack: Stack, entity_id: str, states: set[str]) -> Non
     async def matches() -> bool:
         try:
             return await stack.client.state(entity_id) in states
-        except (aiohttp.ClientError, KeyError):
+        except (aiohttp.ClientError, ScriptError):  # it starts
             return False
 
     await until(matches, f"{entity_id} is one of {states}", _START_TIMEOUT)

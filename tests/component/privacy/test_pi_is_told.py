@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from homeassistant.components.camera import async_get_image
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
@@ -60,29 +62,52 @@ async def test_a_switch_turned_while_the_pi_is_away_is_carried_to_it(
     assert state_of(hass, SWITCH) == "on"
 
 
+async def look(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> None:
+    view = await (await hass_client()).get(LIVE)
+    await view.content.readuntil(jpeg(3))
+    view.close()
+
+
+async def unsized(hass: HomeAssistant, _: ClientSessionGenerator) -> None:
+    assert (await async_get_image(hass, FRONT)).content == jpeg(7)
+
+
+async def sized(hass: HomeAssistant, _: ClientSessionGenerator) -> None:
+    assert (await async_get_image(hass, FRONT, width=320)).content == jpeg(7)
+
+
+async def action(hass: HomeAssistant, _: ClientSessionGenerator) -> None:
+    await hass.services.async_call("pi_mjpeg", "take_snapshot", {"entity_id": FRONT}, blocking=True)
+
+
+async def button(hass: HomeAssistant, _: ClientSessionGenerator) -> None:
+    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
+
+
+@pytest.mark.parametrize("ask", [look, unsized, sized, action, button])
 async def test_it_is_told_before_it_is_asked_for_a_picture_when_it_is_back(
     hass: HomeAssistant,
-    with_mqtt: None,
     loaded: MockConfigEntry,
     pi: Pi,
-    broker: Broker,
-    pi_mqtt: MQTTClient,
     hass_client: ClientSessionGenerator,
+    ask: Callable[[HomeAssistant, ClientSessionGenerator], Awaitable[None]],
 ) -> None:
-    await until(lambda: f"{BASE}/availability" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
     await make_private(hass)
-    await pi_mqtt.publish(f"{BASE}/availability", b"offline", qos=1)
-    await until(lambda: not loaded.runtime_data.last_update_success)
     await pi.stop()
     await make_private(hass, on=False)
-    view = await (await hass_client()).get(LIVE)
     pi.requests.clear()
     pi.show(jpeg(3))
     await pi.start(pi.port)
-    await pi_mqtt.publish(f"{BASE}/availability", b"online", qos=1)
-    await view.content.readuntil(jpeg(3))
+    # Nothing but this says that it is back.
+    loaded.runtime_data.data = replace(
+        loaded.runtime_data.data,
+        cameras={
+            camera_id: replace(camera, available=True) for camera_id, camera in loaded.runtime_data.data.cameras.items()
+        },
+    )
+    loaded.runtime_data.server_came_online()
+    await ask(hass, hass_client)
     assert asked(pi)[0] == PATCH
-    view.close()
 
 
 async def test_what_is_switched_at_the_pi_is_switched_here(
