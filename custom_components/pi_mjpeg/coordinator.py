@@ -18,6 +18,7 @@ from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetr
 from .api.paced_updates import PacedUpdates
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .privacy import WISHES, ServerPrivacy
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
@@ -58,6 +59,10 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         entry.async_on_unload(self._updates.stop)
         self.snapshots: dict[str, Snapshot] = {}
         self._limits = EntityLimits()
+        self._snapshots_changed: dict[str, float] = {}
+        self.privacy = ServerPrivacy(
+            hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
+        )
         self._offline_since: float | None = None
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
@@ -95,7 +100,24 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
+        await self.privacy.async_compare(server, began)
+        self._compare_snapshots(server, began)
         return server
+
+    def _compare_snapshots(self, server: Server, began: float) -> None:
+        """Take over which snapshots the server keeps, from a state that was requested at `began`."""
+        for camera in server.cameras.values():
+            tells_snapshot = camera.telemetry.enabled is not None
+            if not tells_snapshot or self._snapshots_changed.get(camera.id, began) > began:
+                continue
+            if camera.snapshot is None:
+                self.snapshots.pop(camera.id, None)
+            elif self._may_show(camera.id):
+                self.snapshots[camera.id] = camera.snapshot
+
+    def _may_show(self, camera_id: str) -> bool:
+        """Return whether a snapshot may be shown: it was not taken while the camera is off here and on at the Pi."""
+        return not self.privacy.is_off(camera_id) or self.privacy.is_heard(camera_id)
 
     @callback
     @override
@@ -164,6 +186,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
         """Store the telemetry of a camera."""
         self._change_camera(camera_id, lambda camera: replace(camera, telemetry=telemetry))
+        if telemetry.enabled is self.privacy.is_off(camera_id):
+            # Messages are late, and anybody on the broker can send one. The server itself says whether it is so.
+            self.refresh_soon()
 
     @callback
     def controls_changed(self, camera_id: str, controls: Mapping[str, Control]) -> None:
@@ -177,8 +202,33 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         """Store the last snapshot that the server keeps of a camera."""
         # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
         # has no clock of its own, and starts in the past when it boots.
-        if camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
+        if self._may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
             self.snapshots[camera_id] = snapshot
+            self._snapshots_changed[camera_id] = monotonic()
+            self.async_update_listeners()
+
+    @callback
+    def snapshot_remembered(self, camera_id: str, snapshot: Snapshot) -> None:
+        """Store a snapshot that the broker remembers, if the server itself does not tell which it keeps."""
+        camera, known = self.data.cameras.get(camera_id), self.snapshots.get(camera_id)
+        if camera is not None and camera.telemetry.enabled is None:
+            self.snapshot_taken(camera_id, snapshot)
+        elif known is None or known.id != snapshot.id:
+            self.refresh_soon()
+
+    @callback
+    def snapshot_refused(self, camera_id: str) -> None:
+        """Find out whether the server still keeps the last snapshot: it was deleted, or its address is signed anew."""
+        camera = self.data.cameras.get(camera_id)
+        if camera is not None and camera.telemetry.enabled is None:
+            self.snapshot_gone(camera_id)
+        self.refresh_soon()
+
+    @callback
+    def snapshot_gone(self, camera_id: str) -> None:
+        """Forget the last snapshot of a camera: the server keeps none any more."""
+        if self.snapshots.pop(camera_id, None) is not None:
+            self._snapshots_changed[camera_id] = monotonic()
             self.async_update_listeners()
 
     def _change_camera(self, camera_id: str, change: Callable[[Camera], Camera]) -> None:

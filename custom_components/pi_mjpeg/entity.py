@@ -115,7 +115,7 @@ class PiMjpegCameraEntity(PiMjpegEntity):
     """An entity of one camera. It is available while the server is reachable and the camera gives pictures."""
 
     needs_pictures = True
-    """Whether the entity is unavailable while the camera fails."""
+    """Whether the entity is unavailable while the camera fails or is off."""
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, key: str) -> None:
         super().__init__(coordinator)
@@ -140,7 +140,28 @@ class PiMjpegCameraEntity(PiMjpegEntity):
     @override
     def available(self) -> bool:
         camera = self.camera_state
-        return super().available and camera is not None and (camera.available or not self.needs_pictures)
+        gives_pictures = camera is not None and camera.available and not self.is_off
+        return super().available and camera is not None and (gives_pictures or not self.needs_pictures)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the privacy switch is on, so that nobody gets a picture of the camera."""
+        return self.coordinator.privacy.is_off(self._camera_id)
+
+    async def async_turn(self, *, on: bool) -> None:
+        """Turn the camera on or off. Raises `HomeAssistantError` if the Pi refuses."""
+        with self.asking_for("privacy_failed"):
+            await self.coordinator.privacy.async_turn(self._camera_id, enabled=on)
+        self.coordinator.refresh_soon()
+
+    def raise_if_off(self) -> None:
+        """Raise `HomeAssistantError` if the camera is off."""
+        if self.is_off:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="camera_is_off",
+                translation_placeholders={"camera": self._camera_name},
+            )
 
     @contextmanager
     def asking_for(self, translation_key: str) -> Iterator[None]:
@@ -212,6 +233,7 @@ class ControlEntity(PiMjpegCameraEntity):
 
     async def async_set(self, value: ControlValue) -> None:
         """Set the control. Raises `HomeAssistantError` with the server's reason."""
+        self.raise_if_off()
         with self.asking_for("control_failed"):
             controls = await self.coordinator.client.set_control(self._camera_id, self._control_name, value)
         self.coordinator.controls_changed(self._camera_id, controls)

@@ -111,11 +111,18 @@ class _MessageHandlers:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
-        # An empty message says that the server keeps no snapshot of this camera any more.
-        if message.payload:
-            camera_id, snapshot = _camera_id(message), parse_snapshot(message.payload)
-            if snapshot.camera != camera_id:
-                raise DocumentError(f"it is a snapshot of {snapshot.camera}")
+        camera_id = _camera_id(message)
+        if not message.payload:
+            # The server keeps no snapshot of this camera any more.
+            self._coordinator.snapshot_gone(camera_id)
+            return
+        snapshot = parse_snapshot(message.payload)
+        if snapshot.camera != camera_id:
+            raise DocumentError(f"it is a snapshot of {snapshot.camera}")
+        if message.retain:
+            # It was signed when it was published, which may be long ago and with another key.
+            self._coordinator.snapshot_remembered(camera_id, snapshot)
+        else:
             self._coordinator.snapshot_taken(camera_id, snapshot)
 
 

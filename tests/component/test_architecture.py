@@ -8,20 +8,22 @@ _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 COMPONENT: Table = {
     "const": frozenset(),
     "api": frozenset({"const"}),
-    "streaming": frozenset({"const", "api"}),
+    "pictures": frozenset(),
+    "streaming": frozenset({"const", "api", "pictures"}),
     "flows": frozenset({"const", "api"}),
-    "coordinator": frozenset({"const", "api", "flows"}),
+    "privacy": frozenset({"const", "api"}),
+    "coordinator": frozenset({"const", "api", "flows", "privacy"}),
     "push": frozenset({"const", "api", "coordinator"}),
-    "actions": frozenset({"const", "api"}),
+    "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator"}),
     "entity": frozenset({"const", "api", "coordinator"}),
-    "services": frozenset({"const"}),
+    "services": frozenset({"const", "actions", "camera"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
     "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
-    "camera": _ENTITIES | {"streaming", "actions"},
-    "__init__": _ENTITIES | {"flows", "push", "services"},
+    "camera": _ENTITIES | {"pictures", "streaming", "actions"},
+    "__init__": _ENTITIES | {"actions", "flows", "privacy", "push", "services"},
 }
 
 

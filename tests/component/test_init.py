@@ -23,13 +23,13 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg import async_remove_config_entry_device
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.conftest import FRONT, poll, until
+from tests.component.conftest import FRONT, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
 IMAGE = "image.front_door_last_snapshot"
 KEYS = (
-    *("camera", "take_snapshot", "last_snapshot", "restart", "problem"),
+    *("camera", "take_snapshot", "last_snapshot", "restart", "problem", "privacy"),
     *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),
 )
 CLAIMED = f"pi_mjpeg/{NODE}/claimed"
@@ -145,15 +145,14 @@ async def test_a_failed_snapshot_is_an_error_of_the_button(
 
 
 async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, pi_mqtt: MQTTClient
+    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker: Broker, pi_mqtt: MQTTClient
 ) -> None:
+    await until(lambda: f"pi_mjpeg/{NODE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
     await until(lambda: "front" in loaded.runtime_data.snapshots)
+    assert state_of(hass, IMAGE) == "2026-11-22T10:00:00+00:00"
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
-    await hass.async_block_till_done()
-    state = hass.states.get(IMAGE)
-    assert state is not None
-    assert state.state == "2026-11-22T10:00:00+00:00"
+    await until(lambda: state_of(hass, IMAGE) == "unknown")
 
 
 async def test_the_node_is_claimed_and_given_back_when_the_entry_is_removed(

@@ -27,6 +27,7 @@ from .documents import (
     DocumentError,
     UnknownSchemaError,
     parse_controls,
+    parse_enabled,
     parse_enrolment,
     parse_identity,
     parse_snapshot,
@@ -184,6 +185,16 @@ class PiMjpegClient:
             body = await read(response, MAX_STATE_BYTES)
         try:
             return await _in_executor(parse_controls, body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def set_enabled(self, camera_id: str, *, enabled: bool) -> bool:
+        """Turn a camera on or off for everybody, and return whether it is on then."""
+        url = self.base_url / "api/cameras" / camera_id
+        async with self._request(hdrs.METH_PATCH, url, json={"enabled": enabled}) as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        try:
+            return parse_enabled(body)
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 

@@ -24,11 +24,8 @@ class PacedUpdates:
         """The next step of this round, or the end of the pause after it."""
 
     def now(self) -> None:
-        """Begin a round at once. When one is under way, another one follows it."""
-        if self._waiting:
-            self._again = True
-        else:
-            self._begin()
+        """Begin a round at once, also if one is under way: a person has changed something, or a poll is over."""
+        self._begin()
 
     def soon(self) -> None:
         """Begin a round at once, or after the pause that follows the last one."""

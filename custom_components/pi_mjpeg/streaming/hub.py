@@ -49,6 +49,8 @@ class Hub:
         come. The times are in seconds.
         """
         self.closed = False
+        self.paused = False
+        """Whether viewers see what `show` was given instead of the live picture."""
         self.lost_dashboards = LostDashboards()
         self._name = name
         self._create_task = create_task
@@ -114,11 +116,24 @@ class Hub:
         self._dismiss(browsers_only=True)
         return True
 
-    def disconnect(self) -> None:
-        """Close the upstream now and dismiss all viewers. The next viewer opens it again."""
-        self._dismiss()
+    def pause(self) -> None:
+        """Close the upstream now. Viewers stay, and none gets a picture of it any more."""
+        self.paused = True
         self.lost_dashboards.forget()
         self._close_upstream()
+        # A viewer repeats the frame that it has, unless it is told that there is none.
+        self._broadcast.wake()
+
+    def show(self, jpeg: bytes) -> None:
+        """Show this picture to all viewers until `resume`, if the hub is paused."""
+        if self.paused:
+            self._broadcast.publish(Frame(jpeg, received=time.monotonic(), drawn=True))
+
+    def resume(self) -> None:
+        """Show the live picture again. The one that `show` was given stays until a frame comes."""
+        self.paused = False
+        if self._viewers and not self.closed:
+            self._open_upstream()
 
     async def close(self) -> None:
         """Close the upstream for good and dismiss all viewers. No task is left when this returns."""
@@ -138,7 +153,9 @@ class Hub:
         self._broadcast.wake()
 
     def _open_upstream(self) -> None:
-        """Open the upstream unless it is open."""
+        """Open the upstream unless it is open or the hub is paused."""
+        if self.paused:
+            return
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
@@ -171,5 +188,5 @@ class Hub:
         return self._create_task(self._show_gap(), f"pi_mjpeg placard of {self._name}")
 
     async def _show_gap(self) -> None:
-        jpeg = await self._draw_gap(self.latest.jpeg if self.latest else None)
+        jpeg = await self._draw_gap(self.latest.jpeg if self.latest and not self.latest.drawn else None)
         self._broadcast.publish(Frame(jpeg, received=time.monotonic(), drawn=True))

@@ -254,7 +254,43 @@ async def test_a_recall_dismisses_dashboards_alone_and_counts_each_once(hub: Hub
         assert (recorder.dismissed, hub.lost_dashboards.count) == (True, 2)
 
 
-async def test_disconnecting_dismisses_everybody_and_expects_nobody_back(hub: Hub) -> None:
+async def test_a_paused_hub_shows_one_picture_to_everybody_and_nothing_of_the_camera(hub: Hub, pi: Pi) -> None:
+    pi.show(jpeg(1))
     with hub.viewing(for_browser=True) as dashboard, hub.viewing() as recorder:
-        hub.disconnect()
-        assert (dashboard.dismissed, recorder.dismissed, hub.lost_dashboards.count) == (True, True, 0)
+        live = await picture(hub)
+        hub.pause()
+        assert hub.latest is None
+        await until(lambda: pi.watching == 0)
+        hub.show(jpeg(50))
+        shown = await picture(hub, after=live)
+        assert (shown.jpeg, shown.drawn) == (jpeg(50), True)
+        with hub.viewing():
+            await assert_no_newer(hub, shown, seconds=0.3)
+        assert (dashboard.dismissed, recorder.dismissed, pi.streams) == (False, False, 1)
+        hub.resume()
+        assert (await picture(hub, after=shown)).jpeg == jpeg(1)
+
+
+async def test_a_gap_after_a_pause_shows_nothing_of_what_was_before(hub_with_short_gap: Hub, pi: Pi) -> None:
+    hub = hub_with_short_gap
+    pi.show(jpeg(1))
+    with hub.viewing():
+        live = await picture(hub)
+        hub.pause()
+        hub.show(jpeg(50))
+        off = await picture(hub, after=live)
+        pi.stalled = True
+        hub.resume()
+        assert (await picture(hub, after=off)).jpeg == jpeg(90)
+
+
+async def test_a_hub_that_is_paused_while_a_gap_is_drawn_does_not_show_it(hub_with_short_gap: Hub, pi: Pi) -> None:
+    hub = hub_with_short_gap
+    pi.show(jpeg(1))
+    with hub.viewing():
+        await picture(hub)
+        pi.stalled = True
+        await until(lambda: hub.in_gap)
+        hub.pause()
+        await asyncio.sleep(0.3)
+        assert hub.latest is None
