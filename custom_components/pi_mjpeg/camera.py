@@ -14,11 +14,12 @@ from homeassistant.components.stream import CONF_USE_WALLCLOCK_AS_TIMESTAMPS, St
 from homeassistant.core import HassJob, HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util.hass_dict import HassKey
 
 from . import pictures
 from .actions import take_snapshot
 from .api.frame import Frame
-from .const import CONF_FPS
+from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, recording, viewer
@@ -26,6 +27,8 @@ from .streaming.hub import Hub
 from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
+
+_DRAWING_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_drawing_slots")
 
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
@@ -57,11 +60,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         fps = coordinator.config_entry.options.get(CONF_FPS)
+        slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
+        self._placards = placard.PlacardDrawer(self.camera_name, slots, coordinator.hass.async_add_executor_job)
         self.hub = Hub(
             self.camera_name,
             partial(self._open_stream, fps),
             self._create_background_task,
-            self._draw_gap,
+            self._placards.draw_gap,
             self._on_gap_end,
         )
         self._relay = Relay(self.hub)
@@ -78,9 +83,6 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
             async for frame in frames:
                 yield frame
-
-    async def _draw_gap(self, last: bytes | None) -> bytes:
-        return await self.hass.async_add_executor_job(placard.draw_gap, self.camera_name, last)
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -111,6 +113,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def _handle_coordinator_update(self) -> None:
         self._follow_privacy()
         self._update_attributes()
+        self._placards.name = self.camera_name
         is_back = self.available and not self._was_available
         self._was_available = self.available
         if self.available:
@@ -169,7 +172,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     async def _draw_off(self) -> bytes:
         camera = self.camera_state
         size = (camera.width, camera.height) if camera and camera.width and camera.height else None
-        return await self.hass.async_add_executor_job(placard.draw_off, self.camera_name, size)
+        return await self._placards.draw_off(size)
 
     @override
     async def async_create_stream(self) -> Stream | None:

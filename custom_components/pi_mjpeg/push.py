@@ -109,7 +109,7 @@ def _handle(on_message: Callable[[mqtt.ReceiveMessage], None], message: mqtt.Rec
     try:
         on_message(message)
     except DocumentError as error:
-        LOGGER.debug("Ignored a message on %s: %s", message.topic, error)
+        LOGGER.debug("Ignored a message on %s: %s", ascii(message.topic[:100]), error)
 
 
 class _MessageHandlers:
@@ -141,16 +141,19 @@ class _MessageHandlers:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
+        camera_id = _camera_id(message)
         if not message.payload:
             # The server keeps no snapshot of this camera any more.
-            self._coordinator.snapshot_gone(_camera_id(message))
+            self._coordinator.snapshot_gone(camera_id)
             return
         snapshot = parse_snapshot(message.payload)
+        if snapshot.camera != camera_id:
+            raise DocumentError(f"it is a snapshot of {snapshot.camera}")
         if message.retain:
             # It was signed when it was published, which may be long ago and with another key.
-            self._coordinator.snapshot_remembered(_camera_id(message), snapshot)
+            self._coordinator.snapshot_remembered(camera_id, snapshot)
         else:
-            self._coordinator.snapshot_taken(_camera_id(message), snapshot)
+            self._coordinator.snapshot_taken(camera_id, snapshot)
 
 
 def _is_online(message: mqtt.ReceiveMessage) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
@@ -21,6 +21,7 @@ Document = dict[str, Any]
 
 ERROR_CODES: Mapping[type[Exception], str] = {
     ControlError: "bad_control",
+    CameraBusyError: "busy",
     CameraUnavailableError: "camera_unavailable",
     SnapshotError: "insufficient_storage",
 }

@@ -8,15 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraBusyError
+from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
+from pi_mjpeg_server.storage.identity_key import IdentityKey
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.identity import Identity, identify
+
+SNAPSHOT_BURST = 32
+"""Snapshots of one camera that may be kept at once, for each trigger."""
+SNAPSHOTS_PER_SECOND = 2.0
+"""The same in the long run: a server without a token takes requests from everybody."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -44,8 +53,10 @@ class Server:
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
+    identity_key: IdentityKey = field(default_factory=IdentityKey)
     scaler: Scaler = field(default_factory=Scaler)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+    _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return the camera with this id, or None if there is none."""
@@ -64,10 +75,14 @@ class Server:
     async def take_snapshot(self, camera: Camera, trigger: str) -> Snapshot:
         """Take a picture now, store it and call `on_snapshot`. `trigger` says who requested it: `http` or `mqtt`.
 
-        Raises `CameraUnavailableError` when there is no picture, and `SnapshotError` when it cannot be stored.
+        Raises `CameraUnavailableError` when there is no picture, `SnapshotError` when it cannot be stored, and
+        `CameraBusyError` when too many are requested.
         """
-        frame = await camera.still(time.monotonic())
-        snapshot = await self.snapshots.save(camera.settings.id, frame)
+        now = time.monotonic()
+        if wait := self._snapshot_limit.take((camera.settings.id, trigger), now):
+            raise CameraBusyError(f"{camera.settings.name} can keep {SNAPSHOTS_PER_SECOND:g} snapshots a second", wait)
+        frame = await camera.still(now)
+        snapshot = await self.snapshots.save(camera.settings.id, frame, trigger)
         for listener in self.on_snapshot:
             listener(snapshot, trigger)
         return snapshot
@@ -94,6 +109,7 @@ def make_server(configuration: Configuration) -> Server:
         # The server has the folder to itself, but for a `pi-mjpeg token --rotate` in the same millisecond.
         remove_unfinished(folder)
         identity = identify(configuration.server.name, folder)
+        identity_key = IdentityKey.load(folder / IDENTITY_KEY_FILE)
     except OSError as error:
         raise _unusable(folder, error) from error
     snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
@@ -103,6 +119,7 @@ def make_server(configuration: Configuration) -> Server:
         snapshots,
         _control_store(configuration),
         token=token if configuration.auth.mode == "token" else None,
+        identity_key=identity_key,
     )
 
 

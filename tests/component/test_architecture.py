@@ -19,6 +19,7 @@ COMPONENT: Table = {
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const", "actions", "camera"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),

@@ -13,7 +13,9 @@ FOLDER = Path(__file__).parents[2] / "custom_components/pi_mjpeg/translations"
 LANGUAGES = ("de", "es", "fr", "it", "nl", "pl")
 
 # What has to be the same in all languages: placeholders, code, addresses, and the names of actions and settings.
-_FIXED = re.compile(r"\{\w+\}|`[^`]*`|https?://[\w.:]+|/media\b|\bcamera\.record\b|\ballowlist_external_dirs\b|\n\n|\*\*")
+_FIXED = re.compile(
+    r"\{\w+\}|`[^`]*`|https?://[\w.:]+|/media\b|\bcamera\.record\b|\ballowlist_external_dirs\b|\n\n|\*\*"
+)
 
 
 def texts(language: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Dashboards of Home Assistant in a browser."""
 
 from playwright.async_api import Browser, Page
-from tooling.hass_client import PASSWORD, USERNAME
+from tooling.hass_client import USERNAME
 from tooling.stack import Stack
 
 # Playwright's selectors pierce the frontend's shadow roots.
@@ -16,6 +16,6 @@ async def open_dashboard(browser: Browser, stack: Stack) -> Page:
     page.set_default_timeout(_PAGE_TIMEOUT)
     await page.goto(f"{stack.home_assistant.url}{stack.dashboard}")
     await page.fill("input[name=username]", USERNAME)
-    await page.fill("input[name=password]", PASSWORD)
+    await page.fill("input[name=password]", stack.password)
     await page.keyboard.press("Enter")
     return page

@@ -22,7 +22,14 @@ _MODE: Final = 0o666
 
 
 async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
-    """Raise `ServiceValidationError` unless `path` is below a folder that Home Assistant may write to."""
+    """Raise `ServiceValidationError` unless `path` is a JPEG below a folder that Home Assistant may write to.
+
+    Home Assistant serves the files of one such folder. A browser would take a picture with another name for a page.
+    """
+    if Path(path).suffix.lower() not in {".jpg", ".jpeg"}:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
+        )
     if not await hass.async_add_executor_job(_is_allowed, hass, path):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": path}

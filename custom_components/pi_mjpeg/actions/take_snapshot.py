@@ -161,7 +161,7 @@ async def async_keep(
     if path is not None or link:
         linked = await _async_put(hass, await client.kept_snapshot(snapshot), path, link=link)
     size = (snapshot.width, snapshot.height)
-    where = {"path": path, "url": str(snapshot.url), "link": linked}
+    where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
     return where | _description(snapshot.time, size, snapshot.bytes)
 
 

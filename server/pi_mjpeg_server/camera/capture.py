@@ -80,6 +80,11 @@ class Capture:
         return self._resumed and not self._closing
 
     @property
+    def is_closing(self) -> bool:
+        """Whether `close` was called; the thread may not have ended yet."""
+        return self._closing
+
+    @property
     def is_alive(self) -> bool:
         """Whether the thread still runs."""
         return self._thread.is_alive()

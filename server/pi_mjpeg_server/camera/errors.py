@@ -3,3 +3,12 @@
 
 class CameraUnavailableError(Exception):
     """The camera cannot give a picture now. The message says why, in words for its owner."""
+
+
+class CameraBusyError(Exception):
+    """The camera was asked too often. The message says how often it may be, `retry_after` in how many seconds again."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        """Store both."""
+        super().__init__(message)
+        self.retry_after = retry_after

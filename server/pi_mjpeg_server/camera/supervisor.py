@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
@@ -86,6 +87,7 @@ class Supervisor:
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
+        self._waiting_since: float | None = None
         self._retry_at = 0.0
         self._retries = 0
         self._capture_restarted = False
@@ -116,16 +118,21 @@ class Supervisor:
         self._wake.set()
 
     def restart(self) -> None:
-        """Close the device and open it again, on a person's request. A stuck camera is tried again."""
-        _LOGGER.info("%s: restarting", self._name)
+        """Close the device and open it again, on request.
+
+        It does not make up for pictures that did not come: deadlines, abandoned driver calls and what they keep busy
+        stay. A stuck camera is tried again if a driver call has returned meanwhile; otherwise raises
+        `CameraUnavailableError`.
+        """
+        if self.status.state is CameraState.STUCK:
+            if self._tries_in_vain() is not None:
+                raise CameraUnavailableError(self.status.reason)
+            self._enter(CameraState.FAILING, self.status.reason)
         self._retries = 0
         self._retry_at = 0.0
-        self._abandoned.clear()
-        self._busy_retries = 0
-        if self.status.state is CameraState.STUCK:
-            self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
             self._capture.close()
+            self._deadline = self._deadline or time.monotonic() + STOP_TIMEOUT
         self._probing = True
         self.wake()
 
@@ -149,11 +156,13 @@ class Supervisor:
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """Pass a picture on (called by the capture)."""
-        self._deadline = time.monotonic() + self._frame_timeout
+        if self._capture is not None and not self._capture.is_closing:
+            self._deadline = time.monotonic() + self._frame_timeout
+            self._probing = False
+        self._waiting_since = None
         self._damage = None
         self._retries = 0
         self._capture_restarted = False
-        self._probing = False
         if self.status.state is not CameraState.LIVE:
             self._enter(CameraState.LIVE)
             self.wake()
@@ -174,9 +183,12 @@ class Supervisor:
 
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
+        if self._capture is not None and self._capture.is_closing:
+            # `source_closed` follows.
+            return
         resumed = self._capture is not None and self._capture.is_resumed
         if not resumed:
-            self._deadline = None
+            self._deadline = self._waiting_since = None
         if self.status.state is not CameraState.FAILING:
             self._enter(CameraState.STARTING if resumed else CameraState.IDLE)
         self.wake()
@@ -187,6 +199,7 @@ class Supervisor:
         if isinstance(error, CameraFoundError):
             _LOGGER.info("%s: %s", self._name, error)
             self._probing = True
+            self._waiting_since = None
             self._enter(CameraState.STARTING)
         elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
@@ -220,18 +233,28 @@ class Supervisor:
                 self._open(now)
         elif self._deadline is not None and now >= self._deadline:
             self._handle_timeout(capture, now)
+        elif capture.is_closing:
+            pass
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
+            self._waiting_since = self._waiting_since or now
             if self.status.state is CameraState.IDLE:
                 self._enter(CameraState.STARTING)
             capture.resume()
         elif not demanded and capture.is_resumed:
             self._deadline = now + STOP_TIMEOUT
             capture.pause()
+        if self.status.state.is_available and now >= self._start_deadline():
+            # Each restart on request gives the device a new deadline, but not the camera.
+            self._enter(CameraState.FAILING, f"no picture came within {START_TIMEOUT:.0f} s, with restarts in between")
+
+    def _start_deadline(self) -> float:
+        """Return the time, on the monotonic clock, until which a picture has to come; infinity if there is none."""
+        return math.inf if self._waiting_since is None else self._waiting_since + START_TIMEOUT
 
     def _moments(self) -> list[float]:
         """Return the times, on the monotonic clock, at which `_step` may have something to do."""
-        moments = [self._demanded_until()]
+        moments = [self._demanded_until(), self._start_deadline()]
         if self._capture is None:
             moments.append(self._retry_at)
         elif self._deadline is not None:
@@ -248,6 +271,7 @@ class Supervisor:
 
     def _open(self, now: float) -> None:
         self._deadline = now + START_TIMEOUT
+        self._waiting_since = self._waiting_since or now
         self._damage = None
         if self.status.state is CameraState.IDLE:
             self._enter(CameraState.STARTING)
@@ -264,7 +288,9 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if not capture.is_resumed and not responds:
+        if capture.is_closing:
+            self._abandon("the camera did not close in time")
+        elif not capture.is_resumed and not responds:
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
@@ -293,11 +319,7 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
-        if not self._abandoned:
-            self._busy_retries = 0
-        if len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES:
-            tries = len(self._abandoned) + self._busy_retries
+        if (tries := self._tries_in_vain()) is not None:
             reason = f"{reason}; tried {tries} times, only a restart of the service can help"
             self._enter(CameraState.STUCK, reason)
             return
@@ -306,6 +328,14 @@ class Supervisor:
         self._retry_at = time.monotonic() + delay
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
+
+    def _tries_in_vain(self) -> int | None:
+        """Return the number of tries if driver calls that never returned leave no hope, or else None."""
+        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
+        if not self._abandoned:
+            self._busy_retries = 0
+        is_stuck = len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES
+        return len(self._abandoned) + self._busy_retries if is_stuck else None
 
     def _count_restart(self) -> None:
         self.status = replace(self.status, restarts=self.status.restarts + 1)

@@ -1,10 +1,13 @@
 """Kept snapshots: the newest few of each camera on disk, each under a signed URL that is valid for it alone."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +26,10 @@ _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older snapshots count as from the future."""
 
 MAX_PER_CAMERA = 20
-"""How many snapshots of each camera are kept; the oldest are deleted first."""
+"""How many snapshots of each camera are kept for each trigger; the oldest are deleted first."""
+
+_SHARES = {"http": ".", "mqtt": "mqtt"}
+"""The folder of each trigger. Whoever can write to the broker cannot push out what somebody with the token has kept."""
 
 
 class SnapshotError(Exception):
@@ -52,22 +58,24 @@ class SnapshotStore:
         self._signer = signer
         self._lock = threading.Lock()
 
-    async def save(self, camera: str, frame: Frame) -> Snapshot:
-        """Write a frame to disk, off the event loop, and delete the oldest of that camera beyond `MAX_PER_CAMERA`.
+    async def save(self, camera: str, frame: Frame, trigger: str) -> Snapshot:
+        """Write a frame to disk, off the event loop, and delete the oldest of camera and trigger over `MAX_PER_CAMERA`.
 
         Raises `SnapshotError` when it cannot be written, and `CameraUnavailableError` when the frame is damaged.
         """
         identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
             width, height = jpeg.size(frame.jpeg)
-            await asyncio.to_thread(self._write, camera, identity, frame)
+            await asyncio.to_thread(self._write, self._folder / _SHARES[trigger], camera, identity, frame)
         except jpeg.JpegError as error:
             raise CameraUnavailableError(f"the picture is damaged: {error}") from error
         except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
-        path = f"/snapshots/{identity}.jpg"
-        signed = f"{path}?sig={self._signer.sign(path)}"
-        return Snapshot(identity, camera, signed, frame.timestamp, width, height, len(frame.jpeg))
+        return Snapshot(identity, camera, self._signed(identity), frame.timestamp, width, height, len(frame.jpeg))
+
+    async def last(self, camera: str) -> tuple[Snapshot, str] | None:
+        """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none."""
+        return await asyncio.to_thread(self._last, camera)
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
         """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
@@ -77,32 +85,66 @@ class SnapshotStore:
         if not _ID.fullmatch(identity) or not self._signer.verify(f"/snapshots/{identity}.jpg", signature):
             return None
         try:
-            return await asyncio.to_thread((self._folder / f"{identity}.jpg").open, "rb")
-        except FileNotFoundError:
-            return None
+            return await asyncio.to_thread(self._open, identity)
         except OSError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
-    def _write(self, camera: str, identity: str, frame: Frame) -> None:
+    def _signed(self, identity: str) -> str:
+        path = f"/snapshots/{identity}.jpg"
+        return f"{path}?sig={self._signer.sign(path)}"
+
+    def _open(self, identity: str) -> BinaryIO | None:
+        for share in _SHARES.values():
+            with contextlib.suppress(FileNotFoundError):
+                return (self._folder / share / f"{identity}.jpg").open("rb")
+        return None
+
+    def _last(self, camera: str) -> tuple[Snapshot, str] | None:
+        shares = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
+        order = _oldest_first(camera, time.time())
+        for path, trigger in sorted(shares, key=lambda found: order(found[0]), reverse=True):
+            with contextlib.suppress(OSError, ValueError, jpeg.JpegError):
+                picture = path.read_bytes()
+                taken = _time_of(path.stem)
+                width, height = jpeg.size(picture)
+                return Snapshot(path.stem, camera, self._signed(path.stem), taken, width, height, len(picture)), trigger
+        return None
+
+    def _write(self, share: Path, camera: str, identity: str, frame: Frame) -> None:
         with self._lock:
-            remove_unfinished(self._folder)
+            remove_unfinished(share)
             # No fsync: on an SD card it can take longer than everything else that a snapshot needs, and it also waits
             # for what other programs have written. A power cut loses at most the pictures of the last half minute.
-            write_atomically(self._folder / f"{identity}.jpg", frame.jpeg, sync=False)
-            self._delete_oldest(camera, identity, frame.timestamp)
+            write_atomically(share / f"{identity}.jpg", frame.jpeg, sync=False)
+            self._delete_oldest(share, camera, identity, frame.timestamp)
 
-    def _delete_oldest(self, camera: str, newest: str, now: float) -> None:
-        paths = self._folder.glob(f"{camera}-*.jpg")
-        others = [path for path in paths if _ID.fullmatch(path.stem) and path.stem != newest]
-        # A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it
-        # is older than the rest.
-        future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
-        others.sort(key=lambda path: (path.stem < future, path.stem))
+    def _delete_oldest(self, share: Path, camera: str, newest: str, now: float) -> None:
+        others = [path for path in self._paths(camera, share) if path.stem != newest]
+        others.sort(key=_oldest_first(camera, now))
         try:
             for path in others[: max(0, len(others) + 1 - MAX_PER_CAMERA)]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             _LOGGER.warning("old snapshots of %s cannot be deleted: %s", camera, error)
+
+    def _paths(self, camera: str, share: Path | str) -> list[Path]:
+        return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
+
+
+def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]:
+    """Return a key that sorts the snapshots of a camera by their age, the oldest first.
+
+    A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it is older
+    than the rest.
+    """
+    future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
+    return lambda path: (path.stem < future, path.stem)
+
+
+def _time_of(identity: str) -> float:
+    """Return the seconds since 1970 in an id."""
+    text = identity.split("-")[1]
+    return datetime.fromisoformat(f"{text[:15]}.{text[15:18]}Z").timestamp()
 
 
 def _time_in_id(timestamp: float) -> str:
