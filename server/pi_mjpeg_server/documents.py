@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotError
 from pi_mjpeg_server.system.health import Health
 
@@ -22,10 +23,12 @@ Document = dict[str, Any]
 ERROR_CODES: Mapping[type[Exception], str] = {
     ControlError: "bad_control",
     CameraBusyError: "busy",
+    CameraOffError: "camera_off",
     CameraUnavailableError: "camera_unavailable",
+    SettingsNotStoredError: "insufficient_storage",
     SnapshotError: "insufficient_storage",
 }
-"""The error code of each failure, over HTTP as over MQTT."""
+"""The error code of each failure, over HTTP as over MQTT. The first class that fits counts."""
 
 
 def iso(seconds: float) -> str:
@@ -44,8 +47,11 @@ def snapshot_url(camera_id: str, base: str) -> str:
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
-def state_document(server: Server, base: str, health: Health) -> Document:
-    """Return the answer to `GET /api/state`: the whole state, with URLs below `base`."""
+def state_document(server: Server, base: str, health: Health, snapshots: Mapping[str, Snapshot | None]) -> Document:
+    """Return the answer to `GET /api/state`: the whole state, with URLs below `base`.
+
+    `snapshots` has the last kept snapshot of each camera by its id.
+    """
     identity = server.identity
     broker = server.broker
     return {
@@ -61,8 +67,9 @@ def state_document(server: Server, base: str, health: Health) -> Document:
             "viewers": server.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
+            "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
-        "cameras": [_camera_in_state(camera, base) for camera in server.cameras],
+        "cameras": [_camera_in_state(camera, base, snapshots.get(camera.settings.id)) for camera in server.cameras],
     }
 
 
@@ -81,6 +88,7 @@ def camera_state_document(camera: Camera) -> Document:
     status = camera.status
     return {
         "schema": SCHEMA,
+        "enabled": camera.enabled,
         "state": status.state.value,
         "reason": status.reason,
         "since": iso(status.since),
@@ -135,12 +143,13 @@ def camera_facts(camera: Camera) -> Document:
     }
 
 
-def _camera_in_state(camera: Camera, base: str) -> Document:
+def _camera_in_state(camera: Camera, base: str, snapshot: Snapshot | None) -> Document:
     settings, status = camera.settings, camera.status
     return {
         **camera_facts(camera),
         "source": camera.source_info.source or settings.source,
         "note": camera.source_info.note,
+        "enabled": camera.enabled,
         "available": camera.available,
         "state": status.state.value,
         "reason": status.reason,
@@ -155,10 +164,11 @@ def _camera_in_state(camera: Camera, base: str) -> Document:
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),
         "snapshot_url": snapshot_url(settings.id, base),
+        "snapshot": None if snapshot is None else snapshot_document(snapshot, base),
     }
 
 
-def _viewer_in_state(viewer: Viewer) -> Document:
+def _viewer_in_state(viewer: ViewerStats) -> Document:
     return {
         "address": viewer.address,
         "agent": viewer.agent,

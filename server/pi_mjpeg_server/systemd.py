@@ -20,6 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 
 STATUS_INTERVAL = 1.0
 """The shortest time between two STATUS messages, in seconds."""
+_STARTING_MARGIN = 30.0
 
 
 @contextlib.asynccontextmanager
@@ -46,10 +47,24 @@ async def systemd_notifications(server: Server, environment: Mapping[str, str]) 
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def notify_waiting(environment: Mapping[str, str], reason: str, seconds: float) -> None:
+    """Send why the service is not ready yet, and have systemd wait for `seconds` and half a minute more.
+
+    Does nothing when the environment has no NOTIFY_SOCKET.
+    """
+    if address := environment.get("NOTIFY_SOCKET"):
+        microseconds = round((seconds + _STARTING_MARGIN) * 1_000_000)
+        status_line = " ".join(reason.split())
+        with _NotifySocket(address) as notify_socket:
+            notify_socket.notify(f"STATUS=Waiting: {status_line}\nEXTEND_TIMEOUT_USEC={microseconds}")
+
+
 def status(server: Server) -> str:
     """Return the status line for `systemctl status`, such as `2 cameras (1 without a picture), 3 viewers`."""
-    unavailable = sum(not camera.available for camera in server.cameras)
-    without = f" ({unavailable} without a picture)" if unavailable else ""
+    off = sum(not camera.enabled for camera in server.cameras)
+    failing = sum(camera.enabled and not camera.available for camera in server.cameras)
+    counted = [f"{number} {what}" for number, what in ((failing, "without a picture"), (off, "off")) if number]
+    without = f" ({', '.join(counted)})" if counted else ""
     return f"{_counted(len(server.cameras), 'camera')}{without}, {_counted(server.viewers, 'viewer')}"
 
 

@@ -1,6 +1,6 @@
 """Each room of the component imports only rooms below it."""
 
-from tests.rooms import Table, rooms, violations
+from tests.import_rules import Table, rooms, violations
 
 _PLATFORMS = frozenset({"binary_sensor", "button", "image", "number", "select", "sensor", "switch"})
 _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -140,6 +140,36 @@ async def test_a_pressed_button_publishes_what_the_server_accepts(
     assert json.loads(components["front_take_snapshot"]["payload_press"]) == json.loads(message.data)
 
 
+@pytest.mark.parametrize(
+    ("enabled", "state", "service", "command"),
+    [(True, "off", "turn_on", "disable"), (False, "on", "turn_off", "enable")],
+)
+async def test_the_privacy_switch_shows_and_changes_whether_the_camera_is_off(
+    hass: HomeAssistant,
+    discovery: CoreDiscovery,
+    pi_mqtt: MQTTClient,
+    enabled: bool,  # noqa: FBT001  (a parameter of pytest's)
+    state: str,
+    service: str,
+    command: str,
+) -> None:
+    await discovery.publish_document()
+    await discovery.publish_online()
+    document = {**json.loads(example("camera_state.json")), "enabled": enabled}
+    if not enabled:
+        document |= {"state": "off", "reason": None, "last_error": None}
+        await discovery.publish(f"pi_mjpeg/{NODE}/front/availability", "offline")
+    await discovery.publish(f"pi_mjpeg/{NODE}/front/state", json.dumps(document))
+    await until(lambda: discovery.states["front_privacy"] == state)
+    assert discovery.states["front_state"] == document["state"]
+    await pi_mqtt.subscribe([(f"pi_mjpeg/{NODE}/+/command", 1)])
+    entity = er.async_get(hass).async_get_entity_id("switch", "mqtt", f"{NODE}_front_privacy")
+    await hass.services.async_call("switch", service, {"entity_id": entity}, blocking=True)
+    message = await pi_mqtt.deliver_message(timeout_duration=5)
+    assert message is not None
+    assert (message.topic, json.loads(message.data)) == (f"pi_mjpeg/{NODE}/front/command", {"command": command})
+
+
 async def test_the_entities_of_a_removed_camera_go_and_the_others_stay(discovery: CoreDiscovery) -> None:
     await discovery.publish_document()
     document = json.loads(example("core_discovery.json"))
@@ -148,7 +178,7 @@ async def test_the_entities_of_a_removed_camera_go_and_the_others_stay(discovery
             document["components"][key] = {"platform": component["platform"]}
     await discovery.publish(TOPIC, json.dumps(document))
     await until(lambda: not [key for key in discovery.states if key.startswith("shed_")])
-    assert len([key for key in discovery.states if key.startswith("front_")]) == 7
+    assert len([key for key in discovery.states if key.startswith("front_")]) == 8
 
 
 async def test_all_of_it_goes_with_the_document(hass: HomeAssistant, discovery: CoreDiscovery) -> None:

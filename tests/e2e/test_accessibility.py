@@ -129,11 +129,11 @@ async def test_the_background_follows_the_color_scheme(phone: Page, served: Serv
 async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.get_by_text("1 viewer").first.wait_for()
-    stops = ["Log out", "Take a snapshot", "Full screen", "1 viewer", "Controls", "Take a snapshot", "Full screen"]
-    for stop in stops:
+    front = ["Camera on", "Take a snapshot", "Full screen", "1 viewer", "Controls"]
+    for stop in ["Log out", *front, "Camera on", "Take a snapshot", "Full screen"]:
         await page.keyboard.press("Tab")
         focused = page.locator(":focus")
-        await expect(focused).to_have_text(stop)
+        await expect(focused).to_have_accessible_name(stop)
         style = "getComputedStyle(document.activeElement)"
         assert await page.evaluate(f"[{style}.outlineStyle, {style}.outlineWidth]") == ["solid", "3px"], stop
     # The lists open by keyboard too, and their contents come next.

@@ -1,166 +1,186 @@
-"""The privacy switch, in a real Home Assistant process: off means off, whatever ends or dies."""
+"""The switch of the page: by mouse, by keyboard, on a phone, and when it does not work."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
-from tooling.errors import ScriptError
-from tooling.hass_client import PASSWORD, USERNAME, until
-from tooling.stack import Stack
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.pictures import pixels, size
+from tests.e2e.page_actions import log_in, picture_changes
+from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_START_TIMEOUT = 60.0  # seconds
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def script() -> Script:
+    return Script(fps=5)
 
 
-def _switch(stack: Stack) -> str:
-    return stack.camera.replace("camera.", "switch.") + "_privacy"
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    """A server with a token and two cameras."""
+    cameras = [camera(script, linger=5), camera(Script(fps=5), "shed", linger=5)]
+    async with serving(tmp_path, cameras, needs_token=True) as running:
+        await until(lambda: script.frames > 0)
+        yield running
 
 
-async def _call(stack: Stack, domain: str, action: str, entity_id: str, **data: object) -> int:
-    """Call an action over REST and return the status."""
-    url = f"{stack.client.url}/api/services/{domain}/{action}"
-    async with stack.client.session.post(url, json={"entity_id": entity_id, **data}) as response:
-        return response.status
+def front(page: Page) -> Locator:
+    return page.get_by_role("region", name="Front")
 
 
-async def _still(stack: Stack, query: str = "") -> tuple[int, bytes]:
-    async with stack.client.session.get(f"{stack.client.url}/api/camera_proxy/{stack.camera}{query}") as response:
-        return response.status, await response.read()
+def power(page: Page) -> Locator:
+    return front(page).get_by_role("switch", name="Camera on")
 
 
-async def _enabled_at_the_pi(stack: Stack) -> bool:
-    headers = {"Authorization": f"Bearer {stack.server.token()}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as session,
-        session.get(f"{stack.server.url}/api/state") as answer,
-    ):
-        return bool((await answer.json())["cameras"][0]["enabled"])
+async def test_a_camera_is_switched_off_and_on(served: Served, page: Page, script: Script) -> None:
+    await log_in(page, served)
+    state = front(page).get_by_role("status").first
+    await expect(state).to_have_text("Live")
+    await front(page).get_by_text("Controls").click()
+    await expect(power(page)).to_be_checked()
+    await power(page).click()
+    await until(lambda: script.closed == 1, 1)
+    await expect(state).to_have_text("Off", timeout=1000)
+    await expect(power(page)).not_to_be_checked()
+    await expect(front(page).get_by_role("button", name="Take a snapshot")).to_be_disabled()
+    await expect(front(page).get_by_role("slider", name="brightness")).to_be_disabled()
+    # It is nothing bad, and the other camera goes on.
+    assert "bad" not in (await state.get_attribute("class") or "")
+    assert await picture_changes(page, "Shed")
+    # The live picture stays connected, so it needs no reload.
+    assert len(served.server.cameras[0].viewers) == 1
+    await asyncio.sleep(3)
+    await expect(power(page)).not_to_be_checked()
+    await power(page).click()
+    await expect(state).to_have_text("Live")
+    await expect(power(page)).to_be_checked()
+    await expect(front(page).get_by_role("button", name="Take a snapshot")).to_be_enabled()
+    assert await picture_changes(page)
 
 
-async def _wait_for_state(stack: Stack, entity_id: str, states: set[str]) -> None:
-    async def matches() -> bool:
-        try:
-            return await stack.client.state(entity_id) in states
-        except (aiohttp.ClientError, ScriptError):  # it starts
-            return False
-
-    await until(matches, f"{entity_id} is one of {states}", _START_TIMEOUT)
-
-
-@pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def _restored(stack: Stack) -> AsyncIterator[None]:
-    """Leave a camera that is on, and all processes running."""
-    yield
-    if not stack.server.running:
-        await stack.server.start_and_wait()
-    if not stack.home_assistant.running:
-        await stack.home_assistant.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on", "off"})
-    await _call(stack, "switch", "turn_off", _switch(stack))
-    await _wait_for_state(stack, stack.camera, {"idle", "streaming"})
-
-
-async def test_every_open_view_shows_that_it_is_off_and_no_automation_gets_a_picture(
-    stack: Stack, browser: Browser
-) -> None:
-    page = await browser.new_page(viewport={"width": 1000, "height": 800})
-    try:
-        page.set_default_timeout(60_000)
-        await page.goto(f"{stack.home_assistant.url}{stack.dashboard}")
-        await page.fill("input[name=username]", USERNAME)
-        await page.fill("input[name=password]", PASSWORD)
-        await page.keyboard.press("Enter")
-        live = page.locator("img[src*='camera_proxy_stream']")
-        await live.wait_for()
-        await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")
-        assert await _call(stack, "camera", "turn_off", stack.camera) == 200
+async def test_the_picture_is_the_drawn_one_within_a_second_and_stays(page: Page, tmp_path: Path) -> None:
+    script = Script(fps=10, picture=grey(255, (320, 180)))
+    async with serving(tmp_path, [camera(script, linger=5)]) as served:
+        await page.goto(served.url)
+        picture = front(page).locator("img")
+        brightness = """(image) => {
+          const context = document.createElement("canvas").getContext("2d");
+          context.drawImage(image, 0, 0, 10, 10);
+          return context.getImageData(9, 0, 1, 1).data[0];
+        }"""
+        await until_level(picture, brightness, lambda level: level > 200)
+        await power(page).click()
         await asyncio.sleep(1)
-        shown = await pixels(live)
-        await asyncio.sleep(2)
-        assert await pixels(live) == shown, "the picture of a camera that is off moves"
-        assert await live.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1280, 720]
-        assert not await _enabled_at_the_pi(stack)
-        assert (await _still(stack))[0] == 500
-        status, drawn = await _still(stack, "?width=640&height=360")
-        assert (status, size(drawn)) == (200, (1280, 720))
-        for domain, action, data in (
-            ("camera", "snapshot", {"filename": "/media/x.jpg"}),
-            ("camera", "record", {"filename": "/media/x.mp4"}),
-            ("pi_mjpeg", "take_snapshot", {}),
+        for _ in range(10):
+            assert await picture.evaluate(brightness) < 100
+            await asyncio.sleep(0.2)
+
+
+async def until_level(picture: Locator, brightness: str, condition: object) -> None:
+    assert callable(condition)
+    for _ in range(50):
+        if condition(await picture.evaluate(brightness)):
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("the picture did not come")
+
+
+async def test_it_is_switched_by_keyboard(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    await power(page).focus()
+    await page.keyboard.press("Space")
+    await until(lambda: not served.server.cameras[0].enabled)
+    await expect(front(page).get_by_role("status").first).to_have_text("Off")
+    # The focus stays, so the same key switches it on again.
+    await expect(power(page)).to_be_focused()
+    await page.keyboard.press("Space")
+    await until(lambda: served.server.cameras[0].enabled)
+
+
+async def test_a_change_from_elsewhere_is_shown(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    await expect(power(page)).to_be_checked()
+    await served.server.set_enabled(served.server.cameras[0], False)
+    await expect(power(page)).not_to_be_checked()
+    await expect(front(page).get_by_role("status").first).to_have_text("Off")
+
+
+async def test_a_change_that_fails_says_why_and_the_switch_shows_what_is(page: Page, tmp_path: Path) -> None:
+    async with serving(tmp_path, [camera(Script(fps=5), linger=5)]) as served:
+        await page.goto(served.url)
+        await expect(front(page).get_by_role("status").first).to_have_text("Live")
+        (tmp_path / "settings.json").mkdir()
+        await power(page).click()
+        await expect(front(page).get_by_role("alert")).to_contain_text(
+            "Switching it off: Front is off now, but this could not be stored, so it may be on again after a restart"
+        )
+        await expect(power(page)).not_to_be_checked()
+        (tmp_path / "settings.json").rmdir()
+        await power(page).click()
+        await expect(front(page).get_by_role("alert")).to_have_count(0)
+        await expect(power(page)).to_be_checked()
+    await expect(page.get_by_text("Trying again: the server does not answer.")).to_be_visible()
+    await power(page).click()
+    await expect(front(page).get_by_role("alert")).to_have_text("Switching it off: the server does not answer")
+    await expect(power(page)).to_be_checked()
+
+
+async def test_settings_that_cannot_be_read_are_told_as_the_reason(page: Page, tmp_path: Path) -> None:
+    cam = camera(Script(fps=5))
+    cam.disable("the privacy settings cannot be read")
+    async with serving(tmp_path, [cam]) as served:
+        await page.goto(served.url)
+        state = front(page).get_by_role("status").first
+        await expect(state).to_have_text("Off: the privacy settings cannot be read")
+
+
+async def test_a_fifth_camera_that_is_off_says_so_in_place_of_its_still(page: Page, tmp_path: Path) -> None:
+    cameras = [camera(Script(fps=5), name, linger=1) for name in ("front", "shed", "yard", "roof", "attic")]
+    cameras[4].disable()
+    async with serving(tmp_path, cameras) as served:
+        await page.goto(served.url)
+        attic = page.get_by_role("region", name="Attic")
+        await expect(attic.get_by_text("The camera is off.")).to_be_visible()
+        async with (
+            aiohttp.ClientSession() as other,
+            other.patch(f"{served.url}/api/cameras/attic", json={"enabled": True}) as response,
         ):
-            assert await _call(stack, domain, action, stack.camera, **data) == 500, action
-        assert await _call(stack, "camera", "turn_on", stack.camera) == 200
-        await until(lambda: _differs(live, shown), "the live picture is back", 5)
+            assert response.status == 200
+        await expect(attic.get_by_text("The camera is off.")).to_be_hidden()
+        assert await picture_changes(page, "Attic")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_on_a_phone_it_is_as_large_as_a_finger_and_accessible(
+    served: Served, browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    context = await browser.new_context(
+        viewport={"width": 360, "height": 740},
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+    )
+    phone = await context.new_page()
+    try:
+        await log_in(phone, served)
+        label = front(phone).locator("label.power")
+        for _ in ("off", "on"):
+            box = await label.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 44
+            await label.tap()
+            await asyncio.sleep(2.5)
+            found = await Axe().run(phone)
+            assert found.violations_count == 0, found.generate_report()
+            await phone.screenshot(path=tmp_path / f"{scheme}-{_}.png")
+        assert await phone.evaluate("document.documentElement.scrollWidth") == 360
+        assert served.server.cameras[0].enabled
     finally:
-        await page.close()
-
-
-async def _differs(image: object, before: str) -> bool:
-    return await pixels(image) != before  # type: ignore[arg-type]  # a locator
-
-
-async def test_a_recording_ends_when_the_camera_is_turned_off_and_none_can_be_made(stack: Stack) -> None:
-    folder = stack.home_assistant.configuration / "www"
-    path = folder / "until_off.mp4"
-    began = time.monotonic()
-    recording = asyncio.create_task(_call(stack, "camera", "record", stack.camera, filename=str(path), duration=30))
-    await asyncio.sleep(5)
-    assert await _call(stack, "switch", "turn_on", _switch(stack)) == 200
-    assert await recording == 200
-    assert time.monotonic() - began < 15
-    assert path.stat().st_size > 0
-    assert await _call(stack, "camera", "record", stack.camera, filename=str(folder / "off.mp4"), duration=2) == 500
-    assert not (folder / "off.mp4").exists()
-    assert await _call(stack, "switch", "turn_off", _switch(stack)) == 200
-    again = folder / "again.mp4"
-    assert await _call(stack, "camera", "record", stack.camera, filename=str(again), duration=3) == 200
-    assert again.stat().st_size > 0
-
-
-async def test_a_home_assistant_that_is_killed_a_second_later_starts_with_the_camera_off(stack: Stack) -> None:
-    assert await _call(stack, "switch", "turn_on", _switch(stack)) == 200
-    await asyncio.sleep(1)
-    stack.home_assistant.kill()
-    # Somebody else turns it on meanwhile would count; nobody does, and the Pi loses power as well.
-    stack.server.kill()
-    await stack.server.start_and_wait()
-    await stack.home_assistant.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on"})
-    assert (await _still(stack))[0] == 500
-    assert not await _enabled_at_the_pi(stack)
-
-
-async def test_a_camera_that_is_unavailable_is_turned_off_and_comes_back_off(stack: Stack) -> None:
-    stack.server.kill()
-    await _wait_for_state(stack, stack.camera, {"unavailable"})
-    assert await _call(stack, "camera", "turn_off", stack.camera) == 200
-    await _wait_for_state(stack, _switch(stack), {"on"})
-    stack.home_assistant.kill()
-    await stack.home_assistant.start_and_wait()
-    await stack.server.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on"})
-
-    async def told() -> bool:
-        return not await _enabled_at_the_pi(stack)
-
-    await until(told, "the Pi is told", 60)
-    assert (await _still(stack))[0] == 500
-    assert (await _still(stack, "?width=320&height=180"))[0] == 200
-
-
-async def test_the_switch_works_before_home_assistant_has_reached_the_pi(stack: Stack) -> None:
-    stack.server.kill()
-    stack.home_assistant.kill()
-    await stack.home_assistant.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"unavailable"})
-    assert await _call(stack, "switch", "turn_on", _switch(stack)) == 200
-    await stack.server.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on"})
-    assert (await _still(stack))[0] == 500
+        await context.close()

@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import camera_state_document, server_state_document, snapshot_document, state_document
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.announcement import announcement
@@ -23,6 +23,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.health import Health
@@ -43,6 +44,11 @@ def at(text: str) -> float:
     return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
+def kept_snapshot(document: dict[str, Any]) -> Snapshot:
+    path = document["url"].removeprefix(BASE)
+    return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+
+
 def running(fps: float, count: int) -> Rate:
     """Return a rate that has counted so many, at so many a second until now."""
     rate, now = Rate(), time.monotonic()
@@ -52,8 +58,8 @@ def running(fps: float, count: int) -> Rate:
     return rate
 
 
-def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> Viewer:
-    return Viewer(address, agent, at(since), running(fps, sent), dropped)
+def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> ViewerStats:
+    return ViewerStats(address, agent, at(since), running(fps, sent), dropped)
 
 
 @pytest.fixture
@@ -80,17 +86,34 @@ async def server(tmp_path: Path) -> Server:
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
-    control_store = ControlStore(tmp_path / "controls.json")
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, control_store, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server.problems["duplicate_id"] = f"another server has the id {NODE} too"
+    server.instance = "9f86d081884c7d65"
+    return server
 
 
 async def test_api_state(server: Server) -> None:
-    assert state_document(server, BASE, Health(48.3)) == recorded("api_state.json")
+    expected = recorded("api_state.json")
+    snapshots = {"front": kept_snapshot(recorded("snapshot.json")), "shed": None}
+    assert state_document(server, BASE, Health(48.3), snapshots) == expected
+
+
+async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Server) -> None:
+    shed = server.cameras[1]
+    shed.disable()
+    (document,) = (each for each in state_document(server, BASE, Health(48.3), {})["cameras"] if each["id"] == "shed")
+    for each in (document, camera_state_document(shed)):
+        assert (each["enabled"], each["state"]) == (False, "off")
+        assert each["reason"] is None
+        assert each["last_error"] is None
+    assert document["available"] is False
+    assert document["next_try"] is None
 
 
 async def test_announcement(server: Server) -> None:
-    document = announcement(server, Topics(NODE), BASE)
+    document = announcement(server, Topics(NODE), [BASE, "http://[fd00::20]:8000", "http://10.8.0.2:8000"])
     assert document == recorded("announcement.json")
     assert len(json.dumps(document)) < 4096
 
@@ -110,13 +133,14 @@ async def test_camera_state(server: Server) -> None:
 
 def test_snapshot() -> None:
     expected = recorded("snapshot.json")
-    path = expected["url"].removeprefix(BASE)
-    kept = Snapshot(expected["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+    kept = kept_snapshot(expected)
     assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
 
 
 def test_command() -> None:
     assert commands.parse((CONTRACT / "command.json").read_bytes()) == commands.Command("snapshot", "button 1")
+    assert commands.parse((CONTRACT / "command_disable.json").read_bytes()) == commands.Command("disable", "switch 2")
+    assert commands.parse(b'{"command": "enable"}') == commands.Command("enable")
     command = commands.parse((CONTRACT / "command_set.json").read_bytes())
     assert command == commands.Command("set", None, {"Brightness": 0.2})
 
@@ -142,6 +166,8 @@ def test_result() -> None:
         b'{"command": ["snapshot"]}',
         b'{"command": "snapshot", "id": 7}',
         b'{"command": "snapshot", "controls": {"Brightness": 1}}',
+        b'{"command": "disable", "controls": {"Brightness": 1}}',
+        b'{"command": "enable", "enabled": true}',
         b'{"command": "set"}',
         b'{"command": "set", "controls": {}}',
         b'{"command": "set", "controls": ["Brightness"]}',

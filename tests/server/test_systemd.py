@@ -129,6 +129,67 @@ def with_watchdog(systemd: Systemd) -> dict[str, str]:
     return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * WATCHDOG_INTERVAL * 1_000_000))}
 
 
+def test_a_state_folder_whose_disk_comes_late_is_waited_for(systemd: Systemd, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(tmp_path / "disk" / "pi-mjpeg")
+    service = serve(NOTIFY_SOCKET=systemd.address)
+    service.wait_for_log("trying again until it can be used")
+    received = systemd.receive_for(2.5)
+    assert len(received) >= 2
+    for message in received:
+        assert message.startswith("STATUS=Waiting: state_dir: cannot keep state in ")
+        extended = int(message.partition("\nEXTEND_TIMEOUT_USEC=")[2])
+        assert 20_000_000 < extended < 90_000_000
+    (tmp_path / "disk" / "pi-mjpeg").mkdir(parents=True)
+    systemd.wait_for("READY=1")
+    assert service.get("/healthz") == 200
+    log = service.log.read_text()
+    assert log.count("trying again until it can be used") == 1
+    assert log.count("can be used now") == 1
+    assert (tmp_path / "disk" / "pi-mjpeg" / "node-id").exists()
+
+
+def test_a_service_that_waits_for_its_state_folder_can_be_stopped(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(tmp_path / "disk")
+    service = serve()
+    service.wait_for_log("trying again until it can be used")
+    assert service.stop() == 0
+    assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it mounts a disk of its own, as root")
+@pytest.mark.parametrize(
+    ("options", "bad", "good"),
+    [
+        ("ro", ":", "mount -o remount,rw tmpfs $state"),
+        ("size=16k", "dd if=/dev/zero of=$state/full bs=4k 2>/dev/null || :", "rm $state/full"),
+    ],
+)
+def test_a_disk_that_is_read_only_or_full_is_waited_for(
+    tmp_path: Path, systemd: Systemd, options: str, bad: str, good: str
+) -> None:
+    (state := tmp_path / "state").mkdir()
+    port = free_ports(0)[0]
+    script = f"""
+        state={state}
+        mount -t tmpfs -o {options} tmpfs $state
+        {bad}
+        (sleep 4; {good}) &
+        exec "$0" -m pi_mjpeg_server run --no-auth --zeroconf false --source emulated --host 127.0.0.1 --port {port} \\
+            --state-dir $state
+    """
+    command = ["unshare", "--mount", "sh", "-e", "-c", textwrap.dedent(script), sys.executable]
+    environment = {**os.environ, "NOTIFY_SOCKET": systemd.address}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)  # noqa: S603
+    try:
+        systemd.wait_for("READY=1", 30)
+        assert any(message.startswith("STATUS=Waiting: ") for message in systemd.received)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    assert log.count(b"trying again until it can be used") == 1
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("systemd", ["pi-mjpeg"], indirect=True)
 def test_systemd_may_listen_in_the_abstract_namespace(systemd: Systemd, serve: Serve) -> None:
     serve(NOTIFY_SOCKET=systemd.address)
@@ -226,6 +287,20 @@ def test_a_stuck_camera_stops_the_watchdog_messages_while_the_others_go_on(
     # This is what systemd does now: the log then shows where the driver hangs.
     service.process.send_signal(signal.SIGABRT)
     service.wait_for_log("blocking_camera.py")
+
+
+def test_a_camera_that_is_off_is_no_failure(systemd: Systemd, serve: Serve) -> None:
+    service = serve(**with_watchdog(systemd))
+    systemd.wait_for("STATUS=2 cameras, 0 viewers")
+    request = urllib.request.Request(  # noqa: S310
+        f"{service.url}/api/cameras/camera", b'{"enabled": false}', method="PATCH"
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        assert answer.status == 200
+    systemd.wait_for("STATUS=2 cameras (1 off), 0 viewers")
+    assert systemd.receive_for(10 * WATCHDOG_INTERVAL).count("WATCHDOG=1") > 5
+    warnings = [line for line in service.log.read_text().splitlines() if " WARNING " in line]
+    assert [line for line in warnings if "everybody" not in line] == []
 
 
 def test_without_systemd_nothing_is_sent_and_nothing_is_logged_about_it(serve: Serve) -> None:

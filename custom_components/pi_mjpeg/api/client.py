@@ -37,6 +37,7 @@ from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
+    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
-from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.logs import RateLimitedLog
@@ -30,7 +30,7 @@ RESTART_INTERVAL = 10.0
 
 
 class Camera:
-    """One camera. It captures while it has a viewer, and for `linger` seconds more.
+    """One camera. It captures while it has a viewer, and for `linger` seconds more, but never while it is switched off.
 
     All methods belong to the event loop; the driver is called in a thread of its own.
     """
@@ -48,7 +48,7 @@ class Camera:
         """
         self.settings = settings
         self.broadcast = Broadcast()
-        self.viewers: set[Viewer] = set()
+        self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
@@ -87,6 +87,11 @@ class Camera:
         return self.status.reason
 
     @property
+    def enabled(self) -> bool:
+        """Whether the camera is switched on."""
+        return self.state is not CameraState.OFF
+
+    @property
     def available(self) -> bool:
         """Whether pictures can be had. An idle camera is available, because it can be started."""
         return self.state.is_available
@@ -102,20 +107,33 @@ class Camera:
         return self._viewer_drops_before + sum(viewer.drops for viewer in self.viewers)
 
     def start(self) -> None:
-        """Start the camera. It takes one picture to learn whether it can."""
+        """Start the camera. Unless it is switched off, it takes one picture to learn whether it can."""
         self.supervisor.start()
 
     async def stop(self) -> None:
         """Stop capturing and close the device."""
-        await self._placard_loop.stop()
         await self.supervisor.stop()
+        await self._placard_loop.stop()
+
+    def enable(self) -> None:
+        """Switch the camera on. Pictures come by themselves where there are viewers."""
+        self.supervisor.enable()
+
+    def disable(self, reason: str | None = None) -> None:
+        """Switch the camera off: close the device at once, and let no picture pass from now on.
+
+        Viewers see a drawn picture that says so. `reason` is shown there too, if it was not a person who did it.
+        """
+        self.supervisor.disable(reason)
+        self.broadcast.withdraw()
 
     def restart(self) -> None:
         """Close the device and open it again, on request.
 
-        Raises `CameraBusyError` if the last restart was less than `RESTART_INTERVAL` seconds ago, and
-        `CameraUnavailableError` if the camera is stuck for good.
+        Raises `CameraOffError` when the camera is switched off, `CameraBusyError` if the last restart was less than
+        `RESTART_INTERVAL` seconds ago, and `CameraUnavailableError` if the camera is stuck for good.
         """
+        self.raise_if_off()
         if wait := self._restart_limit.take("restart", time.monotonic()):
             message = f"{self.settings.name} restarts at most once in {RESTART_INTERVAL:.0f} s; it did so just now"
             raise CameraBusyError(message, wait)
@@ -123,7 +141,7 @@ class Camera:
         self.supervisor.restart()
 
     @contextlib.contextmanager
-    def viewing(self, viewer: Viewer) -> Iterator[None]:
+    def viewing(self, viewer: ViewerStats) -> Iterator[None]:
         """Count `viewer` as watching and keep the camera capturing, inside the `with` block."""
         self.viewers.add(viewer)
         try:
@@ -139,22 +157,23 @@ class Camera:
     async def still(self, taken_after: float) -> Frame:
         """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
 
-        Raises `CameraUnavailableError` with the reason as soon as it is known that there will be none.
+        Raises `CameraUnavailableError` with the reason as soon as it is known that there will be none, and
+        `CameraOffError` as soon as the camera is switched off.
         """
+        self.raise_if_off()
         latest = self.broadcast.latest
         if latest is not None and not latest.drawn and latest.taken >= taken_after:
             return latest
         self._raise_if_unavailable()
         with self._demand():
-            sequence = self._sequence
             try:
                 async with asyncio.timeout(START_TIMEOUT):
                     while True:
-                        frame = await self.broadcast.newer_than(sequence)
-                        if not frame.drawn and frame.taken >= taken_after:
+                        await self.broadcast.change()
+                        frame = self.broadcast.latest
+                        if frame is not None and not frame.drawn and frame.taken >= taken_after:
                             return frame
                         self._raise_if_unavailable()
-                        sequence = frame.sequence
             except TimeoutError:
                 raise CameraUnavailableError(f"no picture within {START_TIMEOUT:.0f} s") from None
 
@@ -162,7 +181,8 @@ class Camera:
         """Set controls of the camera, and keep the values for the next time it is opened.
 
         All of them are set, or none. Raises `ControlError` for a value that is not in the range of its control or that
-        the camera does not take, and `CameraUnavailableError` when the camera cannot be reached or fails.
+        the camera does not take, and `CameraUnavailableError` when the camera cannot be reached or fails. Raises
+        `CameraOffError` when the camera is switched off.
         """
         self._raise_if_unavailable()
         values = validate_controls(self.controls, requested)
@@ -176,6 +196,7 @@ class Camera:
         try:
             self.controls = await self.supervisor.run(set_all)
         except (SourceError, OSError, RuntimeError) as error:
+            self.raise_if_off()
             raise CameraUnavailableError(f"the camera did not accept it: {error}") from error
         self.control_overrides |= values
         self._notify()
@@ -216,6 +237,16 @@ class Camera:
         self._placard_loop.state_changed()
         self._notify()
 
+    def raise_if_off(self) -> None:
+        """Raise `CameraOffError` if the camera is switched off."""
+        if not self.enabled:
+            raise CameraOffError(self._off_message())
+
+    def raise_if_withdrawn(self, frame: Frame) -> None:
+        """Raise `CameraOffError` if the camera was switched off after `frame` was taken."""
+        if self.broadcast.is_withdrawn(frame):
+            raise CameraOffError(self._off_message())
+
     def _effective_settings(self) -> SourceSettings:
         requested = self.settings.requested
         return replace(requested, controls={**requested.controls, **self.control_overrides})
@@ -233,7 +264,11 @@ class Camera:
             self._lingers_until = time.monotonic() + self.settings.linger
             self.supervisor.wake()
 
+    def _off_message(self) -> str:
+        return f"{self.settings.name} is switched off" + (f": {self.reason}" if self.reason else "")
+
     def _raise_if_unavailable(self) -> None:
+        self.raise_if_off()
         if not self.available:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 

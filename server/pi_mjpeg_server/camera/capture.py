@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
@@ -65,7 +65,7 @@ class Capture:
         self._pause_pending = False
         self._closing = False
         self._restarting = False
-        self._jobs: deque[Callable[[Source], None]] = deque()
+        self._jobs: deque[Callable[[Source | None], None]] = deque()
         self._pending: Picture | None = None
         self._drops = 0
         self._broken = 0
@@ -118,10 +118,14 @@ class Capture:
             self._changed.notify()
 
     def close(self) -> None:
-        """Stop capturing, close the source and end the thread; `CaptureListener.source_closed` follows."""
+        """Stop capturing, close the source and end the thread; `CaptureListener.source_closed` follows.
+
+        Jobs that have not begun fail with a `SourceError`.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._run_jobs(None)
 
     def abandon(self) -> None:
         """Close, but send no more events: for a driver call that does not return."""
@@ -131,14 +135,17 @@ class Capture:
     async def run(self, job: Callable[[Source], _T]) -> _T:
         """Call `job` with the source, in the thread, between two pictures. Return its result or raise its exception.
 
-        A job that is cancelled before it began is skipped. Raises `SourceError` when too many jobs are waiting.
+        A job that is cancelled before it began is skipped. Raises `SourceError` when too many jobs are waiting, and
+        when the source is closed before the job began.
         """
         future: Future[_T] = Future()
 
-        def run_job(source: Source) -> None:
-            resolve(future, partial(job, source))
+        def run_job(source: Source | None) -> None:
+            resolve(future, _refuse if source is None else partial(job, source))
 
         with self._changed:
+            if self._closing:
+                _refuse()
             if len(self._jobs) >= _MAX_JOBS:
                 raise SourceError("the camera is busy with earlier requests")
             self._jobs.append(run_job)
@@ -150,13 +157,8 @@ class Capture:
         source: Source | None = None
         try:
             source = self._make_source()
-            info = source.open()
-            self._size = info.size
-            controls = source.controls() if isinstance(source, Adjustable) else {}
-            self._notify(lambda listener: listener.source_opened(info, controls))
-            while self._wait_until_resumed(source):
-                self._capture(source)
-                self._report_pause()
+            if not self._closing:
+                self._capture_until_closed(source)
         except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
             failure = error
         if source is not None:
@@ -166,6 +168,15 @@ class Capture:
                 _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
                 failure = failure or error
         self._notify(lambda listener: listener.source_closed(failure))
+
+    def _capture_until_closed(self, source: Source) -> None:
+        info = source.open()
+        self._size = info.size
+        controls = source.controls() if isinstance(source, Adjustable) else {}
+        self._notify(lambda listener: listener.source_opened(info, controls))
+        while self._wait_until_resumed(source):
+            self._capture(source)
+            self._report_pause()
 
     def _capture(self, source: Source) -> None:
         pictures = source.frames()
@@ -214,9 +225,11 @@ class Capture:
             self._pause_pending = False
         self._notify(lambda listener: listener.capture_paused())
 
-    def _run_jobs(self, source: Source) -> None:
-        while self._jobs:
-            self._jobs.popleft()(source)
+    def _run_jobs(self, source: Source | None) -> None:
+        # `close` takes jobs on the event loop, at the same time as the thread.
+        with contextlib.suppress(IndexError):
+            while True:
+                self._jobs.popleft()(source)
 
     def _report_damage(self, source: Source) -> None:
         """Tell the listener at once: a camera whose pictures are all damaged never gives another one."""
@@ -228,7 +241,7 @@ class Capture:
 
     def _follow_size(self, picture: Picture) -> None:
         try:
-            size = jpeg.size(picture.jpeg)
+            size = jpeg.upright_size(picture.jpeg)
         except jpeg.JpegError:
             return
         now = time.monotonic()
@@ -266,3 +279,7 @@ class Capture:
         # At the end of the process the loop may be closed; then there is nobody left to notify.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(deliver)
+
+
+def _refuse() -> NoReturn:
+    raise SourceError("the camera is being closed")

@@ -12,3 +12,7 @@ class CameraBusyError(Exception):
         """Store both."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CameraOffError(CameraUnavailableError):
+    """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""

@@ -12,11 +12,12 @@ from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.media import placard
 
-_INTERVAL = 1.0
+_INTERVAL = 0.9
+"""Seconds. After a second without a new frame, a stream would send the one before again."""
 
 
 class PlacardLoop:
-    """Publishes a placard, once a second, that says why there is no picture.
+    """Publishes a placard, about once a second, that says why there is no picture.
 
     It runs only while pictures are demanded and the camera gives none. A camera that is starting gets a second to
     give a picture before the first placard.
@@ -66,13 +67,14 @@ class PlacardLoop:
         return self._is_demanded() and (not state.is_available or state is CameraState.STARTING)
 
     async def _run(self) -> None:
+        self._state_changed.clear()
         if self._status().state is CameraState.STARTING:
-            await self._wait()
+            await wait_for_event(self._state_changed, _INTERVAL)
         while self._is_needed():
+            # Before the state is read: a change while the picture is drawn has to be seen below.
+            self._state_changed.clear()
             status = self._status()
-            starting = status.state is CameraState.STARTING
-            title = f"{self._name}: " + ("starting" if starting else "no picture")
-            reason = status.reason or "The camera is being started."
+            title, reason = self._text(status)
             try:
                 draw = partial(placard.draw, self._size(), title, reason, status.since, time.time())
                 jpeg = await run_in_daemon_thread(draw, "placard")
@@ -80,11 +82,14 @@ class PlacardLoop:
                 # What keeps the camera from opening may keep Pillow from its files too; both may recover.
                 self._rate_limited_log.warn("placard", f"{self._name}: no picture can be drawn: {error}")
             else:
-                if self._is_needed():
+                if self._is_needed() and not self._state_changed.is_set():
                     self._publish(jpeg)
-            await self._wait()
+            await wait_for_event(self._state_changed, _INTERVAL)
 
-    async def _wait(self) -> None:
-        """Wait a second, or until the state changes."""
-        self._state_changed.clear()
-        await wait_for_event(self._state_changed, _INTERVAL)
+    def _text(self, status: CameraStatus) -> tuple[str, str]:
+        """Return the title and the text of a placard."""
+        if status.state is CameraState.OFF:
+            return "Camera is off", f"{self._name}: {status.reason}" if status.reason else self._name
+        if status.state is CameraState.STARTING:
+            return f"{self._name}: starting", status.reason or "The camera is being started."
+        return f"{self._name}: no picture", status.reason or "The camera gives no pictures."

@@ -13,10 +13,11 @@ class CameraState(StrEnum):
     LIVE = "live"
     FAILING = "failing"
     STUCK = "stuck"
+    OFF = "off"
 
     @property
     def is_available(self) -> bool:
-        """Whether pictures can be had. An idle camera is available, because it can be started."""
+        """Whether pictures can be had. An idle camera can be started, so it is available; one that is off is not."""
         return self in {CameraState.IDLE, CameraState.STARTING, CameraState.LIVE}
 
 
@@ -24,9 +25,10 @@ class CameraState(StrEnum):
 class CameraStatus:
     """The state of a camera and its history. Times are seconds since 1970.
 
-    `reason` says why there are no pictures, `since` when the state began, and `next_try` when a failing camera is
-    opened again. `restarts` counts the failures after which the capture or the device was restarted, the failure that
-    ends in `STUCK` included; `last_error` is the reason of the last one.
+    `reason` says why there are no pictures; it is None for a camera that a person has switched off. `since` is when
+    the state began, and `next_try` when a failing camera is opened again. `restarts` counts the failures after which
+    the capture or the device was restarted, the failure that ends in `STUCK` included; `last_error` is the reason of
+    the last one.
     """
 
     state: CameraState = CameraState.IDLE

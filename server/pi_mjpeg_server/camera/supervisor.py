@@ -83,6 +83,7 @@ class Supervisor:
         self._listener = listener
         self._capture: Capture | None = None
         self._abandoned: list[Capture] = []
+        self._enabled = True
         self._busy_retries = 0
         self._probing = True
         self._fps = 1.0
@@ -112,6 +113,35 @@ class Supervisor:
                     while self._capture is capture:
                         self._wake.clear()
                         await self._wake.wait()
+
+    def disable(self, reason: str | None) -> None:
+        """Close the device and keep it closed until `enable`. `reason` says why, None if a person switched it off.
+
+        A driver call that is under way cannot be interrupted: the device is closed as soon as it returns. No picture
+        passes from now on.
+        """
+        self._enabled = False
+        self._deadline = self._waiting_since = None
+        if self._capture is not None:
+            self._capture.close()
+        self.status = replace(self.status, last_error=None)
+        self._enter(CameraState.OFF, reason)
+
+    def enable(self) -> None:
+        """Open the device again, and take one picture as at the start. Does nothing if it is not disabled."""
+        if self._enabled:
+            return
+        self._enabled = True
+        self._retries = 0
+        self._retry_at = 0.0
+        self._busy_retries = 0
+        self._capture_restarted = False
+        self._probing = True
+        if self._capture is not None:
+            self._deadline = time.monotonic() + STOP_TIMEOUT
+        if not self._is_stuck("the driver does not answer"):
+            self._enter(CameraState.STARTING)
+        self.wake()
 
     def wake(self) -> None:
         """Run the state machine now, because the demand for pictures has changed."""
@@ -155,10 +185,11 @@ class Supervisor:
         notify(self._listener.source_opened, info, controls)
 
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
-        """Pass a picture on (called by the capture)."""
-        if self._capture is not None and not self._capture.is_closing:
-            self._deadline = time.monotonic() + self._frame_timeout
-            self._probing = False
+        """Pass a picture on, unless the device is to be closed (called by the capture)."""
+        if self._capture is None or self._capture.is_closing:
+            return
+        self._deadline = time.monotonic() + self._frame_timeout
+        self._probing = False
         self._waiting_since = None
         self._damage = None
         self._retries = 0
@@ -174,19 +205,21 @@ class Supervisor:
 
     def pictures_damaged(self, count: int, damage: str) -> None:
         """Note why there is no picture (called by the capture): a camera that sends damaged ones has started."""
+        notify(self._listener.pictures_dropped, count)
+        if self._capture is None or self._capture.is_closing:
+            return
         self._damage = damage
         soon = time.monotonic() + self._frame_timeout
         if self._deadline is not None and soon < self._deadline:
             self._deadline = soon
             self.wake()
-        notify(self._listener.pictures_dropped, count)
 
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
-        if self._capture is not None and self._capture.is_closing:
+        if self._capture is None or self._capture.is_closing:
             # `source_closed` follows.
             return
-        resumed = self._capture is not None and self._capture.is_resumed
+        resumed = self._capture.is_resumed
         if not resumed:
             self._deadline = self._waiting_since = None
         if self.status.state is not CameraState.FAILING:
@@ -196,7 +229,9 @@ class Supervisor:
     def source_closed(self, error: Exception | None) -> None:
         """Note that the device is closed (called by the capture)."""
         self._capture = None
-        if isinstance(error, CameraFoundError):
+        if not self._enabled:
+            _LOGGER.debug("%s: the source ended while it is off", self._name, exc_info=error)
+        elif isinstance(error, CameraFoundError):
             _LOGGER.info("%s: %s", self._name, error)
             self._probing = True
             self._waiting_since = None
@@ -227,6 +262,8 @@ class Supervisor:
     def _step(self, now: float) -> None:
         """Compare what is demanded with what the capture does, and take the next step towards it."""
         capture = self._capture
+        if not self._enabled:
+            return
         demanded = self._probing or self.status.state is CameraState.FAILING or now < self._demanded_until()
         if capture is None:
             if demanded and self.status.state is not CameraState.STUCK and now >= self._retry_at:
@@ -234,7 +271,7 @@ class Supervisor:
         elif self._deadline is not None and now >= self._deadline:
             self._handle_timeout(capture, now)
         elif capture.is_closing:
-            pass
+            pass  # It is opened again when it is closed, or abandoned at the deadline.
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
             self._waiting_since = self._waiting_since or now
@@ -288,9 +325,7 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if capture.is_closing:
-            self._abandon("the camera did not close in time")
-        elif not capture.is_resumed and not responds:
+        if capture.is_closing or (not capture.is_resumed and not responds):
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
@@ -319,15 +354,20 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        if (tries := self._tries_in_vain()) is not None:
-            reason = f"{reason}; tried {tries} times, only a restart of the service can help"
-            self._enter(CameraState.STUCK, reason)
+        if self._is_stuck(reason):
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)
         self._retries += 1
         self._retry_at = time.monotonic() + delay
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
+
+    def _is_stuck(self, reason: str) -> bool:
+        """Return whether driver calls that never returned leave no hope; the camera is `STUCK` then."""
+        if (tries := self._tries_in_vain()) is None:
+            return False
+        self._enter(CameraState.STUCK, f"{reason}; tried {tries} times, only a restart of the service can help")
+        return True
 
     def _tries_in_vain(self) -> int | None:
         """Return the number of tries if driver calls that never returned leave no hope, or else None."""
@@ -346,7 +386,8 @@ class Supervisor:
             self.status = replace(self.status, next_try=None)
         if (state, reason) == (old.state, old.reason):
             return
-        level = logging.INFO if state.is_available else logging.WARNING
+        is_expected = state.is_available or state is CameraState.OFF
+        level = logging.INFO if is_expected else logging.WARNING
         _LOGGER.log(level, "%s: %s%s", self._name, state, f": {reason}" if reason else "")
         since = old.since if state is old.state else time.time()
         self.status = replace(self.status, state=state, reason=reason, since=since)

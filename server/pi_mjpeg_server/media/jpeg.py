@@ -29,6 +29,7 @@ _MAX_BUFFERED_COEFFICIENTS = 25_000_000  # of two bytes each
 _MAX_SCANNED_PIXELS = 16 * MAX_BUFFERED_PIXELS
 _MAX_SEGMENTS = 512
 _MAX_HEADER_TO_DECODE = 16_384  # bytes; four quantisation and eight Huffman tables take less than 3000
+_QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.3, tag 0x0112
 
 # The four typical tables of T.81, K.3, which apply when a UVC camera sends none (USB Video Class 1.1, MJPEG payload).
 _TYPICAL_TABLES = bytes.fromhex(
@@ -209,6 +210,19 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
             return
         offset += 2 + length
     raise JpegError("it has more headers than any camera sends")
+
+
+def upright_size(jpeg: bytes) -> tuple[int, int]:
+    """Return width and height in pixels of the picture as it is shown, its EXIF orientation applied.
+
+    Raises `JpegError` when there is no frame header.
+    """
+    return upright(size(jpeg), exif_orientation(jpeg))
+
+
+def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return width and height of a picture of `size` as it is shown with this EXIF orientation."""
+    return (size[1], size[0]) if orientation in _QUARTER_TURNS else size
 
 
 def exif_orientation(jpeg: bytes) -> int:

@@ -11,7 +11,7 @@ _MAX_CONTROLS = 64
 _MAX_REASON_LENGTH = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
-_SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart")), **_ID})
+_SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart", "enable", "disable")), **_ID})
 _SET = vol.Schema(
     {
         vol.Required("command"): "set",
@@ -27,7 +27,10 @@ class CommandError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`name` is `snapshot`, `restart` or `set`; `id`, if the sender gave one, is repeated in the result."""
+    """One command: `snapshot`, `restart`, `enable`, `disable` or `set`.
+
+    The `id`, if the sender gave one, is repeated in the result.
+    """
 
     name: str
     id: str | None = None

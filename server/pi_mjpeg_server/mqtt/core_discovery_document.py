@@ -1,7 +1,7 @@
 """The document for Home Assistant's own MQTT discovery: a pure function.
 
 The format is "Device discovery payload" of Home Assistant's `mqtt` integration. It has no live picture: a house without
-the component gets the last snapshot, buttons and sensors.
+the component gets the last snapshot, buttons, a switch for privacy and sensors.
 """
 
 import json
@@ -19,7 +19,7 @@ _MAX_STATE_LENGTH = 255
 
 
 def core_discovery_document(server: Server, topics: Topics, base_url: str) -> Document:
-    """Return the document: the server's health; for each camera its last kept snapshot, its state and two buttons.
+    """Return the document: the server's health; for each camera its last snapshot, state, two buttons and a switch.
 
     `base_url` is the URL at which other machines reach the server.
     """
@@ -150,6 +150,20 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
             "value_template": f"{{{{ (value_json.last_error or 'none')[:{_MAX_STATE_LENGTH}] }}}}",
             **telemetry,
         },
+    }
+    # As in the component: on is private, so the camera is off. It can be switched while there are no pictures.
+    components["privacy"] = {
+        "platform": "switch",
+        "name": _entity_name(prefix, "privacy"),
+        "icon": "mdi:eye-off",
+        "command_topic": topics.camera(camera_id, "command"),
+        "payload_on": json.dumps({"command": "disable"}),
+        "payload_off": json.dumps({"command": "enable"}),
+        "state_topic": topics.camera(camera_id, "state"),
+        "value_template": "{{ 'off' if value_json.enabled else 'on' }}",
+        "state_on": "on",
+        "state_off": "off",
+        "availability": [{"topic": topics.availability}],
     }
     for key, (name, attributes, command) in buttons.items():
         components[key] = {

@@ -74,7 +74,11 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What an opened source really gives. `note` is a sentence for the log and the page, or None."""
+    """What an opened source really gives.
+
+    `size` is width and height of the picture as it is shown, an EXIF orientation applied. `note` is a sentence for the
+    log and the page, or None.
+    """
 
     model: str | None = None
     size: tuple[int, int] | None = None
@@ -151,7 +155,7 @@ def _loader(name: str, load: Callable[[], object]) -> Callable[[], SourceKind]:
     def import_kind() -> SourceKind:
         try:
             return cast("SourceKind", load())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SourceError(f"the source {name!r} cannot be loaded: {error}") from error
 
     return import_kind

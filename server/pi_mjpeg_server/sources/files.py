@@ -46,7 +46,7 @@ class FilesSource:
         if not self._paths:
             raise SourceError(f"{folder} holds no .jpg files")
         first = self._read(self._paths[0])
-        return SourceInfo(model=f"Files of {folder.name}", size=jpeg.size(first), fps=settings.fps)
+        return SourceInfo(model=f"Files of {folder.name}", size=jpeg.upright_size(first), fps=settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield the files in turn. Each is read again every time, so a changed file shows."""

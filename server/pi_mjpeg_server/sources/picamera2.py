@@ -25,7 +25,6 @@ _LOGGER = logging.getLogger(__name__)
 _HARDWARE_ENCODER = Path("/dev/video11")
 _MAX_HARDWARE_WIDTH = 1920
 _HARDWARE_TIMEOUT = 2.0  # seconds without a picture
-_MAX_EXPOSURE_US = 200_000
 _BUFFER_COUNT = 4
 _HEARTBEAT = 0.5  # seconds
 
@@ -66,6 +65,7 @@ class Picamera2Source:
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
         model = str(info.get("Model", "")) or None
+        size = jpeg.upright(size, self._exif_orientation)
         return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
@@ -98,14 +98,22 @@ class Picamera2Source:
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
-        return libcamera_controls.available_controls(self._camera, self._require_library().controls, self._values)
+        enums = self._require_library().controls
+        return libcamera_controls.available_controls(self._camera, enums, self._values, self._settings.fps)
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control. It takes effect a few pictures later."""
-        self._camera.set_controls(
-            libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
-        )
+        sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
+        if name == libcamera_controls.EXPOSURE:
+            sent |= libcamera_controls.frame_duration_limits(self._settings.fps, {name: value})
+        self._camera.set_controls(sent)
         self._values[name] = value
+
+    @property
+    def _exif_orientation(self) -> int:
+        """The orientation for EXIF: the camera itself turns by 180 degrees, but not by 90."""
+        rotation = self._settings.rotation
+        return jpeg.orientation(rotation if rotation % 180 else 0)
 
     def _require_library(self) -> Library:
         if self._library is None or self._camera is None:
@@ -145,8 +153,7 @@ class Picamera2Source:
     def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
         """Start to record. Return the encoder, whether it is in hardware, and a function that waits for a picture."""
         encoder, hardware = self._encoder(library)
-        rotation = self._settings.rotation
-        output, take = make_output(library, encoder, jpeg.orientation(rotation if rotation % 180 else 0))
+        output, take = make_output(library, encoder, self._exif_orientation)
         # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
         self._camera.set_controls(self._starting_controls(library))
         try:
@@ -161,9 +168,7 @@ class Picamera2Source:
         return encoder, hardware, take
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
-        frame_us = int(1_000_000 / self._settings.fps)
-        # A range, not one value: in the dark the exposure may take longer than a frame at the full rate.
-        controls: dict[str, object] = {"FrameDurationLimits": (frame_us, max(frame_us, _MAX_EXPOSURE_US))}
+        controls = libcamera_controls.frame_duration_limits(self._settings.fps, self._values)
         for name, value in self._values.items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
@@ -184,7 +189,10 @@ class Picamera2Source:
 
 def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
     """Return number and description of each CSI camera; the Id of a USB camera contains its bus."""
-    infos = enumerate(library.Picamera2.global_camera_info())
+    try:
+        infos = enumerate(library.Picamera2.global_camera_info())
+    except Exception as error:
+        raise SourceError(f"libcamera cannot list the cameras: {type(error).__name__}: {error}") from error
     return [(number, info) for number, info in infos if "usb" not in str(info["Id"]).lower()]
 
 

@@ -1,1 +1,1 @@
-"""What outlives the process: the access token, kept snapshots and the controls that a person has set."""
+"""What outlives the process: the access token, kept snapshots, and what a person has set for each camera."""

@@ -22,6 +22,9 @@ from pi_mjpeg_server.storage.signed_urls import UrlSigner
 _LOGGER = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z0-9_]+-\d{8}T\d{9}Z-[0-9a-f]{8}")
 
+_MTIME_RESOLUTION = 2.0
+"""Seconds in which two changes of a folder may leave the same modification time (FAT; far less elsewhere)."""
+
 _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older snapshots count as from the future."""
 
@@ -49,6 +52,17 @@ class Snapshot:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What does not change about a snapshot on the disk."""
+
+    id: str
+    trigger: str
+    time: float
+    size: tuple[int, int]
+    bytes: int
+
+
 class SnapshotStore:
     """The folder of kept snapshots."""
 
@@ -57,6 +71,9 @@ class SnapshotStore:
         self._folder = folder
         self._signer = signer
         self._lock = threading.Lock()
+        self._latest: dict[str, _Kept | None] = {}
+        self._latest_version: tuple[int, ...] | None = None
+        self._latest_lock = threading.Lock()
 
     async def save(self, camera: str, frame: Frame, trigger: str) -> Snapshot:
         """Write a frame to disk, off the event loop, and delete the oldest of camera and trigger over `MAX_PER_CAMERA`.
@@ -65,17 +82,26 @@ class SnapshotStore:
         """
         identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
-            width, height = jpeg.size(frame.jpeg)
+            size = jpeg.upright_size(frame.jpeg)
             await asyncio.to_thread(self._write, self._folder / _SHARES[trigger], camera, identity, frame)
         except jpeg.JpegError as error:
             raise CameraUnavailableError(f"the picture is damaged: {error}") from error
         except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
-        return Snapshot(identity, camera, self._signed(identity), frame.timestamp, width, height, len(frame.jpeg))
+        return self._signed(camera, _Kept(identity, trigger, frame.timestamp, size, len(frame.jpeg)))
+
+    def latest(self, camera: str) -> Snapshot | None:
+        """Return the newest snapshot of a camera that is on the disk, or None. Blocks on the disk: call it in a thread.
+
+        Its picture is not decoded, and the folders are listed only after something in them has changed.
+        """
+        kept = self._latest_kept(camera)
+        return None if kept is None else self._signed(camera, kept)
 
     async def last(self, camera: str) -> tuple[Snapshot, str] | None:
         """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none."""
-        return await asyncio.to_thread(self._last, camera)
+        kept = await asyncio.to_thread(self._latest_kept, camera)
+        return None if kept is None else (self._signed(camera, kept), kept.trigger)
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
         """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
@@ -89,9 +115,11 @@ class SnapshotStore:
         except OSError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
-    def _signed(self, identity: str) -> str:
-        path = f"/snapshots/{identity}.jpg"
-        return f"{path}?sig={self._signer.sign(path)}"
+    def _signed(self, camera: str, kept: _Kept) -> Snapshot:
+        path = f"/snapshots/{kept.id}.jpg"
+        signed = f"{path}?sig={self._signer.sign(path)}"
+        width, height = kept.size
+        return Snapshot(kept.id, camera, signed, kept.time, width, height, kept.bytes)
 
     def _open(self, identity: str) -> BinaryIO | None:
         for share in _SHARES.values():
@@ -99,15 +127,36 @@ class SnapshotStore:
                 return (self._folder / share / f"{identity}.jpg").open("rb")
         return None
 
-    def _last(self, camera: str) -> tuple[Snapshot, str] | None:
+    def _latest_kept(self, camera: str) -> _Kept | None:
+        with self._latest_lock:
+            times = []
+            for share in _SHARES.values():
+                with contextlib.suppress(OSError):
+                    times.append((self._folder / share).stat().st_mtime_ns)
+            if not times:
+                return None
+            changed = tuple(times)
+            # A change that follows soon may leave the same time.
+            is_settled = max(changed) / 1e9 + _MTIME_RESOLUTION < time.time()
+            if not is_settled or changed != self._latest_version:
+                self._latest.clear()
+                self._latest_version = changed if is_settled else None
+            if camera not in self._latest:
+                self._latest[camera] = self._read_latest(camera)
+            return self._latest[camera]
+
+    def _read_latest(self, camera: str) -> _Kept | None:
         shares = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
         order = _oldest_first(camera, time.time())
         for path, trigger in sorted(shares, key=lambda found: order(found[0]), reverse=True):
-            with contextlib.suppress(OSError, ValueError, jpeg.JpegError):
-                picture = path.read_bytes()
-                taken = _time_of(path.stem)
-                width, height = jpeg.size(picture)
-                return Snapshot(path.stem, camera, self._signed(path.stem), taken, width, height, len(picture)), trigger
+            try:
+                data = path.read_bytes()
+                if not data.rstrip(b"\0").endswith(jpeg.EOI):
+                    continue
+                return _Kept(path.stem, trigger, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
+            except (OSError, ValueError):
+                # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
+                continue
         return None
 
     def _write(self, share: Path, camera: str, identity: str, frame: Frame) -> None:
@@ -141,10 +190,10 @@ def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]
     return lambda path: (path.stem < future, path.stem)
 
 
-def _time_of(identity: str) -> float:
-    """Return the seconds since 1970 in an id."""
+def _time_of_id(identity: str) -> float:
+    """Return the time in an id, in seconds since 1970. Raises `ValueError` when it is none."""
     text = identity.split("-")[1]
-    return datetime.fromisoformat(f"{text[:15]}.{text[15:18]}Z").timestamp()
+    return datetime.strptime(f"{text[:-4]}.{text[-4:-1]}+0000", "%Y%m%dT%H%M%S.%f%z").timestamp()
 
 
 def _time_in_id(timestamp: float) -> str:

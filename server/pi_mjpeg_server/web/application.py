@@ -8,7 +8,7 @@ from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
 from pi_mjpeg_server.web.routes import identity, login, page, snapshots, static_files
-from pi_mjpeg_server.web.routes.controls import patch_controls, restart
+from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
@@ -16,8 +16,8 @@ from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
-from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
+from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS, ViewerLimits
 
 _CAMERA = "{camera:[a-z0-9_]{1,64}}"
@@ -68,6 +68,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     get(f"/cameras/{_CAMERA}/stream", stream)
     get(f"/cameras/{_CAMERA}/snapshot.jpg", snapshots.snapshot)
     add("POST", f"/api/cameras/{_CAMERA}/snapshots", snapshots.keep_snapshot)
+    add("PATCH", f"/api/cameras/{_CAMERA}", patch_camera)
     add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
     add("POST", f"/api/cameras/{_CAMERA}/restart", restart)
     get("/stream", stream)

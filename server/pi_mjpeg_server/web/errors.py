@@ -9,9 +9,10 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
 from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,10 +23,12 @@ _HTTPException = TypeVar("_HTTPException", bound=web.HTTPException)
 _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     CameraBusyError: web.HTTPServiceUnavailable,
     ControlError: web.HTTPUnprocessableEntity,
+    CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
+    SettingsNotStoredError: web.HTTPInsufficientStorage,
     SnapshotError: web.HTTPInsufficientStorage,
 }
-"""The response to each failure of a command; its code is that of `ERROR_CODES`, as over MQTT."""
+"""The response to each failure of a command; its code is that of `ERROR_CODES`. The first class that fits counts."""
 
 
 def bad_request(message: str) -> web.HTTPBadRequest:
@@ -77,6 +80,11 @@ def content_too_large(maximum: int) -> web.HTTPRequestEntityTooLarge:
 def unsupported_media_type(message: str) -> web.HTTPUnsupportedMediaType:
     """Return a 415 for a body of another type or encoding."""
     return _error(web.HTTPUnsupportedMediaType, "unsupported", message)
+
+
+def bad_setting(message: str) -> web.HTTPUnprocessableEntity:
+    """Return a 422 for a setting that does not exist or cannot have the value."""
+    return _error(web.HTTPUnprocessableEntity, "bad_setting", message)
 
 
 def expectation_failed() -> web.HTTPExpectationFailed:

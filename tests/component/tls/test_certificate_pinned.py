@@ -15,6 +15,9 @@ from homeassistant.util.ssl import get_default_context
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
     MockConfigEntry,
 )
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
+)
 from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient

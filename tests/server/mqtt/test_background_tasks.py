@@ -10,6 +10,7 @@ from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -25,7 +26,8 @@ async def test_a_task_of_the_bridge_that_fails_is_logged_with_its_traceback(
 
     monkeypatch.setattr(bridge_module, "measure", measure)
     snapshots = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: b""))
-    server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, ControlStore(tmp_path / "controls.json"))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
     settings = MqttSettings(host="127.0.0.1", port=broker)
     bridge = Bridge(server, settings, "127.0.0.1", ServerSettings(state_dir=tmp_path))
     bridge.start()

@@ -12,11 +12,12 @@ import pytest
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.documents import Document
-from pi_mjpeg_server.mqtt.client import Message
 from pi_mjpeg_server.mqtt.command_handler import COMMAND_BURST, COMMANDS_PER_SECOND, CommandHandler
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -32,8 +33,8 @@ class Sender:
 
     def __init__(self, folder: Path, *cameras: Camera) -> None:
         snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: b"k" * 32))
-        controls = ControlStore(folder / "controls.json")
-        self.server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), list(cameras), snapshots, controls)
+        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+        self.server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), list(cameras), snapshots, *stores)
         self.results: list[tuple[str, dict[str, Any]]] = []
         self.sent = 0
         self.handler = CommandHandler(self.server, TOPICS, lambda topic, result: self.results.append((topic, result)))

@@ -3,6 +3,8 @@
 import json
 import random
 import time
+from pathlib import Path
+from typing import Any
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import (
@@ -57,6 +59,93 @@ def test_every_command_is_answered_with_its_id_and_the_result_is_not_retained(
     time.sleep(0.5)
     assert result not in late.retained
     late.close()
+
+
+def test_a_camera_is_switched_off_and_on_by_commands(make_server: MakeServer, listener: Listener) -> None:
+    make_server()
+    announcement = wait_for_announcement(listener)
+    camera = announcement["cameras"][0]
+    core = wait_for_core_discovery(listener, announcement["id"])
+    (switch,) = [part for part in core["components"].values() if part["platform"] == "switch"]
+    (state,) = [part for part in core["components"].values() if part.get("device_class") == "enum"]
+    result = camera["command_topic"].replace("/command", "/result")
+
+    def ask(payload: str) -> dict[str, Any]:
+        count = len(payloads(listener, result))
+        listener.publish(switch["command_topic"], payload)
+        listener.wait(lambda heard: len(payloads(heard, result)) > count)
+        answer: dict[str, Any] = json.loads(payloads(listener, result)[-1])
+        return answer
+
+    def document() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(listener.retained[switch["state_topic"]])
+        return found
+
+    assert document()["enabled"] is True
+    for _ in range(2):
+        assert ask(switch["payload_on"])["error"] is None
+        listener.wait_for_retained(camera["availability_topic"], "offline", 1)
+    listener.wait(lambda _: document()["state"] == "off", 3)
+    assert (document()["enabled"], document()["last_error"], document()["reason"]) == (False, None, None)
+    assert "off" in state["options"]
+    # The switch can be used while there are no pictures.
+    assert switch["availability"] == [{"topic": announcement["availability_topic"]}]
+    for refused in (
+        SNAPSHOT,
+        '{"command": "restart"}',
+        '{"command": "set", "controls": {"Warp": 9}}',
+    ):
+        assert ask(refused)["error"] == {"code": "camera_off", "message": f"{camera['name']} is switched off"}
+    assert camera["snapshot_topic"] not in listener.retained
+    assert ask(switch["payload_off"])["error"] is None
+    listener.wait_for_retained(camera["availability_topic"], "online", 3)
+    listener.wait(lambda _: document()["enabled"] is True, 3)
+    assert ask(SNAPSHOT)["error"] is None
+
+
+def test_a_retained_command_does_not_switch_a_camera(make_server: MakeServer, listener: Listener) -> None:
+    first = make_server()
+    camera = wait_for_announcement(listener)["cameras"][0]
+    first.stop()
+    listener.publish(camera["command_topic"], '{"command": "disable"}', retain=True)
+    second = make_server()
+    wait_for_announcement(listener)
+    listener.wait(lambda _: "commands must not be retained" in second.log.read_text())
+    assert listener.retained[camera["availability_topic"]] == "online"
+
+
+def test_a_camera_is_switched_off_while_it_is_busy_with_commands(make_server: MakeServer, listener: Listener) -> None:
+    make_server()
+    camera = wait_for_announcement(listener)["cameras"][0]
+    result = camera["command_topic"].replace("/command", "/result")
+    for _ in range(300):
+        listener.publish(camera["command_topic"], SNAPSHOT, wait=False)
+    listener.publish(camera["command_topic"], '{"command": "disable", "id": "private"}')
+    listener.wait(lambda heard: any('"private"' in answer for answer in payloads(heard, result)), 20)
+    (answer,) = [json.loads(each) for each in payloads(listener, result) if '"private"' in each]
+    assert answer["error"] is None
+    listener.wait(lambda heard: json.loads(heard.retained[camera["state_topic"]])["state"] == "off")
+
+
+def test_a_snapshot_that_is_deleted_on_the_disk_is_cleared_at_the_broker(
+    make_server: MakeServer, listener: Listener, tmp_path: Path
+) -> None:
+    make_server()
+    camera = wait_for_announcement(listener)["cameras"][0]
+    listener.publish(camera["command_topic"], SNAPSHOT)
+    listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
+    first = json.loads(listener.retained[camera["snapshot_topic"]])
+    time.sleep(0.1)
+    listener.publish(camera["command_topic"], SNAPSHOT)
+    listener.wait(lambda heard: json.loads(heard.retained[camera["snapshot_topic"]])["id"] != first["id"])
+    second = json.loads(listener.retained[camera["snapshot_topic"]])
+    (tmp_path / "state" / "snapshots" / f"{second['id']}.jpg").unlink()
+    # Each change of a camera's state publishes all states.
+    listener.publish(camera["command_topic"], '{"command": "restart"}')
+    listener.wait(lambda heard: json.loads(heard.retained[camera["snapshot_topic"]])["id"] == first["id"])
+    assert json.loads(listener.retained[camera["snapshot_topic"]]) == first
+    (tmp_path / "state" / "snapshots" / f"{first['id']}.jpg").unlink()
+    listener.wait(lambda heard: camera["snapshot_topic"] not in heard.retained, 20)
 
 
 def test_a_flood_of_commands_does_not_run_all_at_once(make_server: MakeServer, listener: Listener) -> None:

@@ -19,6 +19,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
 from pi_mjpeg_server.system.identity import Identity
@@ -165,8 +166,8 @@ async def serving(
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
-    control_store = ControlStore(folder / "controls.json")
-    server = Server(identity, cameras, store, control_store, token=token if needs_token else None)
+    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+    server = Server(identity, cameras, store, *stores, token=token if needs_token else None)
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
     async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"

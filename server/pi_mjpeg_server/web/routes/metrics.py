@@ -39,6 +39,7 @@ class ServerCollector:
             f"{_PREFIX}_start_time_seconds", "When the server started, since 1970.", self.server.started_at
         )
         yield self._gauge("camera_up", "Whether the camera can give pictures.", lambda camera: float(camera.available))
+        yield self._gauge("camera_enabled", "Whether the camera is switched on.", lambda camera: float(camera.enabled))
         yield self._gauge("viewers", "Viewers that watch now.", lambda camera: len(camera.viewers))
         yield self._gauge(
             "frames_per_second", "Pictures a second, measured.", lambda camera: camera.capture_rate.per_second(now)

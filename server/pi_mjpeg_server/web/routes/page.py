@@ -12,7 +12,7 @@ from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.snapshots import snapshot
 from pi_mjpeg_server.web.routes.static_files import file_response
 from pi_mjpeg_server.web.routes.stream import stream
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _ACTIONS = {"stream": stream, "snapshot": snapshot}
 _ACTION = re.compile(r"(stream|snapshot)(?:_([0-9]{1,2}))?")
@@ -38,8 +38,9 @@ async def index(request: web.Request) -> web.StreamResponse:
 
 async def state(request: web.Request) -> web.Response:
     """Answer with the state of the server and its cameras, as JSON."""
+    server = request.app[SERVER]
     health = await asyncio.to_thread(measure)
-    document = state_document(request.app[SERVER], request[REQUEST_ORIGIN].base_url, health)
+    document = state_document(server, request[REQUEST_ORIGIN].base_url, health, await server.latest_snapshots())
     return web.json_response(document, headers={"Cache-Control": "no-store"})
 
 

@@ -12,7 +12,7 @@ from pi_mjpeg_server.media.scaling import MAX_SIDE, MIN_SIDE, ScalingError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 from pi_mjpeg_server.web.errors import not_found, unavailable
 from pi_mjpeg_server.web.routes.request import SERVER, is_cached, query_integer, query_number, requested_camera
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _MAX_AGE_MS = 60_000
 _CHUNK_BYTES = 64 * 1024
@@ -29,6 +29,8 @@ async def snapshot(request: web.Request, camera: Camera | None = None) -> web.Re
         jpeg = await request.app[SERVER].scaler.scale(camera.settings.id, frame, width, height)
     except ScalingError as error:
         raise unavailable("not_scaled", str(error)) from error
+    # It may have been switched off while the picture was scaled.
+    camera.raise_if_withdrawn(frame)
     return web.Response(
         body=jpeg,
         content_type="image/jpeg",

@@ -85,6 +85,7 @@ function showControls(details, camera) {
   details.hidden = camera.controls.length === 0;
   for (const control of camera.controls) {
     const field = form.elements.namedItem(control.name);
+    field.disabled = !camera.enabled;
     if (field !== document.activeElement) {
       display(field, control);
     }

@@ -17,7 +17,10 @@ const WORDS = {
   live: "Live",
   failing: "No picture",
   stuck: "Stuck",
+  off: "Off",
 };
+// Counts the cameras that were switched: what was asked for before is not true any more.
+let switched = 0;
 
 // A screen reader announces changes, so an unchanged text must not be set again every two seconds.
 function setText(element, text) {
@@ -93,6 +96,7 @@ function makeSection(id) {
   // A tablet has no Escape key.
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
+  find(".power input").addEventListener("change", () => switchCamera(section));
   return section;
 }
 
@@ -119,6 +123,38 @@ async function takeSnapshot(id, output) {
   } catch (error) {
     output.textContent = `No snapshot: ${error.message}`;
   }
+}
+
+async function switchCamera(section) {
+  const field = section.querySelector(".power input");
+  const problem = section.querySelector(".panel > .problem");
+  const enabled = field.checked;
+  section.switching = true;
+  problem.textContent = "";
+  try {
+    await ask(`api/cameras/${section.camera}`, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ enabled }),
+    });
+  } catch (error) {
+    field.checked = section.enabled;
+    problem.textContent = `Switching it ${enabled ? "on" : "off"}: ${error.message}`;
+  }
+  section.switching = false;
+  switched += 1;
+  refresh();
+}
+
+function showPower(section, camera) {
+  section.enabled = camera.enabled;
+  if (section.switching) {
+    return;
+  }
+  section.querySelector(".power input").checked = camera.enabled;
+  section.querySelector(".snapshot").disabled = !camera.enabled;
+  const missing = camera.enabled ? "The picture does not come; trying again." : "The camera is off.";
+  say(section.querySelector(".missing"), missing);
 }
 
 function showViewers(details, viewers) {
@@ -177,7 +213,9 @@ function showCamera(camera) {
     section.querySelector(".picture").style.aspectRatio = `${width} / ${height}`;
   }
   const words = WORDS[camera.state] ?? camera.state;
-  showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, !camera.available);
+  const isBad = camera.enabled && !camera.available;
+  showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, isBad);
+  showPower(section, camera);
   const size = width ? `${width} × ${height}` : "size unknown";
   const facts = [size, `${camera.measured_fps} fps`].map((fact) => fact.replaceAll(" ", "\u00a0"));
   setText(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
@@ -197,6 +235,9 @@ function show({ server, cameras }) {
   setText(document.getElementById("name"), server.name);
   document.getElementById("open").hidden = server.auth !== "none";
   document.getElementById("logout").hidden = server.auth === "none";
+  const problems = document.getElementById("problems");
+  problems.hidden = server.problems.length === 0;
+  setText(problems, server.problems.map((problem) => problem.message).join(". "));
   const broker = server.mqtt.error ? `${server.mqtt.state}: ${server.mqtt.error}` : server.mqtt.state;
   setText(document.getElementById("server"), `pi-mjpeg ${server.version} · MQTT ${broker}`);
   // A restarted server may have other cameras.
@@ -217,16 +258,24 @@ function showError(message) {
   sections.forEach((section) => showState(section, `Unknown: ${message}`, "gone", true));
 }
 
-async function poll() {
+async function refresh() {
+  const before = switched;
   let state = null;
   try {
     state = await ask("api/state", {}, STATE_TIMEOUT_MS);
   } catch (error) {
     showError(error.message);
   }
-  setTimeout(poll, POLL_MS);
-  if (state) {
+  if (state && switched === before) {
     show(state);
+  }
+}
+
+async function poll() {
+  try {
+    await refresh();
+  } finally {
+    setTimeout(poll, POLL_MS);
   }
 }
 

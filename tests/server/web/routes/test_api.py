@@ -22,7 +22,8 @@ from tests.server.support.scripted_camera import Script, Served, camera, serving
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    cameras = [camera(Script()), camera(Script(fail_open="unplugged"), "shed")]
+    cameras = [camera(Script()), camera(Script(fail_open="unplugged"), "shed"), camera(Script(), "yard")]
+    cameras[2].disable()
     async with serving(tmp_path, cameras, needs_token=True) as running:
         await until(lambda: cameras[0].broadcast.latest is not None and not cameras[1].available)
         yield running
@@ -66,7 +67,10 @@ async def test_a_wrong_description_is_detected_on_every_route(tmp_path: Path) ->
 
 
 def description() -> dict[str, Any]:
-    """Return the published description, with the controls of the test's camera: they differ from camera to camera."""
+    """Return the published description for the test's camera.
+
+    It names the camera's controls, which differ from camera to camera, and never switches it off: then all else fails.
+    """
     published: dict[str, Any] = json.loads((files("pi_mjpeg_server.web") / "static/openapi.json").read_text())
     patch = published["paths"]["/api/cameras/{camera}/controls"]["patch"]
     patch["requestBody"]["content"]["application/json"] = {
@@ -77,6 +81,9 @@ def description() -> dict[str, Any]:
             "additionalProperties": False,
         }
     }
+    switch = published["paths"]["/api/cameras/{camera}"]["patch"]["requestBody"]["content"]["application/json"]
+    switch["schema"]["properties"]["enabled"]["enum"] = [True]
+    switch["example"] = {"enabled": True}
     for path, methods in published["paths"].items():
         if "{camera}" in path:
             for operation in methods.values():
@@ -107,6 +114,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
         "/api/state",
         "/api/identity",
         "/api/openapi.json",
+        "/api/cameras/front",
         "/api/cameras/front/snapshots",
         "/api/cameras/front/controls",
         "/api/cameras/front/restart",
@@ -114,6 +122,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
 
 
 _PATCH = "PATCH", "/api/cameras/{camera}/controls"
+_SWITCH = "PATCH", "/api/cameras/{camera}"
 _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
 _STATE = "GET", "/api/state"
@@ -128,21 +137,29 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
 @pytest.mark.parametrize(
     ("operations", "camera_id", "headers", "body", "status"),
     [
-        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: a b"], b"", 400),
-        ((_PATCH,), "front", [_BEARER], b"{", 400),
-        ((_STATE, _KEEP, _PATCH, _RESTART, _ENROL), "front", [], b"", 401),
-        ((_KEEP, _PATCH, _RESTART, _ENROL), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
-        ((_KEEP, _PATCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
-        ((_PATCH,), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
-        ((_PATCH,), "front", [_BEARER], b" " * 20_000, 413),
-        ((_PATCH,), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
-        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Expect: a miracle"], b"", 417),
-        ((_OPEN, _STATE, _KEEP, _PATCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: evil.example"], b"", 421),
-        ((_PATCH,), "front", [_BEARER], b'{"brightness": 1000}', 422),
-        ((_STATE, _KEEP, _PATCH, _RESTART, _ENROL), "front", ["Authorization: Bearer wrong"], b"", 429),
+        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: a b"], b"", 400),
+        ((_PATCH, _SWITCH), "front", [_BEARER], b"{", 400),
+        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [], b"", 401),
+        ((_KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
+        ((_KEEP, _PATCH, _SWITCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
+        ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
+        ((_PATCH, _SWITCH), "front", [_BEARER], b" " * 20_000, 413),
+        ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
+        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Expect: x"], b"", 417),
+        (
+            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            "front",
+            [_BEARER, "Host: evil.tv"],
+            b"",
+            421,
+        ),
+        ((_KEEP, _PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_PATCH, _SWITCH), "front", [_BEARER], b'{"brightness": 1000}', 422),
+        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", ["Authorization: Bearer wrong"], b"", 429),
         ((_PROVE,), "front", [], b"", 429),
         ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
         ((_KEEP,), "front", [_BEARER], b"", 507),
+        ((_SWITCH,), "front", [_BEARER], b'{"enabled": true}', 507),
     ],
 )
 async def test_every_error_status_is_described(
@@ -159,6 +176,7 @@ async def test_every_error_status_is_described(
     session = served.server.token.key("pi_mjpeg session").hex()
     monkeypatch.setattr(request_body, "BODY_TIMEOUT", 0.2)
     (tmp_path / "snapshots").write_text("a file where the folder should be")
+    (tmp_path / "settings.json").mkdir()
     published = description()["paths"]
     for method, path in operations:
         lines = [f"{method} {path.format(camera=camera_id)} HTTP/1.1"]

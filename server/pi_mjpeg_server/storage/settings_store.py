@@ -1,0 +1,90 @@
+"""What people have set for each camera besides its controls: whether it is switched on. One small JSON file."""
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pi_mjpeg_server.storage.atomic_file import write_atomically
+
+_MAX_BYTES = 1_000_000
+
+
+class UnreadableSettingsError(Exception):
+    """The file exists, but cannot be read; the message says why."""
+
+
+class SettingsNotStoredError(Exception):
+    """A setting is in force, but could not be stored; the message says what follows."""
+
+
+class SettingsStore:
+    """Whether each camera is switched on, by camera id: `{"front": {"enabled": false}}`.
+
+    Cameras that are not configured any more stay in the file: one that comes back is still off. The methods block on
+    the disk: call them in a thread.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Keep the settings in `file`, which need not exist yet."""
+        self._file = file
+        self._lock = threading.Lock()
+
+    def load(self) -> dict[str, bool]:
+        """Return whether each stored camera is switched on. Raises `UnreadableSettingsError`."""
+        return {camera: settings["enabled"] for camera, settings in self._read().items()}
+
+    def save(self, enabled: Mapping[str, bool]) -> None:
+        """Store whether these cameras are switched on; it is on the disk when this returns. Raises `OSError`."""
+        with self._lock:
+            try:
+                stored = self._read()
+            except UnreadableSettingsError:
+                stored = {}
+            for camera, value in enabled.items():
+                stored[camera] = {**stored.get(camera, {}), "enabled": value}
+            write_atomically(self._file, json.dumps(stored, indent=2).encode())
+            _sync_folder(self._file.parent)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            if self._file.is_symlink():
+                raise UnreadableSettingsError(f"{self._file} is a link to a file that does not exist") from None
+            return {}
+        except OSError as error:
+            raise UnreadableSettingsError(str(error)) from error
+        if not self._file.is_file():
+            raise UnreadableSettingsError(f"{self._file} is not a file")
+        if status.st_size > _MAX_BYTES:
+            raise UnreadableSettingsError(f"{self._file} is too large")
+        try:
+            stored = json.loads(self._file.read_bytes())
+        except OSError as error:
+            raise UnreadableSettingsError(str(error)) from error
+        except (ValueError, RecursionError) as error:
+            raise UnreadableSettingsError(f"{self._file} is not JSON") from error
+        if not isinstance(stored, dict) or not all(map(_is_valid, stored.values())):
+            raise UnreadableSettingsError(f"{self._file} does not say of each camera whether it is enabled")
+        return stored
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk: without this, a power cut may bring the old file back."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems do not know this (fsync(2)); they have nothing to write then.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _is_valid(settings: object) -> bool:
+    return isinstance(settings, dict) and isinstance(settings.get("enabled"), bool)

@@ -1,0 +1,406 @@
+"""Switching a camera off over real sockets: who gets no picture any more, and what is kept of it."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pi_mjpeg_server.camera.state import CameraState
+from pi_mjpeg_server.config import Configuration, load
+from pi_mjpeg_server.media import jpeg, scaling
+from pi_mjpeg_server.server import make_cameras
+from pi_mjpeg_server.storage import settings_store
+from pi_mjpeg_server.storage.atomic_file import write_atomically
+from PIL import Image
+
+from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
+
+BROWSER = {"Accept": "image/avif,image/webp,image/*,*/*;q=0.8"}
+STREAMS = ("/cameras/front/stream", "/stream", "/video_feed", "/?action=stream")
+SNAPSHOTS = ("/cameras/front/snapshot.jpg", "/snapshot.jpg", "/?action=snapshot")
+LIVE = grey(200)
+"""Every live picture of these tests; a drawn one is another."""
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script(picture=LIVE)
+
+
+@pytest.fixture
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    async with serving(tmp_path, [camera(script, linger=5), camera(Script(), "shed")]) as running:
+        await until(lambda: running.server.cameras[0].state is CameraState.IDLE and script.frames > 0)
+        yield running
+
+
+async def switch(client: aiohttp.ClientSession, served: Served, *, enabled: bool) -> None:
+    async with client.patch(f"{served.url}/api/cameras/front", json={"enabled": enabled}) as response:
+        assert (response.status, await response.json()) == (200, {"enabled": enabled})
+
+
+async def front(client: aiohttp.ClientSession, served: Served) -> dict[str, Any]:
+    async with client.get(f"{served.url}/api/state") as response:
+        document: dict[str, Any] = (await response.json())["cameras"][0]
+        return document
+
+
+class StreamReader:
+    """Records when each part of a stream came, and whether it is live, until it is closed."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.parts: list[tuple[float, bool]] = []
+        self.marked: list[bool] = []
+        self._task = asyncio.create_task(self._read(response))
+
+    async def _read(self, response: aiohttp.ClientResponse) -> None:
+        data = b""
+        async for chunk in response.content.iter_any():
+            data += chunk
+            *whole, data = data.split(b"\r\n--frame\r\n")
+            for part in whole:
+                self.parts.append((time.monotonic(), LIVE in part))
+                self.marked.append(b"X-Picture: drawn" in part)
+
+    def live(self, since: float) -> int:
+        """Return how many live pictures came after a time."""
+        return sum(live for received, live in self.parts if received > since)
+
+    def drawn(self, since: float) -> list[float]:
+        """Return when drawn pictures came after a time."""
+        return [received for received, live in self.parts if received > since and not live]
+
+    async def close(self) -> None:
+        """Stop reading."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    client: aiohttp.ClientSession, url: str, headers: dict[str, str] | None = None
+) -> AsyncIterator[StreamReader]:
+    async with client.get(url, headers=headers) as response:
+        assert response.status == 200
+        reader = StreamReader(response)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+
+async def test_all_viewers_are_shown_that_it_is_off_and_go_on_when_it_is_on_again(
+    served: Served, client: aiohttp.ClientSession, script: Script
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        urls: list[tuple[str, dict[str, str] | None]] = [(path, None) for path in STREAMS]
+        urls += [("/stream?fps=0.05", None), ("/stream?fps=5", None), ("/stream", BROWSER)]
+        readers = [
+            await stack.enter_async_context(reading(client, served.url + path, headers)) for path, headers in urls
+        ]
+        await until(lambda: all(reader.live(0) for reader in readers))
+        await switch(client, served, enabled=False)
+        await until(lambda: script.closed == 1, 0.2)
+        # What was on its way to them when it was switched off.
+        await asyncio.sleep(0.05)
+        off = time.monotonic()
+        assert await until(lambda: all(reader.drawn(off - 0.05) for reader in readers)) < 1
+        readers.append(await stack.enter_async_context(reading(client, served.url + "/stream")))
+        assert await until(lambda: bool(readers[-1].drawn(off))) < 1
+        await asyncio.sleep(2.2)
+        for reader in readers:
+            assert reader.live(off) == 0
+            # About one a second; a busy machine may repeat one in between.
+            assert 2 <= len(reader.drawn(off)) <= 8
+        assert all(readers[0].marked[-2:])
+        on = time.monotonic()
+        await switch(client, served, enabled=True)
+        await until(lambda: all(reader.live(on) for reader in readers if reader is not readers[len(STREAMS)]))
+        assert len(served.server.cameras[0].viewers) == len(readers)
+
+
+async def test_the_last_live_picture_is_not_repeated_while_the_drawn_one_takes_long(
+    served: Served, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Pi Zero that swaps takes seconds to draw, and a full disk may keep Pillow from its font for ever."""
+
+    def fail(*_: object) -> bytes:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pi_mjpeg_server.media.placard.draw", fail)
+    async with reading(client, served.url + "/stream") as reader:
+        await until(lambda: bool(reader.live(0)))
+        await switch(client, served, enabled=False)
+        await asyncio.sleep(0.1)
+        off = time.monotonic()
+        await asyncio.sleep(2.5)
+        assert reader.live(off) == 0
+
+
+@pytest.mark.parametrize("path", SNAPSHOTS)
+@pytest.mark.parametrize("query", ["", "max_age=60000", "width=32", "width=32&max_age=60000"])
+async def test_no_still_is_given_neither_a_new_nor_an_old_one(
+    served: Served, client: aiohttp.ClientSession, path: str, query: str
+) -> None:
+    url = served.url + path + ("&" if "?" in path else "?") + query
+    async with client.get(url) as response:
+        assert response.status == 200
+    await switch(client, served, enabled=False)
+    async with client.get(url) as response:
+        assert response.status == 409
+        assert (await response.json())["error"] == {"code": "camera_off", "message": "Front is switched off"}
+    await switch(client, served, enabled=True)
+    async with client.get(url) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/cameras/front/snapshots", None),
+        ("POST", "/api/cameras/front/restart", None),
+        ("PATCH", "/api/cameras/front/controls", {"brightness": 2}),
+    ],
+)
+async def test_what_wants_a_picture_or_sets_something_is_refused(
+    served: Served, client: aiohttp.ClientSession, script: Script, method: str, path: str, body: object
+) -> None:
+    await switch(client, served, enabled=False)
+    async with client.request(method, served.url + path, json=body) as response:
+        assert response.status == 409
+        assert (await response.json())["error"]["code"] == "camera_off"
+    await asyncio.sleep(0.2)
+    assert (script.opened, script.brightness) == (1, 0)
+    async with client.request(method, served.url + path.replace("front", "shed"), json=body) as response:
+        assert response.status < 300
+
+
+async def test_a_request_that_waits_is_answered_at_once(
+    served: Served, client: aiohttp.ClientSession, script: Script
+) -> None:
+    script.silent = True
+    waiting = [asyncio.create_task(client.get(served.url + path)) for path in SNAPSHOTS]
+    waiting.append(asyncio.create_task(client.post(served.url + "/api/cameras/front/snapshots")))
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    await switch(client, served, enabled=False)
+    for task in waiting:
+        async with await task as response:
+            assert response.status == 409
+    assert time.monotonic() - began < 0.5
+
+
+async def test_a_picture_that_is_being_scaled_is_not_given(
+    served: Served, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale = scaling._scale  # noqa: SLF001  (the slow part, in the thread)
+
+    def slow(*arguments: Any) -> bytes:  # noqa: ANN401
+        time.sleep(0.5)
+        return scale(*arguments)
+
+    monkeypatch.setattr(scaling, "_scale", slow)
+    waiting = asyncio.create_task(client.get(f"{served.url}/snapshot.jpg?width=32"))
+    await asyncio.sleep(0.2)
+    await switch(client, served, enabled=False)
+    await switch(client, served, enabled=True)
+    async with await waiting as response:
+        assert response.status == 409
+
+
+async def test_kept_snapshots_stay(served: Served, client: aiohttp.ClientSession) -> None:
+    async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
+        kept = await response.json()
+    await switch(client, served, enabled=False)
+    async with client.get(kept["url"]) as response:
+        assert response.status == 200
+    assert (await front(client, served))["snapshot"] == kept
+
+
+async def test_the_state_says_so(served: Served, client: aiohttp.ClientSession) -> None:
+    document = await front(client, served)
+    assert (document["enabled"], document["snapshot"]) == (True, None)
+    await switch(client, served, enabled=False)
+    document = await front(client, served)
+    assert [document[key] for key in ("enabled", "available", "state", "reason", "last_error", "next_try")] == [
+        *(False, False, "off", None, None, None)
+    ]
+    async with client.get(f"{served.url}/metrics") as response:
+        text = await response.text()
+    assert 'pi_mjpeg_camera_enabled{camera="front"} 0.0' in text
+    assert 'pi_mjpeg_camera_enabled{camera="shed"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "bad_request"),
+        (b"{", 400, "bad_request"),
+        (b"[]", 400, "bad_request"),
+        (b"true", 400, "bad_request"),
+        (b"{}", 400, "bad_request"),
+        (b"[" * 9000, 400, "bad_request"),
+        (b'{"enabled": null}', 422, "bad_setting"),
+        (b'{"enabled": 0}', 422, "bad_setting"),
+        (b'{"enabled": "false"}', 422, "bad_setting"),
+        (b'{"enabled": [false]}', 422, "bad_setting"),
+        (b'{"enable": false}', 422, "bad_setting"),
+        (b'{"enabled": false, "motion": {}}', 422, "bad_setting"),
+        (b'{"enabled": false, "\\ud800": 1}', 422, "bad_setting"),
+        (b"x" * 20_000, 413, "too_large"),
+    ],
+)
+async def test_what_is_no_setting_is_refused_and_changes_nothing(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path, body: bytes, status: int, code: str
+) -> None:
+    async with client.patch(f"{served.url}/api/cameras/front", data=body) as response:
+        assert response.status == status
+        assert (await response.json())["error"]["code"] == code
+    assert served.server.cameras[0].enabled
+    assert not (tmp_path / "settings.json").exists()
+
+
+async def test_it_is_stored_before_the_answer_and_in_force_before_it_is_stored(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def slow(path: Path, data: bytes) -> None:
+        seen.append(served.server.cameras[0].enabled)
+        time.sleep(0.3)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(settings_store, "write_atomically", slow)
+    began = time.monotonic()
+    await switch(client, served, enabled=False)
+    assert time.monotonic() - began > 0.3
+    assert seen == [False]
+    assert json.loads((tmp_path / "settings.json").read_text())["front"] == {"enabled": False}
+
+
+async def test_of_many_changes_at_once_the_last_one_is_stored_with_few_writes(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[bytes] = []
+
+    def slow(path: Path, data: bytes) -> None:
+        writes.append(data)
+        time.sleep(0.1)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(settings_store, "write_atomically", slow)
+    cam = served.server.cameras[0]
+    changes = [asyncio.create_task(served.server.set_enabled(cam, bool(number % 2))) for number in range(101)]
+    await asyncio.gather(*changes)
+    assert not cam.enabled
+    assert json.loads((tmp_path / "settings.json").read_text())["front"] == {"enabled": False}
+    assert len(writes) <= 2
+    # A file that somebody has removed is written again.
+    (tmp_path / "settings.json").unlink()
+    await switch(client, served, enabled=False)
+    assert json.loads((tmp_path / "settings.json").read_text())["front"] == {"enabled": False}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_what_cannot_be_stored_is_in_force_and_said(
+    served: Served,
+    client: aiohttp.ClientSession,
+    tmp_path: Path,
+    enabled: bool,  # noqa: FBT001
+) -> None:
+    await switch(client, served, enabled=not enabled)
+    (tmp_path / "settings.json").unlink()
+    (tmp_path / "settings.json").mkdir()
+    async with client.patch(f"{served.url}/api/cameras/front", json={"enabled": enabled}) as response:
+        assert response.status == 507
+        error = (await response.json())["error"]
+    state, later = ("on", "off") if enabled else ("off", "on")
+    assert error["code"] == "insufficient_storage"
+    assert f"Front is {state} now" in error["message"]
+    assert f"may be {later} again after a restart" in error["message"]
+    assert served.server.cameras[0].enabled is enabled
+    # It is not taken for stored.
+    (tmp_path / "settings.json").rmdir()
+    await switch(client, served, enabled=enabled)
+    assert json.loads((tmp_path / "settings.json").read_text())["front"] == {"enabled": enabled}
+
+
+def configuration(folder: Path, *camera_ids: str) -> Configuration:
+    cameras = "".join(
+        f"[[camera]]\nid = '{each}'\nname = '{each.title()}'\nsource = 'emulated'\n" for each in camera_ids
+    )
+    (folder / "config.toml").write_text(f"[server]\nstate_dir = '{folder}'\n{cameras}")
+    return load(folder / "config.toml", {}, {})
+
+
+async def test_a_camera_that_comes_back_under_the_same_id_is_still_off(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    await switch(client, served, enabled=False)
+    store = served.server.settings_store
+    await asyncio.to_thread(store.save, {"yard": True})
+    cameras = await asyncio.to_thread(make_cameras, configuration(tmp_path, "front", "yard", "new"))
+    assert [each.enabled for each in cameras] == [False, True, True]
+
+
+async def test_settings_that_cannot_be_read_switch_every_camera_off_and_say_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "settings.json").write_bytes(b"\0" * 100)
+    cameras = await asyncio.to_thread(make_cameras, configuration(tmp_path, "front", "yard"))
+    assert [(each.enabled, each.reason) for each in cameras] == [(False, "the privacy settings cannot be read")] * 2
+    assert "the privacy settings cannot be read, so every camera is off" in caplog.text
+
+
+async def test_after_unreadable_settings_only_what_a_person_switches_on_is_on(
+    tmp_path: Path, client: aiohttp.ClientSession
+) -> None:
+    (tmp_path / "settings.json").write_bytes(b"\0" * 100)
+    cameras = [camera(Script()), camera(Script(), "shed")]
+    for each in cameras:
+        each.disable("the privacy settings cannot be read")
+    async with serving(tmp_path, cameras) as served:
+        await switch(client, served, enabled=True)
+        assert (await front(client, served))["enabled"]
+    stored = json.loads((tmp_path / "settings.json").read_text())
+    assert stored == {"front": {"enabled": True}, "shed": {"enabled": False}}
+
+
+async def test_the_last_snapshot_follows_the_disk(
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
+        kept = await response.json()
+    assert (await front(client, served))["snapshot"] == kept
+    os.utime(tmp_path / "snapshots", (time.time() - 60, time.time() - 60))
+    assert (await front(client, served))["snapshot"] == kept
+    (tmp_path / "snapshots" / f"{kept['id']}.jpg").unlink()
+    assert (await front(client, served))["snapshot"] is None
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (64, 48)), (6, (48, 64))])
+async def test_a_turned_picture_is_upright_in_every_size(
+    tmp_path: Path, client: aiohttp.ClientSession, orientation: int, size: tuple[int, int]
+) -> None:
+    script = Script(picture=jpeg.with_orientation(grey(9), orientation))
+    async with serving(tmp_path, [camera(script)]) as served:
+        async with client.post(f"{served.url}/api/cameras/front/snapshots") as response:
+            kept = await response.json()
+        assert (kept["width"], kept["height"]) == size
+        async with client.get(f"{served.url}/snapshot.jpg?width=24") as response:
+            with Image.open(io.BytesIO(await response.read())) as image:
+                assert image.width == 24
+                assert (image.height > image.width) is (size[1] > size[0])
