@@ -82,5 +82,7 @@ async def test_nothing_is_updated_after_the_end(listeners: Listeners) -> None:
     listeners.paced.now()
     listeners.paced.soon()
     listeners.paced.stop()
+    listeners.paced.now()
+    listeners.paced.soon()
     await asyncio.sleep(2 * INTERVAL)
     assert listeners.calls == MAX_AT_ONCE
