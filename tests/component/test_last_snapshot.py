@@ -1,5 +1,6 @@
 """*Last snapshot* is the one that the server keeps: after a reload, without MQTT, and until the server forgets it."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -107,3 +108,22 @@ async def test_a_snapshot_that_is_not_in_the_contract_is_no_reason_to_hide_a_cam
     pi.camera()["snapshot"] = snapshot(**{field: "../../etc"})
     await refresh(loaded)
     assert state_of(hass, IMAGE) in {"unknown", "unavailable"}
+
+
+async def test_a_state_that_was_on_its_way_does_not_bring_an_older_snapshot_back(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    old, asked, answered = json.dumps(pi.state), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await answered.wait()
+        return web.Response(text=old, content_type="application/json")
+
+    pi.answers["/api/state"] = slow
+    refreshing = asyncio.create_task(refresh(loaded))
+    await asked.wait()
+    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
+    answered.set()
+    await refreshing
+    assert state_of(hass, IMAGE) == TEN

@@ -98,14 +98,14 @@ async def test_it_is_told_before_it_is_asked_for_a_picture_when_it_is_back(
     pi.requests.clear()
     pi.show(jpeg(3))
     await pi.start(pi.port)
-    # Nothing but this says that it is back.
+    # Nobody has asked it yet.
     loaded.runtime_data.data = replace(
         loaded.runtime_data.data,
         cameras={
             camera_id: replace(camera, available=True) for camera_id, camera in loaded.runtime_data.data.cameras.items()
         },
     )
-    loaded.runtime_data.server_came_online()
+    loaded.runtime_data.last_update_success = True
     await ask(hass, hass_client)
     assert asked(pi)[0] == PATCH
 
