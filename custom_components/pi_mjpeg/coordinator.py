@@ -6,7 +6,8 @@ from time import monotonic
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -60,6 +61,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._twins = Twins()
         self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
         entry.async_on_unload(self._updates.stop)
+        # Home Assistant does not unload entries when it stops.
+        entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._stop_updates))
         self.snapshots: dict[str, Snapshot] = {}
         self._limits = EntityLimits()
         self._snapshots_changed: dict[str, float] = {}
@@ -145,6 +148,10 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     @override
     def async_update_listeners(self) -> None:
         self._updates.now()
+
+    @callback
+    def _stop_updates(self, _: Event) -> None:
+        self._updates.stop()
 
     def _update_listener(self, listener: int) -> None:
         update, _ = self._listeners.get(listener, (None, None))
