@@ -148,7 +148,7 @@ async def test_the_privacy_switch_shows_and_changes_whether_the_camera_is_off(
     hass: HomeAssistant,
     discovery: CoreDiscovery,
     pi_mqtt: MQTTClient,
-    enabled: bool,
+    enabled: bool,  # noqa: FBT001
     state: str,
     service: str,
     command: str,
