@@ -21,7 +21,7 @@ from pi_mjpeg_server.system import identity
 from tooling import environments
 from tooling.broker import make_broker
 from tooling.errors import ScriptError
-from tooling.hass_client import HassClient, signed_in, until
+from tooling.hass_client import HassClient, new_password, signed_in, until
 from tooling.home_assistant import HomeAssistant
 from tooling.network import answers, free_ports
 from tooling.processes import Program
@@ -127,7 +127,7 @@ async def measure(folder: Path, count: int, broker: Program, port: int, servers:
     )
     await hass.start_and_wait()
     try:
-        async with signed_in(hass.url) as client:
+        async with signed_in(hass.url, new_password()) as client:
             await client.finish_onboarding()
             await client.join_broker("127.0.0.1", port)
             await accept_all(client, count)

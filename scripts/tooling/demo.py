@@ -37,10 +37,11 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
         description="Show a camera in a real Home Assistant on this machine. Needs no preparation.",
     )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument(
-        "--check", action="store_true", help="check that frames pass through Home Assistant, and exit; loopback only"
-    )
+    mode.add_argument("--check", action="store_true", help="check that frames pass through Home Assistant, and exit")
     mode.add_argument("--keep", action="store_true", help="keep the state of the last run")
+    parser.add_argument(
+        "--lan", action="store_true", help="let other machines reach the demo, over plain HTTP (default: only this one)"
+    )
     parser.add_argument("--source", default="emulated", help="the server's source (default: emulated)")
     parser.add_argument("--broker", type=_broker, metavar="HOST[:PORT]", help="use this broker instead of starting one")
     parser.add_argument("--port", type=_port, metavar="PORT", help="port of the server (default: 8000 if free)")

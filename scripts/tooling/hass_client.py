@@ -1,6 +1,7 @@
 """A client of Home Assistant's HTTP and WebSocket API, which does what a user does in the frontend. Needs aiohttp."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,12 +13,18 @@ import aiohttp
 from tooling.errors import ScriptError
 
 USERNAME = "demo"
-PASSWORD = "demo-camera"  # noqa: S105 - the demo prints it
+
+_PASSWORD_BYTES = 12
 
 _T = TypeVar("_T")
 
 _STEP_TIMEOUT = 30.0  # seconds for one step in Home Assistant
 _START_TIMEOUT = 180.0  # seconds from listening to RUNNING; 5 on two cores
+
+
+def new_password() -> str:
+    """Return a random password for the demo's user."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
 class HassClient:
@@ -156,11 +163,11 @@ class HassClient:
 
 
 @asynccontextmanager
-async def signed_in(url: str) -> AsyncIterator[HassClient]:
-    """Sign in as the demo's user. Create the user first if there is none."""
+async def signed_in(url: str, password: str) -> AsyncIterator[HassClient]:
+    """Sign in as the demo's user. Create the user, with this password, first if there is none."""
     async with aiohttp.ClientSession() as session:
         anonymous = HassClient(session, url)
-        code = await (_sign_up(anonymous) if "user" in await anonymous.steps_left() else _sign_in(anonymous))
+        code = await (_sign_up if "user" in await anonymous.steps_left() else _sign_in)(anonymous, password)
         grant = {"grant_type": "authorization_code", "code": code, "client_id": _client_id(url)}
         async with session.post(f"{url}/auth/token", data=grant) as response:
             token = (await _json(response))["access_token"]
@@ -179,17 +186,17 @@ async def until(ask: Callable[[], Awaitable[_T | None]], what: str, seconds: flo
     return answer
 
 
-async def _sign_up(anonymous: HassClient) -> str:
-    user = {"name": "Demo", "username": USERNAME, "password": PASSWORD, "language": "en"}
+async def _sign_up(anonymous: HassClient, password: str) -> str:
+    user = {"name": "Demo", "username": USERNAME, "password": password, "language": "en"}
     created = await anonymous.post("/api/onboarding/users", {"client_id": _client_id(anonymous.url), **user})
     return str(created["auth_code"])
 
 
-async def _sign_in(anonymous: HassClient) -> str:
+async def _sign_in(anonymous: HassClient, password: str) -> str:
     client_id = _client_id(anonymous.url)
     start = {"client_id": client_id, "handler": ["homeassistant", None], "redirect_uri": client_id}
     flow = await anonymous.post("/auth/login_flow", start)
-    credentials = {"client_id": client_id, "username": USERNAME, "password": PASSWORD}
+    credentials = {"client_id": client_id, "username": USERNAME, "password": password}
     finished = await anonymous.post(f"/auth/login_flow/{flow['flow_id']}", credentials)
     return str(finished["result"])
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tooling import cache
 from tooling.demo import options
 from tooling.errors import ScriptError
-from tooling.hass_client import PASSWORD, USERNAME
+from tooling.hass_client import USERNAME, new_password
 from tooling.network import LOOPBACK, free_ports, is_free, own_address
 from tooling.progress import say
 from tooling.stack import Stack, StackSettings, running_stack
@@ -63,13 +63,17 @@ async def _demo(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def _settings(arguments: argparse.Namespace, folder: Path) -> StackSettings:
-    ports = folder / "ports.json"
+    ports, kept = folder / "ports.json", folder / "password"
     if arguments.keep and ports.exists():
+        if not kept.exists():
+            message = "the last run was by an earlier version, whose password is not kept: run without --keep"
+            raise ScriptError(message)
         server, home_assistant, broker = json.loads(ports.read_text())
         taken = [port for port in (server, home_assistant, broker) if not is_free(port)]
         if taken:
             message = f"port {taken[0]} is in use, and the kept demo needs it: free it, or run without --keep"
             raise ScriptError(message)
+        password = kept.read_text()
     else:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -82,6 +86,9 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> StackSettings:
         defaults = (0, 0, 0) if arguments.check else _DEFAULT_PORTS
         wanted = (port or default for port, default in zip(requested, defaults, strict=True))
         server, home_assistant, broker = free_ports(*wanted)
+        password = new_password()
+        kept.touch(mode=0o600)
+        kept.write_text(password)
         ports.write_text(json.dumps([server, home_assistant, broker]))
     return StackSettings(
         folder=folder,
@@ -89,17 +96,18 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> StackSettings:
         home_assistant_port=home_assistant,
         broker=arguments.broker or (LOOPBACK, broker),
         own_broker=arguments.broker is None,
-        listen=LOOPBACK if arguments.check else "0.0.0.0",  # noqa: S104 - reachable from other machines
-        public_host=LOOPBACK if arguments.check else own_address(),
+        listen="0.0.0.0" if arguments.lan else LOOPBACK,  # noqa: S104 - the user asked for it
+        public_host=own_address() if arguments.lan else LOOPBACK,
         source=arguments.source,
+        password=password,
     )
 
 
 def _print_addresses(stack: Stack) -> None:
-    host = own_address()
+    host = stack.server.settings.public_host
     print(
         f"\n  The camera in Home Assistant:  http://{host}:{stack.home_assistant.port}{stack.dashboard}\n"
-        f"  User name and password:        {USERNAME} / {PASSWORD}\n"
+        f"  User name and password:        {USERNAME} / {stack.password}\n"
         f"  The camera's own page:         {stack.server.url}/ (its token: {stack.server.token()})\n"
         "  Ctrl-C stops everything.\n",
         flush=True,

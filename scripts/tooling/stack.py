@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tooling import environments
 from tooling.broker import make_broker
-from tooling.hass_client import HassClient, signed_in
+from tooling.hass_client import HassClient, new_password, signed_in
 from tooling.home_assistant import HomeAssistant
 from tooling.network import LOOPBACK, answers
 from tooling.processes import Program
@@ -19,7 +19,7 @@ _BROKER_START_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True)
 class StackSettings:
-    """The ports and addresses of the processes, and the camera source."""
+    """The ports and addresses of the processes, the camera source, and the password of Home Assistant's user."""
 
     folder: Path
     server_port: int
@@ -29,16 +29,18 @@ class StackSettings:
     listen: str = LOOPBACK
     public_host: str = LOOPBACK
     source: str = "emulated"
+    password: str = field(default_factory=new_password)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The running processes, the camera's entity id and the path of the dashboard that shows it."""
+    """The running processes, the user's password, the camera's entity id and the path of its dashboard."""
 
     broker: Program | None
     server: Server
     home_assistant: HomeAssistant
     client: HassClient
+    password: str
     camera: str
     dashboard: str
 
@@ -76,7 +78,7 @@ async def running_stack(settings: StackSettings, server_environment: Path) -> As
         running.callback(hass.stop)
         with step("starting Home Assistant"):
             await hass.start_and_wait()
-        async with signed_in(hass.url) as client:
+        async with signed_in(hass.url, settings.password) as client:
             with step("finishing the onboarding of Home Assistant"):
                 await client.finish_onboarding()
             with step("connecting Home Assistant to the broker"):
@@ -84,4 +86,4 @@ async def running_stack(settings: StackSettings, server_environment: Path) -> As
             with step("adding the discovered camera"):
                 camera = await client.camera(await client.accept_discovery(server.token()))
             dashboard = await client.show_live(camera)
-            yield Stack(broker, server, hass, client, camera, dashboard)
+            yield Stack(broker, server, hass, client, settings.password, camera, dashboard)

@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write the JPEG; - for standard output")
             sub.add_argument("--camera", metavar="ID", help="which camera (the first)")
         if name == "install-service":
+            sub.add_argument(
+                "--tls",
+                action="store_true",
+                help="serve HTTPS: with the certificate in /etc/pi-mjpeg, which is made if there is none",
+            )
             instead = sub.add_mutually_exclusive_group()
             instead.add_argument("--print", action="store_true", help="show the unit, and change nothing")
             instead.add_argument("--remove", action="store_true", help="stop the service and remove its unit")
@@ -208,6 +213,7 @@ def _purge(parsed: argparse.Namespace) -> int:
 def _install_service(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
     from pi_mjpeg_server.system import service
+    from pi_mjpeg_server.system.self_signed import SelfSigned, SelfSignedError
     from pi_mjpeg_server.system.unit import unit_text
 
     try:
@@ -217,12 +223,17 @@ def _install_service(parsed: argparse.Namespace) -> int:
         # Not the environment: the service will have one of its own.
         configuration = load(parsed.config, {}, _flags(parsed))
         settings = service.unit_settings(configuration, parsed.config, _flags(parsed))
+        self_signed = SelfSigned() if parsed.tls else None
+        if self_signed is not None:
+            settings = service.with_self_signed(settings, configuration, self_signed)
         if parsed.print:
             print(unit_text(settings), end="")
             return 0
-        print(service.install(settings))
-    except service.ServiceError as error:
+        print(service.install(settings, self_signed=self_signed))
+    except (service.ServiceError, SelfSignedError) as error:
         return _report(error, EXIT_FAILED)
+    if self_signed is None and configuration.server.scheme == "http":
+        print("It serves plain HTTP: who can read the network sees the token and the pictures. --tls makes it HTTPS.")
     if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
         print(advice)
     return 0

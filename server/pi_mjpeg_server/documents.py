@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
@@ -23,6 +23,7 @@ Document = dict[str, Any]
 ERROR_CODES: Mapping[type[Exception], str] = {
     ControlError: "bad_control",
     CameraOffError: "camera_off",
+    CameraBusyError: "busy",
     CameraUnavailableError: "camera_unavailable",
     SettingsNotStoredError: "insufficient_storage",
     SnapshotError: "insufficient_storage",

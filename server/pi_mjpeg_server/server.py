@@ -8,16 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraBusyError
+from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
+from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
+from pi_mjpeg_server.storage.identity_key import IdentityKey
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError, SettingsStore, UnreadableSettingsError
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
 from pi_mjpeg_server.system.identity import Identity, identify
+
+SNAPSHOT_BURST = 32
+"""Snapshots of one camera that may be kept at once, for each trigger."""
+SNAPSHOTS_PER_SECOND = 2.0
+"""The same in the long run: a server without a token takes requests from everybody."""
+
+MAX_WAITING_CHANGES = 16
+"""Changes of privacy that wait for the disk at once; further ones are in force too, but answered with an error."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,8 +58,11 @@ class Server:
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
+    identity_key: IdentityKey = field(default_factory=IdentityKey)
     scaler: Scaler = field(default_factory=Scaler)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+    _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
+    _waiting: int = 0
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -69,11 +84,14 @@ class Server:
     async def take_snapshot(self, camera: Camera, trigger: str) -> Snapshot:
         """Take a picture now, store it and call `on_snapshot`. `trigger` says who requested it: `http` or `mqtt`.
 
-        Raises `CameraUnavailableError` when there is no picture, `CameraOffError` when the camera is switched off, and
-        `SnapshotError` when it cannot be stored.
+        Raises `CameraUnavailableError` when there is no picture, `CameraOffError` when the camera is switched off,
+        `SnapshotError` when it cannot be stored, and `CameraBusyError` when too many are requested.
         """
-        frame = await camera.still(time.monotonic())
-        snapshot = await self.snapshots.save(camera.settings.id, frame)
+        now = time.monotonic()
+        if wait := self._snapshot_limit.take((camera.settings.id, trigger), now):
+            raise CameraBusyError(f"{camera.settings.name} can keep {SNAPSHOTS_PER_SECOND:g} snapshots a second", wait)
+        frame = await camera.still(now)
+        snapshot = await self.snapshots.save(camera.settings.id, frame, trigger)
         for listener in self.on_snapshot:
             listener(snapshot, trigger)
         return snapshot
@@ -81,7 +99,8 @@ class Server:
     async def latest_snapshots(self) -> dict[str, Snapshot | None]:
         """Return the last kept snapshot of each camera by its id, None where there is none."""
         camera_ids = [camera.settings.id for camera in self.cameras]
-        return await asyncio.to_thread(lambda: {each: self.snapshots.latest(each) for each in camera_ids})
+        last = {camera_id: await self.snapshots.last(camera_id) for camera_id in camera_ids}
+        return {camera_id: None if found is None else found[0] for camera_id, found in last.items()}
 
     async def set_enabled(self, camera: Camera, enabled: bool) -> None:  # noqa: FBT001  (a value, not a flag)
         """Switch a camera on or off at once, and return when that is on the disk.
@@ -94,6 +113,17 @@ class Server:
             camera.disable()
         self._changes += 1
         change = self._changes
+        if self._waiting >= MAX_WAITING_CHANGES:
+            # One of those that wait stores this change too, but nobody knows when.
+            state = "on" if enabled else "off"
+            raise SettingsNotStoredError(f"{camera.settings.name} is {state} now, but the disk is too slow to store it")
+        self._waiting += 1
+        try:
+            await self._store_changes(camera, change)
+        finally:
+            self._waiting -= 1
+
+    async def _store_changes(self, camera: Camera, change: int) -> None:
         async with self._storing:
             if self._stored_changes >= change:
                 return
@@ -103,7 +133,7 @@ class Server:
             try:
                 await asyncio.to_thread(self.settings_store.save, enabled_now)
             except OSError as error:
-                state, later = ("on", "off") if enabled else ("off", "on")
+                state, later = ("on", "off") if camera.enabled else ("off", "on")
                 message = (
                     f"{camera.settings.name} is {state} now, but this could not be stored, "
                     f"so it may be {later} again after a restart: {error}"
@@ -134,6 +164,7 @@ def make_server(configuration: Configuration) -> Server:
         # The server has the folder to itself, but for a `pi-mjpeg token --rotate` in the same millisecond.
         remove_unfinished(folder)
         identity = identify(configuration.server.name, folder)
+        identity_key = IdentityKey.load(folder / IDENTITY_KEY_FILE)
     except OSError as error:
         raise _unusable(folder, error) from error
     snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
@@ -144,6 +175,7 @@ def make_server(configuration: Configuration) -> Server:
         _control_store(configuration),
         _settings_store(configuration),
         token=token if configuration.auth.mode == "token" else None,
+        identity_key=identity_key,
     )
 
 

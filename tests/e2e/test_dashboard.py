@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from playwright.async_api import Browser, Page
-from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.hass_client import USERNAME, until
 from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels
@@ -20,7 +20,7 @@ async def _open(browser: Browser, stack: Stack) -> Page:
     page.set_default_timeout(_PAGE_TIMEOUT)
     await page.goto(f"{stack.home_assistant.url}{stack.dashboard}")
     await page.fill("input[name=username]", USERNAME)
-    await page.fill("input[name=password]", PASSWORD)
+    await page.fill("input[name=password]", stack.password)
     await page.keyboard.press("Enter")
     return page
 

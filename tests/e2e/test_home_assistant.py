@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 from tooling.environments import home_assistant
-from tooling.hass_client import PASSWORD, USERNAME, until
+from tooling.hass_client import USERNAME, until
 from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels, size
@@ -54,7 +54,7 @@ async def test_the_more_info_dialog_shows_the_live_picture(stack: Stack, browser
         page.set_default_timeout(60_000)
         await page.goto(f"{stack.home_assistant.url}{stack.dashboard}?more-info-entity-id={stack.camera}")
         await page.fill("input[name=username]", USERNAME)
-        await page.fill("input[name=password]", PASSWORD)
+        await page.fill("input[name=password]", stack.password)
         await page.keyboard.press("Enter")
         live = page.locator("ha-more-info-dialog img[src*='camera_proxy_stream']")
         await live.wait_for()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
-from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
@@ -17,11 +17,16 @@ from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
 from pi_mjpeg_server.camera.viewer import Viewer
 from pi_mjpeg_server.concurrency.listeners import notify
+from pi_mjpeg_server.concurrency.rate_limit import RateLimit
+from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.media.frame import Frame, Picture
 from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue, set_controls, validate_controls
 
 _LOGGER = logging.getLogger(__name__)
+
+RESTART_INTERVAL = 10.0
+"""Seconds between two restarts on request: while it restarts, the camera gives no pictures."""
 
 
 class Camera:
@@ -53,6 +58,8 @@ class Camera:
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)
         self._frames_sent_before = 0
         self._viewer_drops_before = 0
+        self._restart_limit = RateLimit(1, 1 / RESTART_INTERVAL)
+        self._rate_limited_log = RateLimitedLog()
         self._demands = 0
         self._lingers_until = 0.0
         self._sequence = 0
@@ -121,8 +128,16 @@ class Camera:
         self.broadcast.withdraw()
 
     def restart(self) -> None:
-        """Close the device and open it again. Raises `CameraOffError` when the camera is switched off."""
+        """Close the device and open it again, on request.
+
+        Raises `CameraBusyError` if the last restart was less than `RESTART_INTERVAL` seconds ago, `CameraOffError` when
+        the camera is switched off, and `CameraUnavailableError` if it is stuck for good.
+        """
         self.raise_if_off()
+        if wait := self._restart_limit.take("restart", time.monotonic()):
+            message = f"{self.settings.name} restarts at most once in {RESTART_INTERVAL:.0f} s; it did so just now"
+            raise CameraBusyError(message, wait)
+        self._rate_limited_log.info("restart", f"{self.settings.name}: restarting on request")
         self.supervisor.restart()
 
     @contextlib.contextmanager

@@ -7,3 +7,12 @@ class CameraUnavailableError(Exception):
 
 class CameraOffError(CameraUnavailableError):
     """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""
+
+
+class CameraBusyError(Exception):
+    """The camera was asked too often. The message says how often it may be, `retry_after` in how many seconds again."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        """Store both."""
+        super().__init__(message)
+        self.retry_after = retry_after

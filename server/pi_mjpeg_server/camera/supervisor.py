@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
@@ -87,6 +88,7 @@ class Supervisor:
         self._probing = True
         self._fps = 1.0
         self._deadline: float | None = None
+        self._waiting_since: float | None = None
         self._retry_at = 0.0
         self._retries = 0
         self._capture_restarted = False
@@ -119,7 +121,7 @@ class Supervisor:
         passes from now on.
         """
         self._enabled = False
-        self._deadline = None
+        self._deadline = self._waiting_since = None
         if self._capture is not None:
             self._capture.close()
         self.status = replace(self.status, last_error=None)
@@ -132,13 +134,14 @@ class Supervisor:
         self._enabled = True
         self._retries = 0
         self._retry_at = 0.0
-        self._busy_retries = 0
         self._capture_restarted = False
         self._probing = True
         if self._capture is not None:
             self._deadline = time.monotonic() + STOP_TIMEOUT
-        if not self._is_stuck("the driver does not answer"):
+        if self._tries_in_vain() is None:
             self._enter(CameraState.STARTING)
+        else:
+            self._enter(CameraState.STUCK, "the driver does not answer; only a restart of the service can help")
         self.wake()
 
     def wake(self) -> None:
@@ -146,17 +149,21 @@ class Supervisor:
         self._wake.set()
 
     def restart(self) -> None:
-        """Close the device and open it again, on a person's request. A stuck camera is tried again."""
-        _LOGGER.info("%s: restarting", self._name)
+        """Close the device and open it again, on request.
+
+        It does not make up for pictures that did not come: deadlines, abandoned driver calls and what they keep busy
+        stay. A stuck camera is tried again if a driver call has returned meanwhile; otherwise raises
+        `CameraUnavailableError`.
+        """
+        if self.status.state is CameraState.STUCK:
+            if self._tries_in_vain() is not None:
+                raise CameraUnavailableError(self.status.reason)
+            self._enter(CameraState.FAILING, self.status.reason)
         self._retries = 0
         self._retry_at = 0.0
-        self._abandoned.clear()
-        self._busy_retries = 0
-        if self.status.state is CameraState.STUCK:
-            self._enter(CameraState.FAILING, self.status.reason)
         if self._capture is not None:
             self._capture.close()
-            self._deadline = time.monotonic() + STOP_TIMEOUT
+            self._deadline = self._deadline or time.monotonic() + STOP_TIMEOUT
         self._probing = True
         self.wake()
 
@@ -183,10 +190,11 @@ class Supervisor:
         if self._capture is None or self._capture.is_closing:
             return
         self._deadline = time.monotonic() + self._frame_timeout
+        self._probing = False
+        self._waiting_since = None
         self._damage = None
         self._retries = 0
         self._capture_restarted = False
-        self._probing = False
         if self.status.state is not CameraState.LIVE:
             self._enter(CameraState.LIVE)
             self.wake()
@@ -213,7 +221,7 @@ class Supervisor:
             return
         resumed = self._capture.is_resumed
         if not resumed:
-            self._deadline = None
+            self._deadline = self._waiting_since = None
         if self.status.state is not CameraState.FAILING:
             self._enter(CameraState.STARTING if resumed else CameraState.IDLE)
         self.wake()
@@ -226,6 +234,7 @@ class Supervisor:
         elif isinstance(error, CameraFoundError):
             _LOGGER.info("%s: %s", self._name, error)
             self._probing = True
+            self._waiting_since = None
             self._enter(CameraState.STARTING)
         elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
@@ -266,16 +275,24 @@ class Supervisor:
             return
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
+            self._waiting_since = self._waiting_since or now
             if self.status.state is CameraState.IDLE:
                 self._enter(CameraState.STARTING)
             capture.resume()
         elif not demanded and capture.is_resumed:
             self._deadline = now + STOP_TIMEOUT
             capture.pause()
+        if self.status.state.is_available and now >= self._start_deadline():
+            # Each restart on request gives the device a new deadline, but not the camera.
+            self._enter(CameraState.FAILING, f"no picture came within {START_TIMEOUT:.0f} s, with restarts in between")
+
+    def _start_deadline(self) -> float:
+        """Return the time, on the monotonic clock, until which a picture has to come; infinity if there is none."""
+        return math.inf if self._waiting_since is None else self._waiting_since + START_TIMEOUT
 
     def _moments(self) -> list[float]:
         """Return the times, on the monotonic clock, at which `_step` may have something to do."""
-        moments = [self._demanded_until()]
+        moments = [self._demanded_until(), self._start_deadline()]
         if self._capture is None:
             moments.append(self._retry_at)
         elif self._deadline is not None:
@@ -292,6 +309,7 @@ class Supervisor:
 
     def _open(self, now: float) -> None:
         self._deadline = now + START_TIMEOUT
+        self._waiting_since = self._waiting_since or now
         self._damage = None
         if self.status.state is CameraState.IDLE:
             self._enter(CameraState.STARTING)
@@ -308,7 +326,9 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if capture.is_closing or (not capture.is_resumed and not responds):
+        if capture.is_closing:
+            self._abandon("the camera did not close in time")
+        elif not capture.is_resumed and not responds:
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
@@ -337,7 +357,9 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        if self._is_stuck(reason):
+        if (tries := self._tries_in_vain()) is not None:
+            reason = f"{reason}; tried {tries} times, only a restart of the service can help"
+            self._enter(CameraState.STUCK, reason)
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)
         self._retries += 1
@@ -345,17 +367,13 @@ class Supervisor:
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
 
-    def _is_stuck(self, reason: str) -> bool:
-        """Return whether too many driver calls never returned; the camera is `STUCK` then."""
+    def _tries_in_vain(self) -> int | None:
+        """Return the number of tries if driver calls that never returned leave no hope, or else None."""
         self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
         if not self._abandoned:
             self._busy_retries = 0
-        if len(self._abandoned) < MAX_ABANDONED_THREADS and self._busy_retries < MAX_BUSY_RETRIES:
-            return False
-        tries = len(self._abandoned) + self._busy_retries
-        reason = f"{reason}; tried {tries} times, only a restart of the service can help"
-        self._enter(CameraState.STUCK, reason)
-        return True
+        is_stuck = len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES
+        return len(self._abandoned) + self._busy_retries if is_stuck else None
 
     def _count_restart(self) -> None:
         self.status = replace(self.status, restarts=self.status.restarts + 1)

@@ -7,13 +7,14 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import ifaddr
 from zeroconf import Error, NonUniqueNameException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.config import ServerSettings
+from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.system.identity import Identity
 
 SERVICE_TYPE = "_pi-mjpeg._tcp.local."
@@ -21,6 +22,7 @@ SERVICE_TYPE = "_pi-mjpeg._tcp.local."
 _LOGGER = logging.getLogger(__name__)
 _CHECK_INTERVAL = 30.0
 """Seconds. A Pi often boots before its network is up, and DHCP may later assign another address."""
+_FAILURE = "the server cannot be announced by multicast DNS"
 _MAX_VALUE_BYTES = 200
 """A string of a TXT record has at most 255 bytes, key included (RFC 6763, section 6.1)."""
 
@@ -59,35 +61,32 @@ class ZeroconfAnnouncer:
         self._auth = auth
         self._local_addresses = local_addresses
         self._check_interval = check_interval
+        self._rate_limited_log = RateLimitedLog()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Announce the server in the background, as soon as there is a network."""
-        self._task = asyncio.create_task(self._run(), name="zeroconf")
+        self._task = create_logged_task(self._run(), "zeroconf")
 
     async def stop(self) -> None:
         """Withdraw the announcement."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failure_logged = False
         while True:
-            addresses = await asyncio.to_thread(self._announced_addresses)
             try:
-                if addresses:
+                if addresses := await asyncio.to_thread(self._announced_addresses):
                     await self._announce(addresses)
-                    failure_logged = False
-                else:
-                    await asyncio.sleep(self._check_interval)
+                    self._rate_limited_log.reset()
+                    continue
             except (OSError, Error) as error:
-                if not failure_logged:
-                    reason = _ERROR_TEXTS.get(type(error)) or str(error) or type(error).__name__
-                    _LOGGER.warning("the server cannot be announced by multicast DNS: %s; trying again", reason)
-                    failure_logged = True
-                await asyncio.sleep(self._check_interval)
+                reason = _ERROR_TEXTS.get(type(error)) or str(error) or type(error).__name__
+                self._rate_limited_log.warn("failure", f"{_FAILURE}: {reason}; trying again")
+            except Exception as error:  # noqa: BLE001  (logged with its traceback)
+                self._rate_limited_log.exception("failure", f"{_FAILURE}; trying again", error)
+            await asyncio.sleep(self._check_interval)
 
     async def _announce(self, addresses: list[str]) -> None:
         """Announce these addresses until they change."""

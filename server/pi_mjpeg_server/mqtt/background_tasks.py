@@ -1,11 +1,9 @@
 """Named asyncio tasks of which none fails silently."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
-from typing import Any
 
-_LOGGER = logging.getLogger(__name__)
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 
 
 class BackgroundTasks:
@@ -15,13 +13,11 @@ class BackgroundTasks:
         """Start with no tasks."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    def start(self, name: str, coroutine: Coroutine[object, object, None]) -> None:
         """Run `coroutine` in a task. A running task of the same name is cancelled first."""
         if name in self._tasks:
             self._tasks[name].cancel()
-        task = asyncio.create_task(coroutine, name=f"mqtt-{name}")
-        task.add_done_callback(log_failure)
-        self._tasks[name] = task
+        self._tasks[name] = create_logged_task(coroutine, f"mqtt-{name}")
 
     def is_running(self, name: str) -> bool:
         """Return whether there is an unfinished task of this name."""
@@ -37,9 +33,3 @@ class BackgroundTasks:
         self.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-
-
-def log_failure(task: asyncio.Task[None]) -> None:
-    """Log the exception that ended a task, if there is one; to be used as its done callback."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _LOGGER.error("MQTT: the task %s failed", task.get_name(), exc_info=error)

@@ -22,6 +22,7 @@ from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.command_handler import CommandHandler
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
+from pi_mjpeg_server.mqtt.correction import RetainedCorrector
 from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
 from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, RetainedTopicsStore
 from pi_mjpeg_server.mqtt.telemetry import Telemetry
@@ -32,8 +33,6 @@ from pi_mjpeg_server.system.health import measure
 
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's birth message, which all devices in a house receive at once."""
-CORRECTION_DELAY = 1.0
-"""Seconds before a false `offline` is corrected, so that two servers never contradict each other in a tight loop."""
 
 
 class Bridge:
@@ -47,6 +46,8 @@ class Bridge:
         self._host = host
         self._settings = settings
         self._topics = Topics(server.identity.node, mqtt.discovery_prefix)
+        self._camera_ids = [camera.settings.id for camera in server.cameras]
+        self._own_topics = self._topics.retained(self._camera_ids, "both") | {self._topics.core_discovery}
         self._base_url = settings.public_url or ""
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
         self._rate_limited_log = RateLimitedLog()
@@ -54,6 +55,7 @@ class Bridge:
         self._store = RetainedTopicsStore(settings.state_dir / FILE_NAME)
         self._client = MqttClient(mqtt, host, Will(self._topics.availability, OFFLINE), self)
         self._publisher = RetainedPublisher(self._client, self._store)
+        self._corrector = RetainedCorrector(self._publisher)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)
         self._telemetry = Telemetry(server.cameras, self._publish_states)
@@ -70,6 +72,7 @@ class Bridge:
     async def stop(self) -> None:
         """Stop all tasks, publish `offline` and disconnect."""
         await self._command_handler.stop()
+        self._corrector.cancel()
         await self._tasks.stop()
         await self._client.stop()
 
@@ -80,14 +83,13 @@ class Bridge:
         self._publisher.reset()
         self._core_discovery.connected()
         topics = self._topics
-        self._client.subscribe(
-            topics.birth, topics.commands, topics.claimed, topics.availability, topics.core_discovery
-        )
+        self._client.subscribe(topics.birth, topics.commands, topics.claimed, *topics.own_filters)
         self._tasks.start("publish-all", self._publish_all())
 
     def disconnected(self, reason: str) -> None:
         """Stop all tasks until the client is connected again (called by the client)."""
         self._server.broker.state, self._server.broker.error = "connecting", reason
+        self._corrector.cancel()
         self._tasks.cancel()
 
     def received(self, message: Message) -> None:
@@ -96,10 +98,10 @@ class Bridge:
             self._birth_received(message)
         elif message.topic == self._topics.claimed:
             self._core_discovery.claim_received(message)
-        elif message.topic == self._topics.availability:
-            self._availability_received(message)
-        elif message.topic == self._topics.core_discovery:
-            self._core_discovery.document_received(message)
+        elif message.topic in self._own_topics:
+            if message.topic == self._topics.core_discovery:
+                self._core_discovery.document_received(message)
+            self._corrector.received(message)
         else:
             self._command_handler.received(message)
 
@@ -118,23 +120,9 @@ class Bridge:
         self._publisher.reset()
         self._tasks.start("publish-all", self._publish_all())
 
-    def _availability_received(self, message: Message) -> None:
-        """Correct a false `offline`, from a broker that noticed late that an earlier connection was lost."""
-        if message.retained:
-            # Published before this connection published `online`.
-            return
-        is_false = message.payload != ONLINE.encode() and self._publisher.has_published(message.topic)
-        if is_false and not self._tasks.is_running("correction"):
-            self._tasks.start("correction", self._correct_availability())
-
-    async def _correct_availability(self) -> None:
-        await asyncio.sleep(CORRECTION_DELAY)
-        self._publisher.publish(self._topics.availability, ONLINE, force=True)
-
     async def _publish_all(self) -> None:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""
-        camera_ids = [camera.settings.id for camera in self._server.cameras]
-        current = self._topics.retained(camera_ids, self._mqtt.discovery)
+        current = self._topics.retained(self._camera_ids, self._mqtt.discovery)
         await self._store.load()
         await self._publisher.record(current)
         # Whether the core discovery document is stale depends on the claim, which may still come.
@@ -146,9 +134,26 @@ class Bridge:
             if camera.settings.id in self._snapshots:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
         self._publisher.publish(self._topics.availability, ONLINE)
+        self._publisher.expect_empty(self._own_topics - {self._topics.core_discovery})
+        self._corrector.everything_published()
         self._tasks.start("telemetry", self._telemetry.run())
         await self._publisher.flush()
         self._tasks.start("core-discovery", self._core_discovery.run(self._base_url))
+
+    async def _refresh_snapshots(self) -> None:
+        """Follow the disk: the last snapshots of earlier processes, deleted ones, and the URLs of a rotated token."""
+        for camera_id in self._camera_ids:
+            known = self._snapshots.get(camera_id)
+            last = await self._server.snapshots.last(camera_id)
+            if self._snapshots.get(camera_id) is not known:
+                # One was taken meanwhile, and is published.
+                continue
+            if last is None:
+                if self._snapshots.pop(camera_id, None) is not None:
+                    self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
+            elif known is None or (last[0].time <= known[0].time and last[0].path != known[0].path):
+                self._snapshots[camera_id] = last
+                self._publish_snapshot(*last)
 
     def _camera_changed(self, camera: Camera) -> None:
         self._publish_availability(camera)
@@ -177,19 +182,6 @@ class Bridge:
     def _publish_snapshot(self, snapshot: Snapshot, trigger: str) -> None:
         document = {"schema": SCHEMA, **snapshot_document(snapshot, self._base_url), "trigger": trigger}
         self._publisher.publish(self._topics.camera(snapshot.camera, "snapshot"), document)
-
-    async def _refresh_snapshots(self) -> None:
-        """Publish what has changed on the disk: a snapshot was deleted, or a rotated token has changed its URL."""
-        for camera_id, latest in (await self._server.latest_snapshots()).items():
-            if camera_id not in self._snapshots:
-                continue
-            known, trigger = self._snapshots[camera_id]
-            if latest is None:
-                del self._snapshots[camera_id]
-                self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
-            elif latest.time <= known.time and latest.path != known.path:
-                self._snapshots[camera_id] = latest, trigger
-                self._publish_snapshot(latest, trigger)
 
     def _publish_result(self, topic: str, result: Document) -> None:
         """Publish the result of a command, not retained: only the sender of the command needs it."""

@@ -13,10 +13,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.config import MqttSettings
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.mqtt.background_tasks import log_failure
 from pi_mjpeg_server.mqtt.connection import Connection, Message, Will, open_connection
 from pi_mjpeg_server.mqtt.disconnect_reason import DisconnectReason, from_error
 from pi_mjpeg_server.mqtt.outbox import Outbox
@@ -81,8 +81,7 @@ class MqttClient:
 
     def start(self) -> None:
         """Connect in the background."""
-        self._task = asyncio.create_task(self._run(), name="mqtt-client")
-        self._task.add_done_callback(log_failure)
+        self._task = create_logged_task(self._run(), "mqtt-client")
 
     def subscribe(self, *topics: str) -> None:
         """Subscribe to these topics for the present connection."""

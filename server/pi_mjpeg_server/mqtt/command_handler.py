@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Callable
 
 from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.errors import CameraBusyError
+from pi_mjpeg_server.concurrency.rate_limit import RateLimit
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands
-from pi_mjpeg_server.mqtt.background_tasks import log_failure
 from pi_mjpeg_server.mqtt.client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
 MAX_CONCURRENT_COMMANDS = 4
 """Commands that run at once for one camera; further ones are answered with the code `busy`."""
+COMMAND_BURST = 4
+"""Commands of one kind that one camera takes at once; a restart has a limit of its own."""
+COMMANDS_PER_SECOND = 1.0
+"""The same in the long run."""
 
 
 def result_document(command: commands.Command, error: tuple[str, str] | None, now: float) -> Document:
@@ -38,6 +44,7 @@ class CommandHandler:
         self._topics = topics
         self._publish = publish
         self._rate_limited_log = RateLimitedLog()
+        self._rate_limit = RateLimit(COMMAND_BURST, COMMANDS_PER_SECOND)
         self._running: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -55,8 +62,13 @@ class CommandHandler:
         except commands.CommandError as error:
             self._rate_limited_log.warn(message.topic, f"{ignored}: {error}")
             return
-        task = asyncio.create_task(self._handle(camera, command), name=f"mqtt-command-{camera.settings.id}")
-        task.add_done_callback(log_failure)
+        try:
+            self._admit(camera, command.name)
+        except CameraBusyError as error:
+            self._finish(camera, command, error)
+            return
+        self._running[camera.settings.id] += 1
+        task = create_logged_task(self._execute(camera, command), f"mqtt-command-{camera.settings.id}")
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
 
@@ -67,22 +79,19 @@ class CommandHandler:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _handle(self, camera: Camera, command: commands.Command) -> None:
-        camera_id = camera.settings.id
-        # Privacy does not wait for pictures; the camera is switched before anything is awaited.
-        is_switch = command.name in {"enable", "disable"}
-        if self._running[camera_id] >= MAX_CONCURRENT_COMMANDS and not is_switch:
+    def _admit(self, camera: Camera, name: str) -> None:
+        """Raise `CameraBusyError` if a command is one too many; privacy never is."""
+        if name in {"enable", "disable"}:
+            return
+        if wait := self._rate_limit.take((camera.settings.id, name), time.monotonic()):
+            message = f"{camera.settings.name} takes {COMMANDS_PER_SECOND:g} {name} command a second; send fewer"
+            raise CameraBusyError(message, wait)
+        if self._running[camera.settings.id] >= MAX_CONCURRENT_COMMANDS:
             message = f"{camera.settings.name} already runs {MAX_CONCURRENT_COMMANDS} commands; send fewer at once"
-            error: tuple[str, str] | None = ("busy", message)
-        else:
-            self._running[camera_id] += 1
-            try:
-                error = await self._execute(camera, command)
-            finally:
-                self._running[camera_id] -= 1
-        self._publish(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))
+            raise CameraBusyError(message, 1 / COMMANDS_PER_SECOND)
 
-    async def _execute(self, camera: Camera, command: commands.Command) -> tuple[str, str] | None:
+    async def _execute(self, camera: Camera, command: commands.Command) -> None:
+        failure: Exception | None = None
         try:
             if command.name == "restart":
                 camera.restart()
@@ -93,6 +102,21 @@ class CommandHandler:
             else:
                 await self._server.take_snapshot(camera, "mqtt")
         except tuple(ERROR_CODES) as error:
-            code = next(code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
-            return code, str(error)
-        return None
+            failure = error
+        finally:
+            self._running[camera.settings.id] -= 1
+        self._finish(camera, command, failure)
+
+    def _finish(self, camera: Camera, command: commands.Command, failure: Exception | None) -> None:
+        """Log what became of a command, and publish its result."""
+        name, camera_id = camera.settings.name, camera.settings.id
+        error = None
+        if failure is None:
+            self._rate_limited_log.info(f"{camera_id} {command.name}", f"{name}: {command.name} by a command over MQTT")
+        else:
+            code = next(code for kind, code in ERROR_CODES.items() if isinstance(failure, kind))
+            error = code, str(failure)
+            self._rate_limited_log.warn(
+                f"{camera_id} {command.name} {code}", f"{name}: the command {command.name} over MQTT fails: {failure}"
+            )
+        self._publish(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))

@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, ParamSpec, Protocol, cast
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pi_mjpeg_server.config import MqttSettings
+from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import credentials
 from pi_mjpeg_server.mqtt.disconnect_reason import (
     CLOSED_BEFORE_CONNACK,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import socket
 
 _LOGGER = logging.getLogger(__name__)
+_P = ParamSpec("_P")
 
 KEEPALIVE = 10
 """Seconds. A broker takes a client for dead after one and a half times that; Mosquitto checks every five seconds."""
@@ -112,6 +114,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._reason: asyncio.Future[DisconnectReason] = self._loop.create_future()
         self._has_connack = False
+        self._rate_limited_log = RateLimitedLog()
         self._subscriptions: dict[int, Sequence[str]] = {}
         self._socket = cast("socket.socket", client.socket())
         client.on_connect = self._on_connect
@@ -171,6 +174,14 @@ class Connection:
             self._end(NOT_MQTT)
             self._close()
 
+    def _notify(self, method: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Call a method of the listener. A bug in it is logged as such, and not taken for a packet of the broker."""
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (logged with its traceback)
+            name = getattr(method, "__qualname__", str(method))
+            self._rate_limited_log.exception(name, f"MQTT: {name} raised an exception", error)
+
     def _read(self) -> MQTTErrorCode:
         code = self._client.loop_read()
         # MQTT 3.1.1 has no Maximum Packet Size, and paho would accept a packet of 256 MB.
@@ -214,7 +225,7 @@ class Connection:
         if code.is_failure:
             self._end(from_connack(code))
         else:
-            self._listener.connected(getattr(properties, "ReceiveMaximum", 0xFFFF))
+            self._notify(self._listener.connected, getattr(properties, "ReceiveMaximum", 0xFFFF))
 
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
@@ -224,16 +235,16 @@ class Connection:
     def _on_subscribe(
         self, _client: paho.Client, _data: object, packet_id: int, codes: list[ReasonCode], _properties: object
     ) -> None:
-        self._listener.subscribed(self._subscriptions.pop(packet_id, ()), codes)
+        self._notify(self._listener.subscribed, self._subscriptions.pop(packet_id, ()), codes)
 
     def _on_publish(
         self, _client: paho.Client, _data: object, packet_id: int, code: ReasonCode, _properties: object
     ) -> None:
-        self._listener.acknowledged(packet_id, code)
+        self._notify(self._listener.acknowledged, packet_id, code)
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        self._listener.received(Message(topic, bytes(message.payload), message.retain))
+        self._notify(self._listener.received, Message(topic, bytes(message.payload), message.retain))

@@ -1,7 +1,9 @@
 """Publishes the document for Home Assistant's own MQTT discovery, unless the component claims the server."""
 
 import asyncio
+import time
 
+from pi_mjpeg_server.concurrency.backoff import GrowingDelay
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import claim
@@ -16,6 +18,10 @@ CLAIM_TIMEOUT = 1.0
 """Seconds to wait for a retained claim before the document is published."""
 RENEWED_CLAIM_TIMEOUT = 30.0
 """The same if there was a claim before: Home Assistant takes ten seconds and more to reconnect to a lost broker."""
+SHORTEST_SETTLING = 1.0
+"""Seconds for which a claim, or its end, has to stand before it counts."""
+LONGEST_SETTLING = 60.0
+"""The same after many changes in a row: each makes Home Assistant remove or add all entities of the server."""
 
 
 class CoreDiscovery:
@@ -35,8 +41,10 @@ class CoreDiscovery:
         self._discovery = discovery
         self._publisher = publisher
         self._store = store
+        self._claimed = False
         self._claim_received = asyncio.Event()
         self._claim_changed = asyncio.Event()
+        self._settling = GrowingDelay(SHORTEST_SETTLING, LONGEST_SETTLING)
         self._rate_limited_log = RateLimitedLog()
 
     def connected(self) -> None:
@@ -44,16 +52,16 @@ class CoreDiscovery:
         self._claim_received.clear()
 
     def claim_received(self, message: Message) -> None:
-        """Publish or clear the document if the claim has changed."""
+        """Take note of the claim or its end; `run` acts on it when it has settled."""
         try:
             claimed = claim.parse(message.payload)
         except claim.ClaimError as error:
             self._rate_limited_log.warn(message.topic, f"MQTT: a message on {message.topic} is ignored: {error}")
             return
-        self._claim_received.set()
-        if claimed != self._store.retained.claimed:
-            self._store.retained.claimed = claimed
+        if claimed != self._claimed:
+            self._claimed = claimed
             self._claim_changed.set()
+        self._claim_received.set()
 
     def document_received(self, message: Message) -> None:
         """Record a document from an installation whose state folder is lost, so that it can be cleared."""
@@ -65,17 +73,41 @@ class CoreDiscovery:
 
         Nothing else publishes it, so two changes in a row are never worked on at once.
         """
-        claim_timeout = RENEWED_CLAIM_TIMEOUT if self._store.retained.claimed else CLAIM_TIMEOUT
-        if not await wait_for_event(self._claim_received, claim_timeout):
-            self._store.retained.claimed = False
+        retained = self._store.retained
+        claim_timeout = RENEWED_CLAIM_TIMEOUT if retained.claimed else CLAIM_TIMEOUT
+        if await wait_for_event(self._claim_received, claim_timeout):
+            await self._settle()
+        else:
+            self._claimed = False
+        retained.claimed = self._claimed
         while True:
-            self._claim_changed.clear()
             if self._is_wanted():
                 await self._publish(base_url)
-            elif self._topics.core_discovery in self._store.retained.topics:
+            elif self._topics.core_discovery in retained.topics:
                 await self._clear()
+            else:
+                self._publisher.expect_empty([self._topics.core_discovery])
             await self._store.save()
-            await self._claim_changed.wait()
+            await self._wait_for_other_claim()
+
+    async def _wait_for_other_claim(self) -> None:
+        """Wait until the claim has changed and settled."""
+        retained = self._store.retained
+        while True:
+            if self._claimed == retained.claimed:
+                self._claim_changed.clear()
+                await self._claim_changed.wait()
+            await self._settle()
+            if self._claimed != retained.claimed:
+                break
+        self._settling.acted(time.monotonic())
+        retained.claimed = self._claimed
+
+    async def _settle(self) -> None:
+        """Wait until the claim has not changed for a while."""
+        self._claim_changed.clear()
+        while await wait_for_event(self._claim_changed, self._settling.seconds(time.monotonic())):
+            self._claim_changed.clear()
 
     def _is_wanted(self) -> bool:
         if self._discovery == "auto":

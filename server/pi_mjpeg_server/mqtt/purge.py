@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.config import Configuration, ConfigurationError, MqttSettings
 from pi_mjpeg_server.mqtt.client import Message, MqttClient
 from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, load
 from pi_mjpeg_server.mqtt.topics import ONLINE, Topics
+from pi_mjpeg_server.storage.safe_open import remove_file
 from pi_mjpeg_server.system.identity import identify
 
 CONNECT_TIMEOUT = 10.0
@@ -26,7 +28,8 @@ async def purge(configuration: Configuration) -> int:
     """Clear the topics of the configured cameras, the recorded topics and the claim, and return how many they are.
 
     Raises `PurgeError` if the broker cannot be reached, and if the server is running, as it would publish everything
-    again; raises `ConfigurationError` if no broker is configured.
+    again; raises `ConfigurationError` if no broker is configured, and `OSError` if a file of the state folder cannot be
+    used.
     """
     server, mqtt = configuration.server, configuration.mqtt
     if mqtt.host is None:
@@ -40,7 +43,8 @@ async def purge(configuration: Configuration) -> int:
         await session.clear(retained)
     finally:
         await session.client.stop()
-    file.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        remove_file(file)
     return len(retained)
 
 

@@ -1,6 +1,7 @@
 """Publishes retained messages, and clears those that are no longer wanted."""
 
 import json
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from pi_mjpeg_server.documents import Document
@@ -26,9 +27,14 @@ class RetainedPublisher:
         self._published.clear()
         self._cleared.clear()
 
-    def has_published(self, topic: str) -> bool:
-        """Return whether a message was published on this topic since the last `reset`."""
-        return topic in self._published
+    def expected(self, topic: str) -> str | None:
+        """Return what the broker should retain on this topic, or None if nothing is decided since the last `reset`."""
+        return self._published.get(topic)
+
+    def expect_empty(self, topics: Iterable[str]) -> None:
+        """Decide that the broker should retain nothing on those of `topics` on which nothing is published."""
+        for topic in topics:
+            self._published.setdefault(topic, "")
 
     def publish(self, topic: str, payload: Document | str, *, force: bool = False) -> None:
         """Publish a text, or a document as JSON, if it differs from the last one on this topic or `force` is set."""
@@ -40,7 +46,7 @@ class RetainedPublisher:
 
     def clear(self, topic: str) -> None:
         """Clear the retained message of a topic (an empty payload: MQTT 5, 3.3.1.3)."""
-        self.publish(topic, "")
+        self.publish(topic, "", force=True)
         self._cleared.add(topic)
 
     async def record(self, topics: AbstractSet[str]) -> None:

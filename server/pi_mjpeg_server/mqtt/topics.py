@@ -7,6 +7,8 @@ ONLINE, OFFLINE = "online", "offline"
 """The payloads of all availability topics, and of Home Assistant's birth message and last will."""
 
 _BASE = "pi_mjpeg"
+_RETAINED_KINDS = ("availability", "state", "snapshot")
+"""The topics of a camera with a retained message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,14 @@ class Topics:
 
     def retained(self, camera_ids: Collection[str], discovery: str) -> set[str]:
         """Return the topics with a retained message, without core discovery: its message is cleared while claimed."""
-        topics = {self.camera(each, kind) for each in camera_ids for kind in ("availability", "state", "snapshot")}
+        topics = {self.camera(each, kind) for each in camera_ids for kind in _RETAINED_KINDS}
         return topics | {self.availability, self.state} | ({self.announcement} if discovery != "core" else set())
+
+    @property
+    def own_filters(self) -> tuple[str, ...]:
+        """The topic filters that match every topic with a retained message of this server."""
+        cameras = (self.camera("+", kind) for kind in _RETAINED_KINDS)
+        return (self.availability, self.state, self.announcement, self.core_discovery, *cameras)
 
     @property
     def commands(self) -> str:

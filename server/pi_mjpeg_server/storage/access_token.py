@@ -8,9 +8,11 @@ import secrets
 from pathlib import Path
 
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import read_file
 
 _TOKEN_BYTES = 24
 _FORMAT = re.compile(r"[!-~]{16,128}")
+_MAX_BYTES = 4096
 
 
 class TokenError(Exception):
@@ -26,21 +28,23 @@ class AccessToken:
     def __init__(self, path: Path) -> None:
         """Read the token from `path`; make one if there is no file.
 
-        Raises `TokenError` when the file holds no token, and `OSError` when it cannot be read or written.
+        Raises `TokenError` when the file holds no token, and `OSError` when it cannot be read or written;
+        `UnsafeFileError` is one, for a file that another user may have put there.
         """
         self._path = path
         self._version: tuple[int, int] | None = None
         self._value = ""
-        if not path.exists():
+        try:
+            self._value = self._read()
+        except FileNotFoundError:
             new_token(path)
-        path.chmod(0o600)
-        self._value = self._read()
+            self._value = self._read()
 
     @property
     def value(self) -> str:
         """Return the present token."""
         try:
-            status = self._path.stat()
+            status = os.lstat(self._path)
             version = status.st_mtime_ns, status.st_ino
             if version != self._version:
                 self._version = version
@@ -64,7 +68,11 @@ class AccessToken:
         return self._value
 
     def _read(self) -> str:
-        text = self._path.read_text(errors="replace").strip()
+        """Return the token in the file, and let only its owner read it."""
+        try:
+            text = read_file(self._path, _MAX_BYTES, mode=0o600).decode(errors="replace").strip()
+        except ValueError:
+            text = ""
         if not _FORMAT.fullmatch(text):
             raise TokenError(
                 f"{self._path} holds no token of 16 to 128 printable characters: `pi-mjpeg token --rotate` makes one"
@@ -75,10 +83,5 @@ class AccessToken:
 def new_token(path: Path) -> str:
     """Write a new token to `path`, in place of whatever was there, and return it. Raises `OSError`."""
     value = secrets.token_urlsafe(_TOKEN_BYTES)
-    owner = None
-    if os.geteuid() == 0 and path.parent.is_dir():
-        # Root rotates the token of a service that runs as another user, and that user has to read it.
-        folder = path.parent.stat()
-        owner = folder.st_uid, folder.st_gid
-    write_atomically(path, f"{value}\n".encode(), owner=owner)
+    write_atomically(path, f"{value}\n".encode())
     return value

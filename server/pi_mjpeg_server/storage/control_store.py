@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pi_mjpeg_server.sources.controls import ControlValue
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import read_file
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_BYTES = 1_000_000
@@ -23,18 +24,16 @@ class ControlStore:
 
     def load(self) -> dict[str, dict[str, ControlValue]]:
         """Return all stored values. When the file cannot be read, log why and return none."""
-        if not self._file.exists():
-            return {}
         try:
-            if self._file.stat().st_size > _MAX_BYTES:
-                raise ValueError("it is too large")  # noqa: TRY301  (logged like the other reasons)
-            stored = json.loads(self._file.read_text())
+            stored = json.loads(read_file(self._file, _MAX_BYTES))
             return {
                 str(camera): {
                     str(name): value for name, value in values.items() if isinstance(value, bool | int | float | str)
                 }
                 for camera, values in stored.items()
             }
+        except FileNotFoundError:
+            return {}
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             _LOGGER.warning("%s cannot be read, so controls begin at their defaults: %s", self._file, error)
             return {}

@@ -1,11 +1,13 @@
 """Kept snapshots: the newest few of each camera on disk, each under a signed URL that is valid for it alone."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +29,10 @@ _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older snapshots count as from the future."""
 
 MAX_PER_CAMERA = 20
-"""How many snapshots of each camera are kept; the oldest are deleted first."""
+"""How many snapshots of each camera are kept for each trigger; the oldest are deleted first."""
+
+_SHARES = {"http": ".", "mqtt": "mqtt"}
+"""The folder of each trigger. Whoever can write to the broker cannot push out what somebody with the token has kept."""
 
 
 class SnapshotError(Exception):
@@ -52,6 +57,7 @@ class _Kept:
     """What does not change about a snapshot on the disk."""
 
     id: str
+    trigger: str
     time: float
     size: tuple[int, int]
     bytes: int
@@ -65,44 +71,31 @@ class SnapshotStore:
         self._folder = folder
         self._signer = signer
         self._lock = threading.Lock()
-        self._latest: dict[str, _Kept | None] = {}
-        self._latest_version: int | None = None
-        self._latest_lock = threading.Lock()
+        self._last_kept: dict[str, _Kept | None] = {}
+        self._last_version: tuple[int, ...] | None = None
+        self._last_lock = threading.Lock()
 
-    async def save(self, camera: str, frame: Frame) -> Snapshot:
-        """Write a frame to disk, off the event loop, and delete the oldest of that camera beyond `MAX_PER_CAMERA`.
+    async def save(self, camera: str, frame: Frame, trigger: str) -> Snapshot:
+        """Write a frame to disk, off the event loop, and delete the oldest of camera and trigger over `MAX_PER_CAMERA`.
 
         Raises `SnapshotError` when it cannot be written, and `CameraUnavailableError` when the frame is damaged.
         """
         identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
-            size = jpeg.upright_size(frame.jpeg)
-            await asyncio.to_thread(self._write, camera, identity, frame)
+            width, height = jpeg.upright_size(frame.jpeg)
+            await asyncio.to_thread(self._write, self._folder / _SHARES[trigger], camera, identity, frame)
         except jpeg.JpegError as error:
             raise CameraUnavailableError(f"the picture is damaged: {error}") from error
         except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
-        return self._signed(camera, _Kept(identity, frame.timestamp, size, len(frame.jpeg)))
+        return Snapshot(identity, camera, self._signed(identity), frame.timestamp, width, height, len(frame.jpeg))
 
-    def latest(self, camera: str) -> Snapshot | None:
-        """Return the newest snapshot of a camera that is on the disk, or None. Blocks on the disk: call it in a thread.
+    async def last(self, camera: str) -> tuple[Snapshot, str] | None:
+        """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none.
 
-        Its picture is not decoded, and the folder is listed only after something in it has changed.
+        Its picture is not decoded, and the folders are listed only after something in them has changed.
         """
-        with self._latest_lock:
-            try:
-                changed = self._folder.stat().st_mtime_ns
-            except OSError:
-                return None
-            # A change that follows soon may leave the same time.
-            is_settled = changed / 1e9 + _MTIME_RESOLUTION < time.time()
-            if not is_settled or changed != self._latest_version:
-                self._latest.clear()
-                self._latest_version = changed if is_settled else None
-            if camera not in self._latest:
-                self._latest[camera] = self._read_latest(camera)
-            kept = self._latest[camera]
-        return None if kept is None else self._signed(camera, kept)
+        return await asyncio.to_thread(self._last, camera)
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
         """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
@@ -112,58 +105,90 @@ class SnapshotStore:
         if not _ID.fullmatch(identity) or not self._signer.verify(f"/snapshots/{identity}.jpg", signature):
             return None
         try:
-            return await asyncio.to_thread((self._folder / f"{identity}.jpg").open, "rb")
-        except FileNotFoundError:
-            return None
+            return await asyncio.to_thread(self._open, identity)
         except OSError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
-    def _signed(self, camera: str, kept: _Kept) -> Snapshot:
-        path = f"/snapshots/{kept.id}.jpg"
-        signed = f"{path}?sig={self._signer.sign(path)}"
-        width, height = kept.size
-        return Snapshot(kept.id, camera, signed, kept.time, width, height, kept.bytes)
+    def _signed(self, identity: str) -> str:
+        path = f"/snapshots/{identity}.jpg"
+        return f"{path}?sig={self._signer.sign(path)}"
 
-    def _read_latest(self, camera: str) -> _Kept | None:
-        for path in reversed(self._oldest_first(camera, time.time())):
-            try:
-                data = path.read_bytes()
-                if not data.rstrip(b"\0").endswith(jpeg.EOI):
-                    continue
-                return _Kept(path.stem, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
-            except (OSError, ValueError):
-                # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
-                continue
+    def _open(self, identity: str) -> BinaryIO | None:
+        for share in _SHARES.values():
+            with contextlib.suppress(FileNotFoundError):
+                return (self._folder / share / f"{identity}.jpg").open("rb")
         return None
 
-    def _write(self, camera: str, identity: str, frame: Frame) -> None:
+    def _last(self, camera: str) -> tuple[Snapshot, str] | None:
+        with self._last_lock:
+            version = tuple(map(_modified, (self._folder / share for share in _SHARES.values())))
+            # A change that follows soon may leave the same time.
+            is_settled = max(version) / 1e9 + _MTIME_RESOLUTION < time.time()
+            if not is_settled or version != self._last_version:
+                self._last_kept.clear()
+                self._last_version = version if is_settled else None
+            if camera not in self._last_kept:
+                self._last_kept[camera] = self._read_last(camera)
+            kept = self._last_kept[camera]
+        if kept is None:
+            return None
+        return Snapshot(kept.id, camera, self._signed(kept.id), kept.time, *kept.size, kept.bytes), kept.trigger
+
+    def _read_last(self, camera: str) -> _Kept | None:
+        shares = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
+        order = _oldest_first(camera, time.time())
+        for path, trigger in sorted(shares, key=lambda found: order(found[0]), reverse=True):
+            with contextlib.suppress(OSError, ValueError, jpeg.JpegError):
+                picture = path.read_bytes()
+                # A power cut may have cut it off; an older one may be whole then.
+                if picture.rstrip(b"\0").endswith(jpeg.EOI):
+                    size = jpeg.upright_size(picture)
+                    return _Kept(path.stem, trigger, _time_of(path.stem), size, len(picture))
+        return None
+
+    def _write(self, share: Path, camera: str, identity: str, frame: Frame) -> None:
         with self._lock:
-            remove_unfinished(self._folder)
+            remove_unfinished(share)
             # No fsync: on an SD card it can take longer than everything else that a snapshot needs, and it also waits
             # for what other programs have written. A power cut loses at most the pictures of the last half minute.
-            write_atomically(self._folder / f"{identity}.jpg", frame.jpeg, sync=False)
-            self._delete_oldest(camera, identity, frame.timestamp)
+            write_atomically(share / f"{identity}.jpg", frame.jpeg, sync=False)
+            self._delete_oldest(share, camera, identity, frame.timestamp)
 
-    def _delete_oldest(self, camera: str, newest: str, now: float) -> None:
-        others = [path for path in self._oldest_first(camera, now) if path.stem != newest]
+    def _delete_oldest(self, share: Path, camera: str, newest: str, now: float) -> None:
+        others = [path for path in self._paths(camera, share) if path.stem != newest]
+        others.sort(key=_oldest_first(camera, now))
         try:
             for path in others[: max(0, len(others) + 1 - MAX_PER_CAMERA)]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             _LOGGER.warning("old snapshots of %s cannot be deleted: %s", camera, error)
 
-    def _oldest_first(self, camera: str, now: float) -> list[Path]:
-        paths = [path for path in self._folder.glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
-        # A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it
-        # is older than the rest.
-        future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
-        return sorted(paths, key=lambda path: (path.stem < future, path.stem))
+    def _paths(self, camera: str, share: Path | str) -> list[Path]:
+        return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
 
 
-def _time_of_id(identity: str) -> float:
-    """Return the time in an id, in seconds since 1970. Raises `ValueError` when it is none."""
+def _modified(folder: Path) -> int:
+    """Return when something in a folder changed, in nanoseconds since 1970; 0 if there is no folder."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]:
+    """Return a key that sorts the snapshots of a camera by their age, the oldest first.
+
+    A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it is older
+    than the rest.
+    """
+    future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
+    return lambda path: (path.stem < future, path.stem)
+
+
+def _time_of(identity: str) -> float:
+    """Return the seconds since 1970 in an id."""
     text = identity.split("-")[1]
-    return datetime.strptime(f"{text[:-4]}.{text[-4:-1]}+0000", "%Y%m%dT%H%M%S.%f%z").timestamp()
+    return datetime.fromisoformat(f"{text[:15]}.{text[15:18]}Z").timestamp()
 
 
 def _time_in_id(timestamp: float) -> str:

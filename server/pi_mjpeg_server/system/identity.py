@@ -10,11 +10,13 @@ from pathlib import Path
 
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import read_file
 
 _MACHINE_ID = Path("/etc/machine-id")
 _MODEL = Path("/proc/device-tree/model")
 _INTERFACES = Path("/sys/class/net")
 _PURPOSE = b"pi_mjpeg node id"
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,11 @@ def identify(name: str | None, state_folder: Path) -> Identity:
 
 
 def _stored_id(path: Path) -> str:
-    known = _read(path)
-    if known is None:
+    try:
+        known = read_file(path, _MAX_BYTES).decode().strip("\0 \n")
+    except (FileNotFoundError, ValueError):
+        known = ""
+    if not known:
         known = secrets.token_hex(16)
         write_atomically(path, known.encode())
     return known

@@ -7,10 +7,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import resolve_file
+from pi_mjpeg_server.system.self_signed import SelfSigned
 from pi_mjpeg_server.system.unit import NAME, UnitSettings, is_hidden, unit_text
 
 _UNIT_FOLDER = Path("etc/systemd/system")
@@ -27,39 +31,53 @@ class ServiceError(Exception):
 def unit_settings(configuration: Configuration, file: Path | None, flags: Mapping[str, str | None]) -> UnitSettings:
     """Return the settings of a unit that runs this program with this configuration file and these flags.
 
-    Raises `ConfigurationError` when a file that the configuration names does not exist.
+    Raises `ConfigurationError` when a file that the configuration names does not exist, and `UnsafeFileError` when
+    another user's link leads to it.
     """
-    credentials = {} if file is None else {"PI_MJPEG_CONFIG": file.resolve()}
+    files = {} if file is None else {"PI_MJPEG_CONFIG": file}
     command = [*_program(), "run"]
     for option in OPTIONS:
         if option.metavar == "FILE":
             named: Path | None = getattr(getattr(configuration, option.section), option.key)
             if named is not None:
-                credentials[option.variable] = named.resolve()
+                files[option.variable] = named
         elif (value := flags.get(option.flag)) is not None:
             command.append(f"{option.flag}={value}")
-    for named in credentials.values():
-        if not named.is_file():
-            raise ConfigurationError(f"there is no file {named}")
+    credentials = {variable: _credential_file(path) for variable, path in files.items()}
     paths = _outermost(_read_only_paths(configuration))
     return UnitSettings(command, credentials, paths, configuration.server.port)
 
 
-def install(settings: UnitSettings, root: Path = Path("/")) -> str:
+def with_self_signed(settings: UnitSettings, configuration: Configuration, files: SelfSigned) -> UnitSettings:
+    """Return settings of a unit that serves HTTPS with this certificate. The files may be made later.
+
+    Raises `ConfigurationError` when the configuration names another certificate.
+    """
+    if configuration.server.tls_certificate is not None:
+        raise ConfigurationError("tls_certificate names a certificate, so leave out --tls, which has one of its own")
+    tls = {"PI_MJPEG_TLS_CERTIFICATE": files.certificate, "PI_MJPEG_TLS_KEY": files.key}
+    return replace(settings, credentials={**settings.credentials, **tls})
+
+
+def install(settings: UnitSettings, root: Path = Path("/"), self_signed: SelfSigned | None = None) -> str:
     """Write the unit, start the service now and at every boot, and return a report for the user.
 
-    When systemd does not run, such as for the files of another system below `root`, it starts at the next boot.
-    Raises `ServiceError`.
+    The certificate `self_signed` is made if there is none. When systemd does not run, such as for the files of another
+    system below `root`, the service starts at the next boot.
+    Raises `ServiceError`, `ConfigurationError` for settings that cannot stand in a unit, and `SelfSignedError` when
+    there is no certificate and none can be made.
     """
     path = root / _UNIT_FOLDER / NAME
+    text = unit_text(settings)
     _check_writable(path)
     for folder in settings.read_only_paths:
         _check_accessible(folder)
     systemctl = _Systemctl(root)
+    tls = "" if self_signed is None else _make(self_signed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, unit_text(settings).encode(), mode=0o644)
+    write_atomically(path, text.encode(), mode=0o644)
     token = shlex.join(["sudo", *_program(), "token", "--state-dir", "/var/lib/pi-mjpeg"])
-    report = f"Wrote {path}. Its state is in /var/lib/pi-mjpeg, and `{token}` prints its access token.\n"
+    report = f"Wrote {path}. Its state is in /var/lib/pi-mjpeg, and `{token}` prints its access token.\n{tls}"
     if not systemctl.is_booted:
         systemctl.call("enable", NAME)
         return report + "systemd does not run here: the service starts when the machine does."
@@ -82,6 +100,14 @@ def remove(root: Path = Path("/")) -> str:
     if systemctl.is_booted:
         systemctl.call("daemon-reload")
     return f"Removed {path}. Its state stays: rm -r /var/lib/pi-mjpeg /var/lib/private/pi-mjpeg"
+
+
+def _make(self_signed: SelfSigned) -> str:
+    made = "was made" if self_signed.make() else "was there already"
+    return (
+        f"It serves HTTPS with {self_signed.certificate}, which {made}. Home Assistant shows its SHA-256 fingerprint:\n"
+        f"{self_signed.fingerprint}\n"
+    )
 
 
 class _Systemctl:
@@ -123,6 +149,15 @@ def _read_only_paths(configuration: Configuration) -> Iterator[Path]:
             and device.is_dir()
         ):
             yield device
+
+
+def _credential_file(path: Path) -> Path:
+    """Return the path of the file itself: the link to it may belong to a user that must not read the file."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        resolved = resolve_file(path)
+        if resolved.is_file():
+            return resolved
+    raise ConfigurationError(f"there is no file {path}")
 
 
 def _outermost(paths: Iterable[Path]) -> list[Path]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pi_mjpeg_server.config import ConfigurationError
+
 NAME = "pi-mjpeg.service"
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
@@ -97,15 +99,20 @@ class UnitSettings:
 
 
 def unit_text(settings: UnitSettings) -> str:
-    """Return the text of the unit, with every value quoted as systemd.syntax(7) and systemd.service(5) require."""
+    """Return the text of the unit, with every value quoted as systemd.syntax(7) and systemd.service(5) require.
+
+    Raises `ConfigurationError` for a value that would read differently in a unit, such as one with a line break.
+    """
     credentials = "".join(
-        f"LoadCredential={_credential(variable)}:{_escape_specifiers(str(path))}\n"
+        f"LoadCredential={_credential(variable)}:{_credential_path(path)}\n"
         f"Environment={variable}=%d/{_credential(variable)}\n"
         for variable, path in settings.credentials.items()
     )
     visible = sorted({path for path in settings.read_only_paths if is_hidden(path)})
     binds = "".join(f"BindReadOnlyPaths={_bind_path(path)}\n" for path in visible)
     program, *arguments = settings.command
+    if "$" in program:
+        raise _unfit(program, "systemd would take the $ for a variable")
     return _UNIT.format(
         command=" ".join([_quote(program), *(_quote(argument).replace("$", "$$") for argument in arguments)]),
         credentials=credentials,
@@ -120,11 +127,18 @@ def is_hidden(path: Path) -> bool:
 
 
 def _credential(variable: str) -> str:
-    return variable.removeprefix("PI_MJPEG_").lower().replace("_", "-")
+    return _escape_specifiers(variable).removeprefix("PI_MJPEG_").lower().replace("_", "-")
 
 
 def _escape_specifiers(text: str) -> str:
+    """Return a value with its % doubled. Each value passes here: a line break would begin a line of the unit."""
+    if not text.isprintable():
+        raise _unfit(text, "it has a line break or another character that cannot be printed")
     return text.replace("%", "%%")
+
+
+def _unfit(text: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"{text!a} cannot stand in a systemd unit: {reason}")
 
 
 def _quote(text: str) -> str:
@@ -134,7 +148,17 @@ def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _credential_path(path: Path) -> str:
+    """Return a path for LoadCredential, which takes all but specifiers as it is, to the end of the line."""
+    text = str(path)
+    if text.endswith((" ", "\\")):
+        raise _unfit(text, "systemd would take the space or backslash at its end for a part of the unit's syntax")
+    return _escape_specifiers(text)
+
+
 def _bind_path(path: Path) -> str:
     """Return a path quoted for BindReadOnlyPaths, which systemd splits twice: into words, then at colons."""
+    if ".." in path.parts:
+        raise _unfit(str(path), "systemd takes no path with ..; give it without")
     text = re.sub(r"""([\\"':])""", r"\\\1", _escape_specifiers(str(path)))
     return f'"{text}"' if " " in text else text

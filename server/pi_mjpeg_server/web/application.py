@@ -7,13 +7,14 @@ from aiohttp import web
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
-from pi_mjpeg_server.web.routes import login, page, snapshots, static_files
+from pi_mjpeg_server.web.routes import identity, login, page, snapshots, static_files
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
 from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
+from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
 from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
@@ -46,6 +47,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     application[SERVER] = server
     application[VIEWER_LIMITS] = ViewerLimits.from_settings(settings)
     application[AUTHENTICATOR] = authenticator
+    application[identity.IDENTITY_LIMIT] = ClientRateLimit(authenticator.proven_clients)
     application[CORS_POLICY] = cors_policy
     application.on_response_prepare.extend([_add_default_headers, cors_policy.add_headers])
     add = partial(application.router.add_route, expect_handler=expect_continue)
@@ -55,10 +57,12 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/login", login.log_in, name="login")
     get("/static/{name}", static_files.static, name="static")
     get("/snapshots/{snapshot}.jpg", snapshots.kept_snapshot, name="kept_snapshot")
+    get("/api/identity", identity.prove, name="identity")
     # All routes below need the token: only the names in auth.PUBLIC_ROUTES are public.
     get("/", page.index)
     add("POST", "/logout", login.log_out)
     get("/api/state", page.state)
+    add("POST", "/api/identity", identity.enrol)
     get("/api/openapi.json", static_files.openapi)
     get("/metrics", metrics)
     get(f"/cameras/{_CAMERA}/stream", stream)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
 from pi_mjpeg_server.sources.controls import ControlError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
@@ -21,6 +21,7 @@ _VIEWERS_RETRY_AFTER = "5"
 _HTTPException = TypeVar("_HTTPException", bound=web.HTTPException)
 
 _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
+    CameraBusyError: web.HTTPServiceUnavailable,
     ControlError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
@@ -51,6 +52,11 @@ def cross_origin(message: str) -> web.HTTPForbidden:
 def not_found(message: str) -> web.HTTPNotFound:
     """Return a 404."""
     return _error(web.HTTPNotFound, "not_found", message)
+
+
+def no_identity(message: str) -> web.HTTPNotFound:
+    """Return a 404 for a proof of identity that this server has no secret for."""
+    return _error(web.HTTPNotFound, "no_identity", message)
 
 
 def request_timeout(message: str) -> web.HTTPRequestTimeout:
@@ -92,9 +98,23 @@ def misdirected_request(message: str) -> web.HTTPMisdirectedRequest:
 
 
 def too_many_attempts(seconds: float) -> web.HTTPTooManyRequests:
-    """Return a 429 for a client that gave too many wrong tokens and has to wait for `seconds`."""
-    wait = math.ceil(seconds)
-    error = _error(web.HTTPTooManyRequests, "too_many_tries", f"too many wrong tokens; try again in {wait} s")
+    """Return a 429 for a client that gave too many wrong tokens and has to wait for `seconds`.
+
+    It closes the connection, so that each further guess costs a new one.
+    """
+    error = _too_many("too_many_tries", "too many wrong tokens", seconds)
+    error.force_close()
+    return error
+
+
+def too_many_requests(seconds: float) -> web.HTTPTooManyRequests:
+    """Return a 429 for a request beyond a rate limit, which may be repeated after `seconds`."""
+    return _too_many("too_many_requests", "too many requests", seconds)
+
+
+def _too_many(code: str, message: str, seconds: float) -> web.HTTPTooManyRequests:
+    wait = max(1, math.ceil(seconds))
+    error = _error(web.HTTPTooManyRequests, code, f"{message}; try again in {wait} s")
     error.headers["Retry-After"] = str(wait)
     return error
 
@@ -137,6 +157,8 @@ def _failure(failure: Exception) -> web.HTTPException:
     error = _error(_ERROR_RESPONSES[kind], ERROR_CODES[kind], str(failure))
     if isinstance(error, web.HTTPServiceUnavailable):
         error.headers["Retry-After"] = _UNAVAILABLE_RETRY_AFTER
+    if isinstance(failure, CameraBusyError):
+        error.headers["Retry-After"] = str(math.ceil(failure.retry_after))
     return error
 
 

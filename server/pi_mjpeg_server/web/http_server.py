@@ -12,6 +12,7 @@ from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.application import make_application
+from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
 from pi_mjpeg_server.web.transport.acceptor import Acceptor
 from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit, raise_open_files_limit
 from pi_mjpeg_server.web.transport.listen import ListenError, listening
@@ -31,12 +32,11 @@ async def serving_http(server: Server, settings: ServerSettings) -> AsyncIterato
     Raises `ConfigurationError` when the certificate cannot be used, and `ListenError` when the port cannot.
     """
     certificate = await asyncio.to_thread(load_certificate, settings)
-    limit = ConnectionLimit(settings)
+    application = make_application(server, settings)
+    limit = ConnectionLimit(settings, application[AUTHENTICATOR].proven_clients)
     raise_open_files_limit(limit.max_connections)
     # Without handler_cancellation, a handler that waits for a frame never learns that its viewer left.
-    runner = web.AppRunner(
-        make_application(server, settings), handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT
-    )
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("aiohttp's runner has no server after its setup")

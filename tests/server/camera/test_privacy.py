@@ -264,7 +264,7 @@ async def test_a_driver_that_hangs_for_good_is_left_alone_after_switching_on_aga
             await asyncio.sleep(0.5)
             cam.enable()
             assert await until(lambda: cam.state is CameraState.FAILING) < 0.7
-            assert "did not stop" in (cam.reason or "")
+            assert "did not close" in (cam.reason or "")
             script.blocked.set()
             await until(lambda: cam.state is CameraState.LIVE)
 

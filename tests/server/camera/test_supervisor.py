@@ -218,7 +218,7 @@ async def test_a_driver_that_never_returns_is_abandoned_and_the_camera_is_stuck_
             await asyncio.sleep(0.3)
             assert script.opened == opened
         script.blocked.set()
-        await until(lambda: script.capturing == 0)
+        await until(lambda: not any(thread.name == "capture-Front" for thread in threading.enumerate()))
         cam.restart()
         await until(lambda: cam.state is CameraState.IDLE)
 

@@ -106,6 +106,33 @@ async def test_a_failure_is_logged_once_and_tried_again(browser: Browser, caplog
     assert caplog.text.count("cannot be announced") == 1
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ValueError("no such adapter")])
+async def test_an_address_lookup_that_raises_is_logged_and_tried_again(
+    browser: Browser, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    lookups = 0
+
+    def fail_at_first_and_later() -> list[str]:
+        nonlocal lookups
+        lookups += 1
+        if lookups in {1, 2, 5, 6}:
+            raise error
+        return ["127.0.0.1"]
+
+    everywhere = ServerSettings(host="0.0.0.0")  # noqa: S104  (only the address above is announced)
+    announcer = ZeroconfAnnouncer(IDENTITY, everywhere, "none", fail_at_first_and_later, check_interval=0.1)
+    announcer.start()
+    await until(lambda: NAME in browser.names, 10)
+    await until(lambda: lookups > 10, 20)
+    await until(lambda: NAME in browser.names, 10)
+    await announcer.stop()
+    await until(lambda: NAME not in browser.names, 10)
+    assert caplog.text.count("cannot be announced") == 1
+    assert str(error.args[-1]) in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
+
+
 def test_loopback_addresses_are_not_announced() -> None:
     assert "127.0.0.1" not in local_addresses()
 

@@ -32,7 +32,7 @@ async def test_a_task_of_the_bridge_that_fails_is_logged_with_its_traceback(
     bridge = Bridge(server, settings, "127.0.0.1", ServerSettings(state_dir=tmp_path))
     bridge.start()
     try:
-        await until(lambda: "the task mqtt-publish-all failed" in caplog.text, 10)
+        await until(lambda: "the task 'mqtt-publish-all' failed" in caplog.text, 10)
     finally:
         await bridge.stop()
     assert "Traceback" in caplog.text

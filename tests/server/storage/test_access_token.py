@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError, new_token
+from pi_mjpeg_server.storage.safe_open import UnsafeFileError
 
 
 def test_the_token_is_created_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -51,3 +52,28 @@ def test_a_token_that_root_rotates_stays_readable_for_the_service(tmp_path: Path
     os.chown(folder, service, -1)
     new = new_token(folder / "token")
     assert ((folder / "token").stat().st_uid, held.value) == (service, new)
+
+
+def test_a_link_in_place_of_the_token_is_refused_and_rotating_replaces_it(tmp_path: Path) -> None:
+    (target := tmp_path / "program").write_text("a-token-of-somebody-else")
+    target.chmod(0o755)
+    (state := tmp_path / "state").mkdir()
+    running = AccessToken(state / "token")
+    known = running.value
+    (state / "token").unlink()
+    (state / "token").symlink_to(target)
+    with pytest.raises(UnsafeFileError, match="symbolic link"):
+        AccessToken(state / "token")
+    assert running.value == known
+    new = new_token(state / "token")
+    assert AccessToken(state / "token").value == running.value == new
+    assert target.read_text() == "a-token-of-somebody-else"
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_running_server_does_not_wait_for_a_fifo_in_place_of_the_token(tmp_path: Path) -> None:
+    running = AccessToken(tmp_path / "token")
+    known = running.value
+    (tmp_path / "token").unlink()
+    os.mkfifo(tmp_path / "token")
+    assert running.value == known

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pi_mjpeg_server.storage import settings_store
 from pi_mjpeg_server.storage.settings_store import SettingsStore, UnreadableSettingsError
 
 
@@ -124,9 +125,9 @@ def test_a_file_that_may_not_be_read_is_unreadable(tmp_path: Path) -> None:
 def test_an_error_of_the_disk_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (file := tmp_path / "settings.json").write_text("{}")
 
-    def fail(_: Path) -> bytes:
+    def fail(*_: object) -> bytes:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(settings_store, "read_file", fail)
     with pytest.raises(UnreadableSettingsError):
         SettingsStore(file).load()

@@ -19,7 +19,9 @@ async def undisturbed_viewer(
     async def watch() -> None:
         nonlocal count
         async with open_connection(served.url, trust) as (reader, writer):
-            writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            token = served.server.token
+            authorization = f"Authorization: Bearer {token.value}\r\n" if token else ""
+            writer.write(f"GET /stream HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode())
             while True:
                 await reader.readuntil(b"\r\n--frame\r\n")
                 count += 1

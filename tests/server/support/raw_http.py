@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 @contextlib.asynccontextmanager
 async def open_connection(
-    url: str, trust: ssl.SSLContext | None = None
+    url: str, trust: ssl.SSLContext | None = None, *, client: str | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection to the server of this URL, with TLS if there is an SSL context."""
+    """Open a connection to the server of this URL, with TLS if there is an SSL context, from the address `client`."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=trust)
+    local = None if client is None else (client, 0)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=trust, local_addr=local)
     try:
         yield reader, writer
     finally:

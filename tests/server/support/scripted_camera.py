@@ -53,6 +53,7 @@ class Script:
     padding: int = 0
     picture: bytes | None = None
     delay: float = 0.0
+    opening: float = 0.0
     source_info: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
     fail_open: str | None = None
     raise_in_frames: str | None = None
@@ -86,6 +87,7 @@ class ScriptedSource:
     def open(self) -> SourceInfo:
         """Open the camera, or fail as scripted."""
         self._script.opened += 1
+        time.sleep(self._script.opening)
         if self._script.fail_open is not None:
             raise RuntimeError(self._script.fail_open)
         return self._script.source_info

@@ -6,6 +6,7 @@ import shlex
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ UNITS = "etc/systemd/system"
 WANTED = f"{UNITS}/multi-user.target.wants/pi-mjpeg.service"
 
 
-def analysed(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+def analysed(folder: Path, text: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run systemd-analyze on a unit.
 
     It is analysed as a user's unit, because only root can analyse a system's; the settings mean the same. The targets
@@ -31,8 +32,9 @@ def analysed(folder: Path, text: str, *words: str) -> subprocess.CompletedProces
     (folder / "runtime").mkdir(mode=0o700)
     for target in ("basic", "shutdown", "network-online", "multi-user"):
         (units / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
-    environment = {**os.environ, "SYSTEMD_UNIT_PATH": str(units), "XDG_RUNTIME_DIR": str(folder / "runtime")}
+    environment |= {"SYSTEMD_UNIT_PATH": str(units), "XDG_RUNTIME_DIR": str(folder / "runtime")}
     command = [str(program("systemd-analyze")), "--user", *words, str(file)]
+    environment = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)  # noqa: S603
 
 
@@ -65,6 +67,104 @@ def test_the_unit_is_hardened(tmp_path: Path) -> None:
     assert exposure is not None, done.stdout + done.stderr
     # As the system's unit it is 1.8 (systemd 252); a user's cannot have all of the same.
     assert float(exposure[1]) <= 2.0
+
+
+ODD_TEXTS = [
+    "50% %h %d %%",
+    " a space before and after ",
+    "'single' quotes'",
+    '"double" quotes"',
+    "a back\\slash and one at the end\\",
+    "two at the end\\\\",
+    "$HOME ${HOME} $$",
+    "; # a comment?",
+    "a:colon::b",
+    "@-:+!prefix",
+    "grün 猫",
+    "\\x41 \\n \\t",
+    "{braces} {command}",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_systemd_reads_every_value_as_it_was_given(tmp_path: Path, text: str) -> None:
+    """It prints what it has read when its log level is debug."""
+    bind = Path(f"/home/pi/{text}x")
+    arguments = [f"--name={text}", text, "last"]
+    text_of_unit = unit_text(UnitSettings([sys.executable, *arguments], {"PI_MJPEG_CONFIG": bind}, [bind]))
+    done = analysed(tmp_path, text_of_unit, "verify", SYSTEMD_LOG_LEVEL="debug", SYSTEMD_LOG_TARGET="console")
+    read = [line.strip() for line in done.stdout.splitlines()]
+    [command] = [line.removeprefix("Command Line: ") for line in read if line.startswith("Command Line: ")]
+    # It writes commands as for a shell, and resolves $$ when it runs them.
+    words = shlex.split(re.sub(r"\\([$`])", r"\1", command))
+    assert [word.replace("$$", "$") for word in words] == [sys.executable, *arguments]
+    assert f"BindReadOnlyPaths: {bind}:{bind}:rbind" in read
+    assert lines(text_of_unit, "LoadCredential") == [f"config:{bind}".replace("%", "%%")]
+
+
+UNPRINTABLE = [
+    "\n",
+    "\nExecStartPre=+:touch /tmp/x",
+    "\r",
+    "\0",
+    "\x1b[31m",
+    "\t",
+    "\x85",
+    "\u2028",
+    "\u202e",
+    "\udcff",
+    "\xa0",
+]
+
+
+@pytest.mark.parametrize("text", UNPRINTABLE, ids=ascii)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        lambda text: UnitSettings([f"/opt/{text}/pi-mjpeg", "run"]),
+        lambda text: UnitSettings(["/opt/pi-mjpeg", "run", f"--name={text}"]),
+        lambda text: UnitSettings(["/opt/pi-mjpeg", "run", text]),
+        lambda text: UnitSettings(["/opt/pi-mjpeg"], {"PI_MJPEG_CONFIG": Path(f"/etc/{text}")}),
+        lambda text: UnitSettings(["/opt/pi-mjpeg"], {f"PI_MJPEG_{text}": Path("/etc/config")}),
+        lambda text: UnitSettings(["/opt/pi-mjpeg"], read_only_paths=[Path(f"/home/{text}/pi")]),
+    ],
+    ids=["program", "flag", "argument", "credential", "variable", "folder"],
+)
+def test_a_value_that_cannot_be_printed_never_stands_in_the_unit(
+    settings: Callable[[str], UnitSettings], text: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be printed") as raised:
+        unit_text(settings(text))
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        UnitSettings(["/opt/$HOME/pi-mjpeg"]),
+        UnitSettings(["/opt/pi-mjpeg"], {"PI_MJPEG_CONFIG": Path("/etc/pi.toml ")}),
+        UnitSettings(["/opt/pi-mjpeg"], {"PI_MJPEG_CONFIG": Path("/etc/pi.toml\\")}),
+        UnitSettings(["/opt/pi-mjpeg"], read_only_paths=[Path("/home/pi/../root")]),
+    ],
+)
+def test_a_value_that_systemd_would_read_differently_is_refused(settings: UnitSettings) -> None:
+    with pytest.raises(ConfigurationError, match="systemd"):
+        unit_text(settings)
+
+
+def test_a_link_to_a_file_whose_name_has_a_line_break_is_not_installed(tmp_path: Path) -> None:
+    (named := tmp_path / "x\nExecStartPre=+:touch").write_text("")
+    (config := tmp_path / "pi.toml").symlink_to(named)
+    for words in (("--print",), ()):
+        done = pi_mjpeg(*words, "--config", config)
+        assert done.returncode == 78
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert "line break" in done.stderr
+    done = pi_mjpeg("--print", "--port", "8001\n[Service]\nUser=root")
+    assert done.returncode == 78
+    assert done.stdout == ""
 
 
 def test_arguments_reach_the_program_unchanged() -> None:

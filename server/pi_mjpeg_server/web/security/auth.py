@@ -9,6 +9,7 @@ from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.web.errors import too_many_attempts, unauthorised
 from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT
 from pi_mjpeg_server.web.security.credentials import (
     BASIC_CHALLENGE,
     BEARER_CHALLENGE,
@@ -16,11 +17,12 @@ from pi_mjpeg_server.web.security.credentials import (
     parse_authorization,
 )
 from pi_mjpeg_server.web.security.csrf import check_csrf
+from pi_mjpeg_server.web.security.proven_clients import ProvenClients
 from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME, SessionCookie
 from pi_mjpeg_server.web.security.throttle import Throttle
 
-PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot"})
+PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "identity"})
 """The names of the routes that need no token. The URL of a kept snapshot is signed, which is permission enough."""
 
 
@@ -33,6 +35,7 @@ class Authenticator:
         self._throttle = Throttle()
         self._rate_limited_log = RateLimitedLog()
         self.session_cookie = SessionCookie(token)
+        self.proven_clients = ProvenClients()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -40,43 +43,71 @@ class Authenticator:
 
         Raises 401 (303 to the login page for a browser), 403 for a forged request, and 429 after too many failures.
         """
+        slot = request[CONNECTION_SLOT]
         resource = request.match_info.route.resource
-        if resource is None or resource.name not in PUBLIC_ROUTES:
-            credential = self._authenticate(request)
-            if credential is None:
-                raise _login_required(request)
+        is_public = resource is not None and resource.name in PUBLIC_ROUTES
+        credential = None if is_public else self._authenticate(request)
+        slot.is_protected = credential is not None
+        if is_public:
+            return await handler(request)
+        if credential is None:
+            raise _login_required(request)
+        try:
             check_csrf(request, credential)
-        return await handler(request)
+            return await handler(request)
+        finally:
+            slot.is_protected = credential is not Credential.NOT_NEEDED
 
     def check_token(self, client_ip: str, token: str) -> bool:
-        """Return whether this is the access token. Raises 429 for a client that gave too many wrong ones."""
+        """Return whether this is the access token. Raises 429 for a wrong one from a client that gave too many.
+
+        The right token is always accepted: others may have the same address, and one of them may be guessing.
+        """
+        if self._matches(client_ip, token):
+            return True
+        self._count_failure(client_ip)
+        return False
+
+    def _authenticate(self, request: web.Request) -> Credential | None:
+        """Return what authenticates the request, or None if nothing does. Raises 429 as `check_token` does.
+
+        One valid credential is enough, whatever else was sent: browsers keep old passwords and old cookies for years.
+        """
+        if self._token is None:
+            return Credential.NOT_NEEDED
+        client_ip = request[REQUEST_ORIGIN].client_ip
+        authorization = parse_authorization(request.headers.get("Authorization", ""))
+        if authorization is not None and self._matches(client_ip, authorization[1]):
+            return authorization[0]
+        # Cookies are not throttled: they are 256 bits that nobody can guess, and every page left open sends an old one.
+        if self.session_cookie.is_valid(request):
+            self.proven_clients.add(client_ip, time.monotonic())
+            return Credential.COOKIE
+        if authorization is not None:
+            self._count_failure(client_ip)
+        return None
+
+    def _matches(self, client_ip: str, token: str) -> bool:
         if self._token is None:
             return True
+        if not self._token.matches(token):
+            return False
+        now = time.monotonic()
+        self._throttle.succeeded(client_ip, now)
+        self.proven_clients.add(client_ip, now)
+        return True
+
+    def _count_failure(self, client_ip: str) -> None:
+        """Count a wrong token. Raises 429 while the client has to wait."""
         now = time.monotonic()
         wait = self._throttle.wait(client_ip, now)
         if wait:
             raise too_many_attempts(wait)
-        if self._token.matches(token):
-            self._throttle.succeeded(client_ip)
-            return True
         self._throttle.failed(client_ip, now)
         if self._throttle.wait(client_ip, now):
             self._rate_limited_log.warn(
                 client_network(client_ip), f"{client_ip} gave too many wrong tokens, and has to wait now"
             )
-        return False
-
-    def _authenticate(self, request: web.Request) -> Credential | None:
-        """Return what authenticates the request, or None if nothing does. Raises 429 as `check_token` does."""
-        if self._token is None:
-            return Credential.NOT_NEEDED
-        authorization = parse_authorization(request.headers.get("Authorization", ""))
-        if authorization is not None:
-            credential, token = authorization
-            if self.check_token(request[REQUEST_ORIGIN].client_ip, token):
-                return credential
-        # Cookies are not throttled: they are 256 bits that nobody can guess, and every page left open sends an old one.
-        return Credential.COOKIE if self.session_cookie.is_valid(request) else None
 
 
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)

@@ -2,9 +2,14 @@
 
 import ipaddress
 
+from pi_mjpeg_server.web.security.own_networks import OwnNetworks
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _IPV6_SUBSCRIBER_PREFIX = 64
+_PRIVATE_NETWORKS = (ipaddress.IPv6Network("fe80::/10"), ipaddress.IPv6Network("fc00::/7"))
+"""Link-local and unique local addresses (RFC 4291, 4193). One /64 of them is a whole house."""
+_OWN_NETWORKS = OwnNetworks()
 
 
 def parse_ip(text: str) -> IPAddress:
@@ -27,11 +32,18 @@ def normalize_ip(text: str) -> str:
 
 
 def client_network(text: str) -> str:
-    """Return what limits count as one client: an IPv4 address, or the /64 that one IPv6 subscriber gets."""
+    """Return what limits count as one client: a single address, or the /64 that a distant IPv6 subscriber gets.
+
+    On a link of this machine, a /64 holds all its hosts, and one of them must not use up what the others may.
+    """
     try:
         parsed = parse_ip(text)
     except ValueError:
         return text
-    if isinstance(parsed, ipaddress.IPv6Address):
+    if isinstance(parsed, ipaddress.IPv6Address) and not _is_local(parsed):
         return str(ipaddress.ip_network((parsed, _IPV6_SUBSCRIBER_PREFIX), strict=False))
     return str(parsed)
+
+
+def _is_local(address: ipaddress.IPv6Address) -> bool:
+    return any(address in network for network in _PRIVATE_NETWORKS) or _OWN_NETWORKS.contain(address)

@@ -56,13 +56,11 @@ class TrustedProxies:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Set `REQUEST_ORIGIN`. Raises 400 when the headers contradict each other or are not what they should be."""
-        sockname = request.get_extra_info("sockname")
-        host, port = sockname[:2] if sockname else ("localhost", 80)
-        host = normalize_ip(host)
-        local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         scheme = "https" if request.secure else "http"
         try:
-            request[REQUEST_ORIGIN] = self.origin(request.remote or "unknown", scheme, local, request.headers)
+            request[REQUEST_ORIGIN] = self.origin(
+                request.remote or "unknown", scheme, local_address(request), request.headers
+            )
         except ProxyHeaderError as error:
             raise bad_request(str(error)) from error
         return await handler(request)
@@ -105,6 +103,17 @@ class TrustedProxies:
             if not self.trusts(nearest):
                 break
         return nearest
+
+
+def local_address(request: web.Request) -> str:
+    """Return the address and port of this end of the connection, as a URL has it: IPv6 in brackets, without a zone.
+
+    An IPv4 address that a dual-stack socket writes as ::ffff:192.0.2.1 is returned as 192.0.2.1.
+    """
+    sockname = request.get_extra_info("sockname")
+    host, port = sockname[:2] if sockname else ("localhost", 80)
+    host = normalize_ip(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _single_host(headers: CIMultiDictProxy[str]) -> str | None:

@@ -1,6 +1,7 @@
 """The cookie that keeps a browser logged in."""
 
 import hmac
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
@@ -26,9 +27,13 @@ class SessionCookie:
         return self._token.key(_KEY_PURPOSE).hex() if self._token else ""
 
     def is_valid(self, request: web.Request) -> bool:
-        """Return whether the request has a valid cookie, in a time that reveals nothing about its value."""
-        value = request.cookies.get(COOKIE_NAME, "")
-        return bool(value) and hmac.compare_digest(self.value.encode(), value.encode(errors="replace"))
+        """Return whether the request has a valid cookie, in a time that reveals nothing about its value.
+
+        There may be several of this name: browsers tell neither ports nor the paths of proxies apart (RFC 6265, 8.5).
+        """
+        expected = self.value.encode()
+        values = [value.encode(errors="replace") for value in _values(request.headers.getall("Cookie", ()))]
+        return bool(expected) and any(hmac.compare_digest(expected, value) for value in values)
 
     def set_on(self, response: web.StreamResponse, origin: RequestOrigin) -> None:
         """Set the cookie: for this server's path only, hidden from scripts, and for TLS only where there is TLS."""
@@ -45,3 +50,12 @@ class SessionCookie:
     def delete_from(self, response: web.StreamResponse, origin: RequestOrigin) -> None:
         """Tell the browser to delete the cookie."""
         response.del_cookie(COOKIE_NAME, path=f"{origin.prefix}/")
+
+
+def _values(headers: Iterable[str]) -> Iterator[str]:
+    """Yield the value of each session cookie in these Cookie headers."""
+    for header in headers:
+        for pair in header.split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip() == COOKIE_NAME:
+                yield value.strip()

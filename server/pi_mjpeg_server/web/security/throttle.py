@@ -1,4 +1,7 @@
-"""Throttles clients that guess tokens: after a few failures, each further one doubles the wait."""
+"""Throttles clients that guess tokens: after a few failures, each further one doubles the wait.
+
+A wait holds for wrong tokens only: behind a router or in a container, whoever guesses has the address of others.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from pi_mjpeg_server.web.security.client_ip import client_network
 FREE_ATTEMPTS = 5
 """Wrong tokens that cost nothing: people mistype."""
 MAX_WAIT = 60.0
-"""Seconds. Other people behind the same address must not be locked out for longer."""
+"""Seconds. Somebody who mistypes behind the same address must not wait for longer."""
 
 _RESET_AFTER = 600.0
 _MAX_CLIENTS = 1024
@@ -29,7 +32,7 @@ class Throttle:
         self._clients: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait(self, address: str, now: float) -> float:
-        """Return the seconds until a token from this address is checked again, or 0."""
+        """Return the seconds for which a wrong token from this address is answered with 429, or 0."""
         failures = self._clients.get(client_network(address))
         return max(0.0, failures.blocked_until - now) if failures else 0.0
 
@@ -48,6 +51,7 @@ class Throttle:
         while len(self._clients) > _MAX_CLIENTS:
             self._clients.popitem(last=False)
 
-    def succeeded(self, address: str) -> None:
-        """Forget the failures of this client: they were typing errors."""
-        self._clients.pop(client_network(address), None)
+    def succeeded(self, address: str, now: float) -> None:
+        """Forget the failures of this client, unless it has to wait: a few are typing errors, many are not."""
+        if not self.wait(address, now):
+            self._clients.pop(client_network(address), None)

@@ -17,7 +17,7 @@ from pi_mjpeg_server.web.security.client_ip import client_network
 
 @dataclass(frozen=True, slots=True)
 class ViewerLimits:
-    """The limits of [server]. A client is one IPv4 address or one IPv6 /64."""
+    """The limits of [server]. `client_network` says what a client is."""
 
     max_viewers: int
     max_per_camera: int

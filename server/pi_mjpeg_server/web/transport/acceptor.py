@@ -5,12 +5,14 @@ import contextlib
 import errno
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.web.security.client_ip import normalize_ip
+from pi_mjpeg_server.web.security.connection_slot import ConnectionSlot
 from pi_mjpeg_server.web.transport.connection import TOO_MANY_CONNECTIONS, Connection
 from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit
 
@@ -31,7 +33,7 @@ class Acceptor:
     """Accepts connections for one server, with TLS if there is an SSL context.
 
     A slot of the connection limit is acquired when a connection is accepted, and released when its task ends: after
-    a failed handshake, or when the connection is lost.
+    a failed handshake, or when the connection is lost. The limit may take it away before, for another connection.
     """
 
     def __init__(self, server: web.Server, limit: ConnectionLimit, context: ssl.SSLContext | None) -> None:
@@ -39,7 +41,7 @@ class Acceptor:
         self._server = server
         self._limit = limit
         self._context = context
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[ConnectionSlot, tuple[asyncio.Task[None], Connection]] = {}
         self._one_request_per_iteration = asyncio.Lock()
         self._rate_limited_log = RateLimitedLog()
 
@@ -53,7 +55,7 @@ class Acceptor:
         try:
             yield
         finally:
-            tasks = (*accepting, *self._connections)
+            tasks = (*accepting, *(task for task, _ in self._connections.values()))
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -75,28 +77,41 @@ class Acceptor:
             await asyncio.sleep(0)
 
     def _handle(self, sock: socket.socket, address: str) -> None:
-        if not self._limit.acquire(address):
+        slot = self._limit.acquire(address, time.monotonic(), self._close)
+        if slot is None:
             self._rate_limited_log.warn("limit", f"too many connections; one from {address} was refused")
             self._refuse(sock)
             return
 
-        def ended(task: asyncio.Task[None]) -> None:
-            self._connections.discard(task)
-            self._limit.release(address)
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._connections[slot]
+            self._limit.release(slot)
+            # A task that is cancelled before it begins has not handed the socket to a transport, which would close it.
+            sock.close()
 
-        task = asyncio.create_task(self._run(sock))
-        self._connections.add(task)
+        connection = Connection(self._server, slot, self._one_request_per_iteration)
+        task = asyncio.create_task(self._run(sock, connection))
+        self._connections[slot] = task, connection
         task.add_done_callback(ended)
 
-    async def _run(self, sock: socket.socket) -> None:
+    def _close(self, slot: ConnectionSlot) -> None:
+        """Close a connection whose slot was given to another."""
+        self._rate_limited_log.warn("room", "too many connections; those that show no token make room for new ones")
+        task, connection = self._connections[slot]
+        if connection.transport is None:
+            task.cancel()
+        else:
+            connection.close_for_another()
+
+    async def _run(self, sock: socket.socket, connection: Connection) -> None:
         """Serve one connection from its TLS handshake until it is lost."""
         tls = self._context is not None
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT * 1000))
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._server, self._one_request_per_iteration),
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
                 sock,
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT if tls else None,

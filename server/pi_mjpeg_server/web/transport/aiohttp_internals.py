@@ -44,7 +44,7 @@ class RequestHandler(web.RequestHandler):
     cycle that may be collected much later.
     """
 
-    async def before_request(self) -> None:
+    async def before_request(self, request: web.BaseRequest) -> None:
         """Run before each request is handled."""
 
     def unhandled_error(self) -> None:
@@ -71,7 +71,7 @@ class RequestHandler(web.RequestHandler):
         start_time: float | None,
         request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
     ) -> tuple[web.StreamResponse, bool]:
-        await self.before_request()
+        await self.before_request(request)
         response, reset = await super()._handle_request(request, start_time, request_handler)
         if isinstance(response, web.HTTPException):
             _drop_traceback(response)

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import web
 
 from pi_mjpeg_server.web.errors import error_body
+from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT, ConnectionSlot
 from pi_mjpeg_server.web.transport.aiohttp_internals import RequestHandler
 
 IDLE_TIMEOUT = 15.0
@@ -19,7 +20,7 @@ _NOT_HTTP = "this is not HTTP as this server understands it: see RFC 9112, and k
 class Connection(RequestHandler):
     """aiohttp's connection, with strict limits, and with JSON bodies for errors outside any route."""
 
-    def __init__(self, server: web.Server, one_request_per_iteration: asyncio.Lock) -> None:
+    def __init__(self, server: web.Server, slot: ConnectionSlot, one_request_per_iteration: asyncio.Lock) -> None:
         """Serve requests for this server; all its connections share the lock (see `before_request`)."""
         super().__init__(
             server,
@@ -34,21 +35,39 @@ class Connection(RequestHandler):
             # Do not read and parse the rest of a body that no handler wants.
             lingering_time=0,
         )
+        self._slot = slot
         self._one_request_per_iteration = one_request_per_iteration
         self._closed = asyncio.Event()
+
+    def close_for_another(self) -> None:
+        """Close the connection at once, because another one needs its slot.
+
+        A client that has not requested anything gets the reason, as if it had been refused; over TLS, no reason that
+        arrives before its request would reach it.
+        """
+        if self.transport is None:
+            return
+        if self._slot.has_requested or self.transport.get_extra_info("sslcontext") is not None:
+            self.transport.abort()
+        else:
+            self.transport.write(TOO_MANY_CONNECTIONS)
+            self.transport.close()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is lost."""
         await self._closed.wait()
 
-    async def before_request(self) -> None:
+    async def before_request(self, request: web.BaseRequest) -> None:
         """Let only one request of all connections begin in each iteration of the event loop.
 
         Otherwise all requests that arrive together are handled in one iteration, and viewers wait for their next frame
         until all are answered: fifty connections with costly requests were enough to starve a viewer.
         """
+        self._slot.has_requested = True
+        request[CONNECTION_SLOT] = self._slot
         async with self._one_request_per_iteration:
             await asyncio.sleep(0)
+        self._slot.is_answered = True
 
     def unhandled_error(self) -> None:
         """Answer 400: aiohttp rejects some request targets, such as http://xn--/, where it catches nothing."""

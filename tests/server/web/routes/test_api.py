@@ -112,6 +112,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
     assert described == {
         "/healthz",
         "/api/state",
+        "/api/identity",
         "/api/openapi.json",
         "/api/cameras/front",
         "/api/cameras/front/snapshots",
@@ -126,6 +127,8 @@ _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
 _STATE = "GET", "/api/state"
 _OPEN = "GET", "/healthz"
+_PROVE = "GET", "/api/identity"
+_ENROL = "POST", "/api/identity"
 _BEARER = "Authorization: Bearer {token}"
 _COOKIE = f"Cookie: {COOKIE_NAME}={{session}}"
 _FOREIGN_ORIGIN = "Origin: http://evil.example"
@@ -134,19 +137,32 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
 @pytest.mark.parametrize(
     ("operations", "camera_id", "headers", "body", "status"),
     [
-        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART), "front", [_BEARER, "Host: a b"], b"", 400),
+        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: a b"], b"", 400),
         ((_PATCH, _SWITCH), "front", [_BEARER], b"{", 400),
-        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART), "front", [], b"", 401),
-        ((_KEEP, _PATCH, _SWITCH, _RESTART), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
+        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [], b"", 401),
+        ((_KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
         ((_KEEP, _PATCH, _SWITCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
         ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
         ((_PATCH, _SWITCH), "front", [_BEARER], b" " * 20_000, 413),
         ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
-        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART), "front", [_BEARER, "Expect: a miracle"], b"", 417),
-        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART), "front", [_BEARER, "Host: evil.example"], b"", 421),
+        (
+            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            "front",
+            [_BEARER, "Expect: a miracle"],
+            b"",
+            417,
+        ),
+        (
+            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            "front",
+            [_BEARER, "Host: evil.example"],
+            b"",
+            421,
+        ),
         ((_KEEP, _PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
         ((_PATCH, _SWITCH), "front", [_BEARER], b'{"brightness": 1000}', 422),
-        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART), "front", ["Authorization: Bearer wrong"], b"", 429),
+        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", ["Authorization: Bearer wrong"], b"", 429),
+        ((_PROVE,), "front", [], b"", 429),
         ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
         ((_KEEP,), "front", [_BEARER], b"", 507),
         ((_SWITCH,), "front", [_BEARER], b'{"enabled": true}', 507),
@@ -175,7 +191,7 @@ async def test_every_error_status_is_described(
             lines.append("Host: localhost")
         if not any(each.startswith("Content-Length") for each in headers):
             lines.append(f"Content-Length: {len(body)}")
-        for _ in range(7 if status == 429 else 1):
+        for _ in range(12 if status == 429 else 1):
             seen, _, answer = await send_raw(served.url, "\r\n".join([*lines, "", ""]).encode() + body)
         assert seen == status, (method, path)
         assert set(parse_error(answer)) == {"code", "message"}

@@ -7,13 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.web.application import make_application
-from pi_mjpeg_server.web.security import throttle
+from pi_mjpeg_server.web.security import auth, throttle
 from pi_mjpeg_server.web.security.auth import PUBLIC_ROUTES
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME
 
@@ -74,20 +75,24 @@ async def test_only_the_listed_routes_and_methods_are_public(served: Served) -> 
     application = make_application(served.server, ServerSettings())
     resources = list(application.router.resources())
     assert {resource.name for resource in resources if resource.name} == PUBLIC_ROUTES
-    paths = {resource.canonical: resource.name for resource in resources}
+    public = {resource.canonical for resource in resources if resource.name}
+    paths = {resource.canonical for resource in resources}
     assert len(paths) >= 12
     answers: dict[tuple[str, str], int] = {}
-    for (path, name), method in itertools.product({**paths, "/nothing": None, "/api/": None}.items(), METHODS):
+    for path, method in itertools.product({*paths, "/nothing", "/api/"}, METHODS):
         seen, headers, _ = await send_raw(
             served.url, f"{method} {example(path)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode()
         )
         answers[method, path] = seen
-        if name is None:
+        if path not in public:
             assert seen in {401, 400}, (method, path)
             assert seen == 401 or method in {"CONNECT", "BREW"}, (method, path)
         if seen == 401 and path != "/login":
             assert "www-authenticate" in headers
     opened = {key for key, seen in answers.items() if seen not in {400, 401}}
+    # A proof of identity without a nonce is 400, and enrolling needs the token.
+    assert {answers[method, "/api/identity"] for method in ("GET", "HEAD")} == {400}
+    assert answers["POST", "/api/identity"] == 401
     # The URL of a kept snapshot is public, but without its signature it is 404; a login without a form is 415.
     assert {key: answers[key] for key in opened} == {
         ("GET", "/healthz"): 200,
@@ -135,21 +140,62 @@ async def test_nothing_else_is_accepted(served: Served, client: aiohttp.ClientSe
     assert await status(client, served, f"/api/state?token={right}", {}) == 401
 
 
-async def test_wrong_tokens_throttle_their_address_but_no_cookie_and_no_other_address(
-    served: Served, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+async def test_wrong_tokens_throttle_wrong_tokens_of_their_address_and_nothing_else(
+    served: Served, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     session = await cookie(client, served)
     seen = [await status(client, served, "/api/state", bearer(f"wrong-{number}")) for number in range(8)]
     assert caplog.text.count("127.0.0.1 gave too many wrong tokens") == 1
     assert seen == [401] * throttle.FREE_ATTEMPTS + [429] * (8 - throttle.FREE_ATTEMPTS)
-    async with client.get(f"{served.url}/api/state", headers=bearer(token(served))) as response:
+    async with client.get(f"{served.url}/api/state", headers=bearer("wrong")) as response:
         assert response.status == 429
         assert 1 <= int(response.headers["Retry-After"]) <= 2
+        # Each further guess costs a new connection.
+        assert response.headers["Connection"] == "close"
         assert (await response.json())["error"]["code"] == "too_many_tries"
-    assert await status(client, served, "/api/state", session) == 200
+    # Whoever has the token may have the address of somebody who guesses: behind a router, or in a container.
+    for proof in (bearer(token(served)), basic("me", token(served)), session):
+        assert await status(client, served, "/api/state", proof) == 200
+    await cookie(client, served)
+    # The right token does not free whoever guesses at the same address.
+    assert await status(client, served, "/api/state", bearer("wrong")) == 429
     connector = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
     async with aiohttp.ClientSession(connector=connector) as other:
-        assert await status(other, served, "/api/state", bearer(token(served))) == 200
+        assert await status(other, served, "/api/state", bearer("wrong")) == 401
+
+
+async def test_one_valid_credential_is_enough_whatever_else_a_browser_remembers(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
+    session = await cookie(client, served)
+    for stale in (basic("me", "an old one"), bearer("an old one"), {"Authorization": "Negotiate x"}):
+        for _ in range(throttle.FREE_ATTEMPTS + 3):
+            assert await status(client, served, "/api/state", session | stale) == 200
+    for cookies in ("{0}; {1}", "{1}; {0}", 'a=b;{0};{1};c="d;e"'):
+        both = {"Cookie": cookies.format(session["Cookie"], f"{COOKIE_NAME}=stale")}
+        assert await status(client, served, "/api/state", both) == 200
+    for right in (basic("me", token(served)), bearer(token(served))):
+        assert await status(client, served, "/api/state", right | {"Cookie": f"{COOKIE_NAME}=stale"}) == 200
+    # What was stale was no guess either.
+    assert await status(client, served, "/api/state", bearer("wrong")) == 401
+
+
+async def test_the_credential_that_was_valid_decides_what_a_page_of_another_origin_may_do(
+    served: Served, client: aiohttp.ClientSession
+) -> None:
+    async def changes(headers: dict[str, str]) -> int:
+        return await status(client, served, "/api/cameras/front/snapshots", headers, "POST")
+
+    session, foreign = await cookie(client, served), {"Origin": "http://evil.example"}
+    right, wrong = token(served), "an old one"
+    # A script that knows the token may do everything; one that sends a wrong one may do what the cookie allows it.
+    assert await changes(session | bearer(right) | foreign) == 201
+    assert await changes(session | bearer(wrong) | foreign) == 403
+    assert await changes(session | bearer(wrong)) == 403
+    assert await changes(session | bearer(wrong) | {"Origin": served.url}) == 201
+    assert await changes(session | basic("me", right) | foreign) == 403
+    assert await changes(session | basic("me", wrong) | {"Origin": served.url}) == 201
 
 
 async def test_an_old_cookie_is_not_throttled(served: Served, client: aiohttp.ClientSession) -> None:

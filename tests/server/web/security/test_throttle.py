@@ -13,7 +13,10 @@ def test_the_waits_double_up_to_a_maximum_and_are_forgotten() -> None:
         now += waits[-1]
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
     assert throttled.wait("192.0.2.2", now) == 0
-    throttled.succeeded("192.0.2.1")
+    # Somebody else with this address has the token, which does not help whoever guesses.
+    throttled.succeeded("192.0.2.1", now - 1)
+    assert throttled.wait("192.0.2.1", now - 1) == 1
+    throttled.succeeded("192.0.2.1", now)
     throttled.failed("192.0.2.1", now)
     assert throttled.wait("192.0.2.1", now) == 0
     for number in range(5):
