@@ -16,6 +16,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.helpers.template import Template
+from homeassistant.util.hass_dict import HassKey
 from yarl import URL
 
 from .actions import picture_files, take_snapshot
@@ -26,6 +27,8 @@ from .streaming import placard, viewer
 from .streaming.hub import Hub
 
 PARALLEL_UPDATES = 0
+
+_DRAWING_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_drawing_slots")
 
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
@@ -67,11 +70,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         Camera.__init__(self)
         fps = coordinator.config_entry.options.get(CONF_FPS)
+        slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
+        placards = placard.PlacardDrawer(self._camera_name, slots, coordinator.hass.async_add_executor_job)
         self.hub = Hub(
             self._camera_name,
             lambda: coordinator.client.stream(camera_id, fps=fps),
             self._create_background_task,
-            self._draw_gap,
+            placards.draw,
             self._on_gap_end,
         )
         self._was_available = self.available
@@ -79,9 +84,6 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
-
-    async def _draw_gap(self, last: bytes | None) -> bytes:
-        return await self.hass.async_add_executor_job(placard.draw, self._camera_name, last)
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -9,6 +9,7 @@ import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_MQTT,
+    SOURCE_ZEROCONF,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
@@ -27,7 +28,8 @@ from .api.models import DiscoveredServer, Server
 from .api.validators import escape_markdown
 from .const import DOMAIN, LOGGER
 from .coordinator import PiMjpegConfigEntry
-from .flows.address_change import async_follow_address
+from .flows.address_change import UnprovenError, async_follow_address, async_follow_typed_address
+from .flows.discovery_limits import async_is_room_for_card, async_warn_of_announcement
 from .flows.options import PiMjpegOptionsFlow
 from .flows.server_probe import (
     UNAUTHORISED,
@@ -37,8 +39,10 @@ from .flows.server_probe import (
     async_fetch_picture,
     async_fetch_server,
     parse_url,
+    shown_fingerprint,
 )
 
+_FOUND = frozenset({SOURCE_MQTT, SOURCE_ZEROCONF})
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
 _USER_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL})
@@ -49,8 +53,9 @@ _RECONFIGURE_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL, vol.Optional(CON
 class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
     """Adds a server once it has answered with the expected node id and a person has seen its picture.
 
-    Nothing is sent to an address that a stranger on the network named before a person has confirmed it. The token goes
-    only to an address that a person confirmed or typed, or to whoever has the certificate that a person accepted.
+    Nothing is sent to an address that a stranger on the network named before a person has confirmed it, except the
+    question by which a known server proves that it is there. The token goes only to an address that a person confirmed
+    or typed for this very server, and to one at which it has proved itself.
     """
 
     VERSION = 1
@@ -98,7 +103,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             announcement = parse_announcement(topic, discovery_info.payload)
         except DocumentError as error:
-            LOGGER.warning("Ignored the announcement on %s: %s", topic, error)
+            async_warn_of_announcement(self.hass, topic, error)
             return self.async_abort(reason="invalid_announcement")
         self._abort_older_flow(announcement.id)
         return await self._handle_discovery(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
@@ -117,18 +122,33 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = await self.async_set_unique_id(discovered.id)
         if entry is not None:
             return await self._follow_known_server(entry, discovered)
+        if not async_is_room_for_card(self.hass, self._cards()):
+            return self.async_abort(reason="too_many_discovered")
         self._discovered = discovered
         self.context["title_placeholders"] = {"name": discovered.name}
         return await self.async_step_discovery_confirm()
 
     async def _follow_known_server(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
         try:
-            access = await async_follow_address(self.hass, entry, discovered)
-        except ProbeError as error:
-            return self.async_abort(reason=error.key)
+            access = await async_follow_address(self.hass, entry, discovered.url)
+        except UnprovenError:
+            return self.async_abort(reason="address_unconfirmed")
+        return self._move(entry, access)
+
+    @callback
+    def _move(self, entry: ConfigEntry, access: Access | None) -> ConfigFlowResult:
+        """Give the entry of a known server its new address, if there is one."""
         if access is None:
             return self.async_abort(reason="already_configured")
-        return self.async_update_reload_and_abort(entry, data=access.data(), reason="already_configured")
+        return self.async_update_reload_and_abort(
+            entry, data_updates={CONF_URL: str(access.url)}, reason="already_configured"
+        )
+
+    @callback
+    def _cards(self) -> int:
+        """Return how many servers that were found are shown now."""
+        others = self._async_in_progress(include_uninitialized=True)
+        return sum("title_placeholders" in flow["context"] for flow in others if flow["context"]["source"] in _FOUND)
 
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""
@@ -160,7 +180,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             errors={"base": "certificate_changed"} if access.fingerprint else {},
             url=escape_markdown(str(access.url)),
             reason=escape_markdown(self._reason),
-            fingerprint=bytes.fromhex(self._fingerprint).hex(":").upper(),
+            fingerprint=shown_fingerprint(self._fingerprint),
         )
 
     async def _contact(self, step_id: str, access: Access) -> ConfigFlowResult:
@@ -187,15 +207,13 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         return self._discovered.id if self._discovered is not None else None
 
     async def _handle_identified(self, server: Server) -> ConfigFlowResult:
-        """Go on to add a server that is new. Give the entry of a known one its new address."""
+        """Go on to add a server that is new. Follow a known one that proves that it is there."""
         known = await self.async_set_unique_id(server.id, raise_on_progress=False)
         if known is None or known.source == SOURCE_IGNORE:
             return await self.async_step_confirm()
-        token = self._access.token or known.data.get(CONF_TOKEN)
-        data = replace(self._access, token=token).data()
-        return self.async_update_reload_and_abort(
-            known, data=data, reason="already_configured", reload_even_if_entry_is_unchanged=False
-        )
+        # A person has confirmed an address for a new server. The token and the certificate of a known one stay where
+        # they are, unless it proves that it is there.
+        return self._move(known, await async_follow_typed_address(self.hass, known, self._access.url))
 
     async def async_step_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Show the server's cameras and a picture of the first that gives one, and ask whether to add them."""

@@ -11,6 +11,7 @@ DOCUMENTATION: Final = "https://github.com/pi-mjpeg/pi_mjpeg"
 
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_FPS: Final = "fps"
+CONF_IDENTITY: Final = "identity"
 
 SCHEMA: Final = 1
 """The schema number in every document of the contract. Documents with another number cannot be read."""
@@ -22,8 +23,14 @@ CLAIMED_TOPIC: Final = f"{BASE_TOPIC}/{{node}}/claimed"
 POLL_INTERVAL: Final = timedelta(seconds=30)
 
 KIB: Final = 1024
+MAX_ANNOUNCEMENT_BYTES: Final = 32 * KIB
+"""An announcement of 16 cameras takes 8 KiB, and 24 KiB with the longest names. A larger one is not parsed."""
+
+MAX_TELEMETRY_BYTES: Final = 8 * KIB
+"""The state of a camera takes less than 1 KiB, and an error of its driver is cut to `MAX_TEXT` only when it is read."""
+
 MAX_MESSAGE_BYTES: Final = 64 * KIB
-"""An announcement of 16 cameras takes 8 KiB. A larger message than this is not parsed."""
+"""Of any other answer or message."""
 
 MAX_STATE_BYTES: Final = 256 * KIB
 """The state lists every viewer, so it may be larger than a message."""
@@ -35,3 +42,5 @@ MAX_PREVIEW_BYTES: Final = 128 * KIB
 """For the picture in the config flow. One that is 320 pixels wide takes 20 KiB."""
 
 MAX_CAMERAS: Final = 16
+MAX_CONTROLS: Final = 64
+"""Of each camera."""

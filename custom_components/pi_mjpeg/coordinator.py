@@ -12,15 +12,20 @@ from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .api.client import PiMjpegClient
+from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
 from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
-from .const import DOMAIN, LOGGER, POLL_INTERVAL
+from .api.paced_updates import PacedUpdates
+from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
 OFFLINE_GRACE: Final = 5.0
 """Seconds after `offline` in which an answer is ignored: a server that stops says so before it closes its port."""
+
+ENROLMENT_INTERVAL: Final = 3600.0
+"""Seconds until an older server, which cannot be recognised at another address, is asked again."""
 
 _REFRESH_COOLDOWN: Final = 1.0
 
@@ -31,7 +36,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     `last_update_success` alone says whether the server is there, whether a poll or a message found it out. It is logged
     when it changes, and not again.
 
-    What a message changes is set in `data` with `async_update_listeners`. `async_set_updated_data` would mark the
+    What a message changes is set in `data`, and the listeners are updated soon. `async_set_updated_data` would mark the
     server as reachable and delay the next poll.
     """
 
@@ -49,8 +54,13 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
+        self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
+        entry.async_on_unload(self._updates.stop)
         self.snapshots: dict[str, Snapshot] = {}
+        self._limits = EntityLimits()
         self._offline_since: float | None = None
+        self._enrolled_at: float | None = None
+        """When the server was last asked for the secret by which it is recognised."""
 
     @override
     async def _async_update_data(self) -> Server:
@@ -79,10 +89,45 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         if self._offline_since is not None and began - self._offline_since < OFFLINE_GRACE:
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
         self._offline_since = None
+        server = self._limits.within(server)
+        issues.async_check_entity_limit(self.hass, self.config_entry, exceeded=self._limits.exceeded)
+        self._enrol_soon()
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         return server
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        self._updates.now()
+
+    def _update_listener(self, listener: int) -> None:
+        update, _ = self._listeners.get(listener, (None, None))
+        if update is not None:
+            try:
+                update()
+            except Exception:
+                self.logger.exception("An entity of %s could not be updated", self.name)
+
+    def _enrol_soon(self) -> None:
+        """Ask the server for the secret by which it is recognised at another address, unless there is one."""
+        now = monotonic()
+        if CONF_IDENTITY in self.config_entry.data:
+            return
+        if self._enrolled_at is None or now - self._enrolled_at >= ENROLMENT_INTERVAL:
+            self._enrolled_at = now
+            self.config_entry.async_create_task(self.hass, self._enrol(), eager_start=False)
+
+    async def _enrol(self) -> None:
+        entry = self.config_entry
+        try:
+            identity = await self.client.enrol()
+        except PiMjpegError as error:
+            # An older server cannot do this. A person is asked when it gets another address.
+            LOGGER.debug("%s gives no secret by which it is recognised: %s", self.name, error)
+            return
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_IDENTITY: identity.data()})
 
     @callback
     def server_went_offline(self) -> None:
@@ -108,7 +153,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def server_changed(self, telemetry: ServerTelemetry) -> None:
         """Store the telemetry that the server published."""
         self.data = replace(self.data, telemetry=telemetry)
-        self.async_update_listeners()
+        self._updates.soon()
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:
@@ -123,7 +168,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     @callback
     def controls_changed(self, camera_id: str, controls: Mapping[str, Control]) -> None:
         """Store a camera's controls as they are after one was set."""
-        self._change_camera(camera_id, lambda camera: replace(camera, controls=controls))
+        within = self._limits.controls_within(camera_id, controls)
+        self._change_camera(camera_id, lambda camera: replace(camera, controls=within))
+        self.async_update_listeners()
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
@@ -141,4 +188,4 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             self.refresh_soon()
             return
         self.data = replace(self.data, cameras={**self.data.cameras, camera_id: change(camera)})
-        self.async_update_listeners()
+        self._updates.soon()

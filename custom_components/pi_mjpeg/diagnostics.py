@@ -7,10 +7,10 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_TOKEN, CONF_URL
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_FINGERPRINT
+from .const import CONF_FINGERPRINT, CONF_IDENTITY
 from .coordinator import PiMjpegConfigEntry
 
-_PRIVATE: Final = {CONF_FINGERPRINT, CONF_TOKEN, CONF_URL, "id", "mac", "name"}
+_PRIVATE: Final = {CONF_FINGERPRINT, CONF_IDENTITY, CONF_TOKEN, CONF_URL, "id", "mac", "name"}
 
 
 async def async_get_config_entry_diagnostics(

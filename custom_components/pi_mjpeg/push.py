@@ -82,7 +82,7 @@ def _handle(on_message: Callable[[mqtt.ReceiveMessage], None], message: mqtt.Rec
     try:
         on_message(message)
     except DocumentError as error:
-        LOGGER.debug("Ignored a message on %s: %s", message.topic, error)
+        LOGGER.debug("Ignored a message on %s: %s", ascii(message.topic[:100]), error)
 
 
 class _MessageHandlers:
@@ -113,7 +113,10 @@ class _MessageHandlers:
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
         # An empty message says that the server keeps no snapshot of this camera any more.
         if message.payload:
-            self._coordinator.snapshot_taken(_camera_id(message), parse_snapshot(message.payload))
+            camera_id, snapshot = _camera_id(message), parse_snapshot(message.payload)
+            if snapshot.camera != camera_id:
+                raise DocumentError(f"it is a snapshot of {snapshot.camera}")
+            self._coordinator.snapshot_taken(camera_id, snapshot)
 
 
 def _is_online(message: mqtt.ReceiveMessage) -> bool:

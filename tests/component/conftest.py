@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.timeout(60))
 
 
-def add_entry(hass: HomeAssistant, **data: str) -> MockConfigEntry:
+def add_entry(hass: HomeAssistant, **data: object) -> MockConfigEntry:
     """Return an entry for the Pi that was added to Home Assistant but not set up."""
     entry = MockConfigEntry(domain=DOMAIN, unique_id=NODE, title="Garden Pi", data=data)
     entry.add_to_hass(hass)

@@ -1,6 +1,6 @@
 """Each room of the component imports only rooms below it."""
 
-from tests.rooms import Table, rooms, violations
+from tests.import_rules import Table, rooms, violations
 
 _PLATFORMS = frozenset({"binary_sensor", "button", "image", "number", "select", "sensor", "switch"})
 _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
@@ -16,6 +16,7 @@ COMPONENT: Table = {
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg import coordinator as coordinator_module
-from tests.component.conftest import FRONT, poll, until
+from tests.component.conftest import FRONT, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example
 
 SHED = "camera.shed"
@@ -171,18 +171,25 @@ async def test_telemetry_is_taken_over(publish: Publish, loaded: MockConfigEntry
         ("front/snapshot", '{"schema": 1, "id": "../../etc/passwd"}'),
         ("nobody/availability", "offline"),
         ("nobody/snapshot", example("snapshot.json")),
+        ("shed/snapshot", example("snapshot.json")),
+        ("front/snapshot", example("snapshot.json").replace("front-2026", "shed-2026")),
     ],
 )
 async def test_messages_outside_the_contract_change_nothing(
     hass: HomeAssistant,
     publish: Publish,
     loaded: MockConfigEntry,
+    pi: Pi,
     topic: str,
     payload: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before = loaded.runtime_data.data
+    before, polls = loaded.runtime_data.data, pi.requests.count("GET /api/state")
     await publish(topic, payload)
+    if topic == "nobody/availability":
+        # The server is asked about a camera that is not known. Its answer may be older than the next message.
+        await until(lambda: pi.requests.count("GET /api/state") > polls)
+        await hass.async_block_till_done()
     await publish("front/availability", "offline")  # what comes after it still counts
     await until(lambda: not is_available(hass))
     await publish("front/availability", "online")
@@ -191,6 +198,18 @@ async def test_messages_outside_the_contract_change_nothing(
     assert loaded.runtime_data.data == before
     assert loaded.runtime_data.snapshots == {}
     assert "Traceback" not in caplog.text
+
+
+async def test_an_old_snapshot_that_is_published_again_is_not_shown_under_a_new_time(
+    hass: HomeAssistant, publish: Publish, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    again = json.loads(example("snapshot.json")) | {"time": "2026-11-22T23:59:00.000Z"}
+    again["url"] = again["url"].replace("192.168.1.20:8000", "evil.example")
+    await publish("front/snapshot", json.dumps(again))
+    await until(lambda: state_of(hass, "image.front_door_last_snapshot") != "unknown")
+    assert state_of(hass, "image.front_door_last_snapshot") == "2026-11-22T10:00:00+00:00"
+    snapshot = loaded.runtime_data.snapshots["front"]
+    assert str(loaded.runtime_data.client.kept_snapshot_url(snapshot)).startswith(f"{pi.url}/snapshots/front-20261122T")
 
 
 async def test_unloading_ends_all_subscriptions(

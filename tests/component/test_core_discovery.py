@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -148,7 +148,7 @@ async def test_the_privacy_switch_shows_and_changes_whether_the_camera_is_off(
     hass: HomeAssistant,
     discovery: CoreDiscovery,
     pi_mqtt: MQTTClient,
-    enabled: bool,  # noqa: FBT001
+    enabled: bool,  # noqa: FBT001  (a parameter of pytest's)
     state: str,
     service: str,
     command: str,

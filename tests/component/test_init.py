@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
 from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
 from homeassistant.core import HomeAssistant

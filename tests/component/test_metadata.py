@@ -13,7 +13,8 @@ from custom_components.pi_mjpeg.api.schemas import STATES
 from custom_components.pi_mjpeg.entity import TRANSLATED_CONTROLS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components/pi_mjpeg"
-SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.rglob("*.py"))
+REPAIRS = (COMPONENT / "flows/repair_flows.py").read_text(encoding="utf-8")
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in COMPONENT.rglob("*.py")).replace(REPAIRS, "")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
     [
         (r'async_abort\(reason="(\w+)"', ("config", "abort")),
         (r'ProbeError\("(\w+)", str', ("config", "error")),
-        (r'raise ProbeError\("(\w+)"\)', ("config", "abort")),
+        (r'raise ProbeError\("(\w+)"\)', ("config", "error")),
         (r'step_id="(init)"', ("options", "step")),
         (r'self\._show_(?:step|form)\(\s*"(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
@@ -53,9 +54,20 @@ def test_every_translation_key_in_the_code_exists(pattern: str, section: tuple[s
     assert used <= set(words)
 
 
-def test_every_probe_error_can_also_abort_a_flow() -> None:
-    config = read("translations/en.json")["config"]
-    assert set(config["error"]) - {"certificate_changed", "invalid_url", "no_picture"} <= set(config["abort"])
+def test_every_error_of_a_server_can_be_shown_by_the_repairs() -> None:
+    words = read("translations/en.json")
+    asked = set(words["config"]["error"]) - {"certificate_changed", "invalid_url", "no_picture"}
+    fix_flows = {key: issue["fix_flow"] for key, issue in words["issues"].items() if "fix_flow" in issue}
+    assert set(fix_flows) == {"address_unconfirmed", "certificate_untrusted"}
+    assert set(fix_flows["address_unconfirmed"]["error"]) == asked | {"untrusted"}
+    assert set(fix_flows["certificate_untrusted"]["error"]) == asked | {"certificate_changed"}
+    aborts = set(re.findall(r'async_abort\(reason="(\w+)"', REPAIRS)) | {"cannot_connect", "invalid_response"}
+    assert aborts == {key for flow in fix_flows.values() for key in flow["abort"]}
+
+
+def test_an_issue_has_a_description_or_a_flow() -> None:
+    for issue in read("translations/en.json")["issues"].values():
+        assert ("description" in issue) is not ("fix_flow" in issue)
 
 
 def test_every_entity_with_a_key_has_a_name_and_an_icon() -> None:
@@ -87,6 +99,7 @@ def test_no_word_refers_to_others_which_only_core_resolves() -> None:
 def test_no_sentence_names_a_placeholder_that_the_code_does_not_fill() -> None:
     """A sentence with one that is not filled is shown to nobody, but as its key."""
     named = {"name", "url", "cameras", "picture", "camera", "fingerprint", "reason", "minutes", "path"}
+    named |= {"accepted", "controls", "known_url"}
     assert set(re.findall(r"\{(\w+)\}", (COMPONENT / "translations/en.json").read_text(encoding="utf-8"))) == named
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.page_actions import log_in, moving
+from tests.e2e.page_actions import log_in, picture_changes
 from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,7 +52,7 @@ async def test_a_camera_is_switched_off_and_on(served: Served, page: Page, scrip
     await expect(front(page).get_by_role("slider", name="brightness")).to_be_disabled()
     # It is nothing bad, and the other camera goes on.
     assert "bad" not in (await state.get_attribute("class") or "")
-    assert await moving(page, "Shed")
+    assert await picture_changes(page, "Shed")
     # The live picture stays connected, so it needs no reload.
     assert len(served.server.cameras[0].viewers) == 1
     await asyncio.sleep(3)
@@ -61,7 +61,7 @@ async def test_a_camera_is_switched_off_and_on(served: Served, page: Page, scrip
     await expect(state).to_have_text("Live")
     await expect(power(page)).to_be_checked()
     await expect(front(page).get_by_role("button", name="Take a snapshot")).to_be_enabled()
-    assert await moving(page)
+    assert await picture_changes(page)
 
 
 async def test_the_picture_is_the_drawn_one_within_a_second_and_stays(page: Page, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ async def test_a_fifth_camera_that_is_off_says_so_in_place_of_its_still(page: Pa
         ):
             assert response.status == 200
         await expect(attic.get_by_text("The camera is off.")).to_be_hidden()
-        assert await moving(page, "Attic")
+        assert await picture_changes(page, "Attic")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,7 +13,14 @@ from ..const import DOMAIN
 
 
 async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
-    """Raise `ServiceValidationError` unless `path` is below a folder that Home Assistant may write to."""
+    """Raise `ServiceValidationError` unless `path` is a JPEG below a folder that Home Assistant may write to.
+
+    Home Assistant serves the files of one such folder. A browser would take a picture with another name for a page.
+    """
+    if Path(path).suffix.lower() not in {".jpg", ".jpeg"}:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
+        )
     if not await hass.async_add_executor_job(hass.config.is_allowed_path, path):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": path}

@@ -40,7 +40,7 @@ async def async_keep(
     if path is not None and picture is not None:
         await async_write(hass, path, picture)
     size = (snapshot.width, snapshot.height)
-    return _description(path, str(snapshot.url), snapshot.time, size, snapshot.bytes)
+    return _description(path, str(client.kept_snapshot_url(snapshot)), snapshot.time, size, snapshot.bytes)
 
 
 async def async_save(

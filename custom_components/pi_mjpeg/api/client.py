@@ -3,15 +3,14 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiohttp import (
     ClientConnectorCertificateError,
-    ClientConnectorError,
     ClientError,
+    ClientMiddlewareType,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -23,24 +22,45 @@ from homeassistant.const import __version__
 from yarl import URL
 
 from ..const import DOMAIN, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
-from .documents import DocumentError, UnknownSchemaError, parse_controls, parse_error, parse_snapshot, parse_state
+from . import jpeg
+from .documents import (
+    DocumentError,
+    UnknownSchemaError,
+    parse_controls,
+    parse_enrolment,
+    parse_identity,
+    parse_snapshot,
+    parse_state,
+)
 from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
-    RefusedError,
-    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame
+from .identity import Answer, Identity, address_of
 from .models import Control, ControlValue, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, Part, boundary_of
+from .rate_limit import RateLimit
+from .responses import (
+    ResponseWithPeer,
+    cause_of,
+    certificate_problem,
+    clock_offset,
+    raise_for_status,
+    read,
+    remember_peer,
+)
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
 
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
 """In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
+
+MAX_FRAME_RATE: Final = 240
+"""Pictures a second. The fastest camera for a Raspberry Pi gives some 200."""
 
 _HEADERS: Final = {
     # JPEGs do not compress further, and a compressed body can expand to far more than was sent.
@@ -50,7 +70,6 @@ _HEADERS: Final = {
 _NO_CERTIFICATE: Final = Fingerprint(bytes(32))
 """A fingerprint that no certificate has."""
 
-_JPEG_START: Final = b"\xff\xd8"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
@@ -103,14 +122,36 @@ class PiMjpegClient:
     async def state(self) -> Server:
         """Return the server's state. Raises `PiMjpegError`, as all requests do."""
         async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
-            body = await _read(response, MAX_STATE_BYTES)
-        self.clock_offset = _clock_offset(response.headers.get(hdrs.DATE))
+            body = await read(response, MAX_STATE_BYTES)
+        self.clock_offset = clock_offset(response.headers.get(hdrs.DATE))
         try:
-            return parse_state(body)
+            return await _in_executor(parse_state, body)
         except UnknownSchemaError as error:
             raise IncompatibleError(error.schema) from error
         except DocumentError as error:
             raise InvalidResponseError(f"the server's state cannot be read: {error}") from error
+
+    async def enrol(self) -> Identity:
+        """Return a new secret of the server's, with which it can be recognised at another address."""
+        async with self._request(hdrs.METH_POST, self.base_url / "api/identity") as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        try:
+            return Identity(**parse_enrolment(body))
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def identity(self, key: str, nonce: str) -> Answer:
+        """Ask the server to prove who it is with the secret that has the name `key`."""
+        url = (self.base_url / "api/identity").with_query(nonce=nonce, key=key)
+        async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        peername = response.peername if isinstance(response, ResponseWithPeer) else None
+        if peername is None:
+            raise CannotConnectError("the connection was lost")
+        try:
+            return Answer(**parse_identity(body), peer=address_of(peername))
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
     async def snapshot(
         self,
@@ -130,7 +171,7 @@ class PiMjpegClient:
         """Make the server take a snapshot and keep it."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         async with self._request(hdrs.METH_POST, url) as response:
-            body = await _read(response, MAX_MESSAGE_BYTES)
+            body = await read(response, MAX_MESSAGE_BYTES)
         try:
             return parse_snapshot(body, numbered=False)
         except DocumentError as error:
@@ -140,9 +181,9 @@ class PiMjpegClient:
         """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
         async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
-            body = await _read(response, MAX_STATE_BYTES)
+            body = await read(response, MAX_STATE_BYTES)
         try:
-            return parse_controls(body)
+            return await _in_executor(parse_controls, body)
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
@@ -151,17 +192,18 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
             pass
 
-    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
-        """Return the JPEG of a snapshot that the server keeps.
+    def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
+        """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""
+        return (self.base_url / "snapshots" / f"{snapshot.id}.jpg").with_query(sig=snapshot.signature)
 
-        Only the signature is taken from the snapshot's URL: the request goes to this server, whatever host it names.
-        """
-        url = self.base_url / "snapshots" / f"{snapshot.id}.jpg"
-        return await self._picture(url.with_query(sig=snapshot.url.query.get("sig", "")))
+    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
+        """Return the JPEG of a snapshot that the server keeps."""
+        return await self._picture(self.kept_snapshot_url(snapshot))
 
     async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.
 
+        Raises `InvalidResponseError` when it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
         Close it with `contextlib.aclosing`.
         """
         url = self.stream_url(camera_id)
@@ -170,10 +212,14 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
-                parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES)
+                parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES, max_parts=MAX_FRAME_RATE)
+                rate = RateLimit(MAX_FRAME_RATE, seconds=1)
                 async for chunk in response.content.iter_any():
-                    for part in parser.feed(chunk):
-                        yield _frame(part)
+                    if parts := parser.feed(chunk):
+                        if not rate.allows(len(parts)):
+                            raise InvalidResponseError(f"the stream has more than {MAX_FRAME_RATE} pictures a second")
+                        # Of those that came together nobody could see another one than the last.
+                        yield _frame(parts[-1])
                     # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)
             except MultipartError as error:
@@ -181,9 +227,8 @@ class PiMjpegClient:
 
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
-            body = await _read(response, MAX_PICTURE_BYTES)
-        if not body.startswith(_JPEG_START):
-            raise InvalidResponseError("the server sent something that is no JPEG")
+            body = await read(response, MAX_PICTURE_BYTES)
+        _check_picture(body, "the server sent a picture that is refused")
         return body
 
     @asynccontextmanager
@@ -194,6 +239,7 @@ class PiMjpegClient:
         limits: ClientTimeout | None = None,
         json: object = None,
         certificate: Fingerprint | None = None,
+        middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> AsyncIterator[ClientResponse]:
         """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
         try:
@@ -206,66 +252,37 @@ class PiMjpegClient:
                 timeout=limits or self._limits,
                 allow_redirects=False,
                 ssl=certificate or self._certificate,
+                middlewares=middlewares,
             ) as response:
-                await _raise_for_status(response)
+                await raise_for_status(response)
                 yield response
         except ServerFingerprintMismatch as error:
             raise UntrustedError(
                 "the server shows another certificate than the one that was accepted", error.got.hex()
             ) from error
         except ClientConnectorCertificateError as error:
-            raise UntrustedError(f"the server's certificate is not trusted: {_certificate_problem(error)}") from error
+            raise UntrustedError(f"the server's certificate is not trusted: {certificate_problem(error)}") from error
         except TimeoutError as error:
             raise CannotConnectError(f"{url.origin()} took too long to answer") from error
         except (ClientError, OSError) as error:
-            raise CannotConnectError(f"{url.origin()} cannot be reached: {_cause(error)}") from error
+            raise CannotConnectError(f"{url.origin()} cannot be reached: {cause_of(error)}") from error
 
 
-def _cause(error: Exception) -> Exception:
-    """Return the error of the system, without aiohttp's text around it, which names objects of aiohttp."""
-    return error.os_error if isinstance(error, ClientConnectorError) else error
+async def _in_executor[T](parse: Callable[[bytes], T], body: bytes) -> T:
+    """Parse a document that may be large outside of the event loop, which it could hold up for 15 ms."""
+    return await asyncio.get_running_loop().run_in_executor(None, parse, body)
 
 
-def _certificate_problem(error: ClientConnectorCertificateError) -> str:
-    """Return OpenSSL's description of what is wrong with a certificate."""
-    return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
-
-
-async def _raise_for_status(response: ClientResponse) -> None:
-    if response.status in {200, 201, 204}:
-        return
-    if response.status == 401:  # noqa: PLR2004 - a name would say no more than the number of RFC 9110
-        raise UnauthorisedError("the server wants another token")
-    if response.status < 400:  # noqa: PLR2004 - likewise
-        raise InvalidResponseError(f"the server answered with status {response.status}")
+def _check_picture(picture: bytes, what: str) -> None:
+    """Refuse what no camera sends. Home Assistant decodes pictures too, for thumbnails."""
     try:
-        refusal = parse_error(await _read(response, MAX_MESSAGE_BYTES))
-    except DocumentError:
-        raise InvalidResponseError(f"the server answered with status {response.status}") from None
-    raise RefusedError(refusal.code, refusal.message)
-
-
-def _clock_offset(date: str | None) -> float | None:
-    """Return the seconds that a `Date` header is ahead of our clock. RFC 9110, section 6.6.1: it has whole seconds."""
-    try:
-        return parsedate_to_datetime(date or "").timestamp() - time.time()
-    except ValueError:
-        return None
-
-
-async def _read(response: ClientResponse, limit: int) -> bytes:
-    """Return the whole body. Raises `InvalidResponseError` when it is larger than `limit` bytes."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise InvalidResponseError(f"the server's answer is larger than {limit} bytes")
-    return bytes(body)
+        jpeg.check(picture)
+    except jpeg.JpegError as error:
+        raise InvalidResponseError(f"{what}: {error}") from error
 
 
 def _frame(part: Part) -> Frame:
-    if not part.body.startswith(_JPEG_START):
-        raise InvalidResponseError("a part of the stream is no JPEG")
+    _check_picture(part.body, "a picture of the stream is refused")
     timestamp = part.headers.get("x-timestamp", "")
     return Frame(
         jpeg=part.body,

@@ -7,7 +7,16 @@ import voluptuous as vol
 from homeassistant.util.json import json_loads
 from yarl import URL
 
-from ..const import BASE_TOPIC, DISCOVERY_TOPIC, MAX_MESSAGE_BYTES, MAX_STATE_BYTES, SCHEMA
+from ..const import (
+    BASE_TOPIC,
+    DISCOVERY_TOPIC,
+    MAX_ANNOUNCEMENT_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_STATE_BYTES,
+    MAX_TELEMETRY_BYTES,
+    SCHEMA,
+)
+from .errors import schema_number
 from .models import (
     AnnouncedCamera,
     Announcement,
@@ -26,12 +35,15 @@ from .schemas import (
     CAMERA_TELEMETRY,
     CAMERA_TELEMETRY_FIELDS,
     CHANGED_CONTROLS,
+    ENROLMENT,
     ERROR,
+    IDENTITY,
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
     ZEROCONF_RECORD,
 )
+from .shapes import Validator
 from .validators import base_url
 
 
@@ -44,7 +56,7 @@ class UnknownSchemaError(DocumentError):
 
     def __init__(self, schema: object) -> None:
         super().__init__(
-            f"its schema is {str(schema)[:20]}, this version reads {SCHEMA}: "
+            f"its schema is {schema_number(schema)}, this version reads {SCHEMA}: "
             "update the older one of the server and the integration"
         )
         self.schema = schema
@@ -52,13 +64,14 @@ class UnknownSchemaError(DocumentError):
 
 def _read(
     payload: str | bytes | bytearray,
-    schema: vol.Schema,
+    schema: Validator[dict[str, Any]],
     *,
     limit: int = MAX_MESSAGE_BYTES,
     numbered: bool = True,
 ) -> dict[str, Any]:
     """Return the validated fields of a JSON object. A `numbered` document must have our schema number."""
-    if len(payload) > limit:
+    # A character takes up to four bytes. Encoding is cheap once there are not too many of them.
+    if len(payload) > limit or (isinstance(payload, str) and len(payload.encode(errors="replace")) > limit):
         raise DocumentError(f"it is larger than {limit} bytes")
     try:
         document = json_loads(payload)
@@ -69,17 +82,15 @@ def _read(
     if numbered and document.get("schema") != SCHEMA:
         raise UnknownSchemaError(document.get("schema"))
     try:
-        fields: dict[str, Any] = schema(document)
-    except vol.MultipleInvalid as error:
-        first = error.errors[0]
-        where = ".".join(str(step)[:40] for step in first.path) or "the document"
-        raise DocumentError(f"{where}: {first.error_message}") from error
-    return fields
+        return schema(document)
+    except vol.Invalid as error:
+        where = ".".join(str(step) for step in error.path) or "the document"
+        raise DocumentError(f"{where}: {error.error_message}") from error
 
 
 def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announcement:
     """Parse `announcement.json`, received on `topic`. Raises `DocumentError`."""
-    fields = _read(payload, ANNOUNCEMENT)
+    fields = _read(payload, ANNOUNCEMENT, limit=MAX_ANNOUNCEMENT_BYTES)
     node, base = fields["id"], fields["base_url"]
     _by_id(fields["cameras"])
     expected = {
@@ -122,22 +133,33 @@ def parse_state(payload: bytes) -> Server:
 
 def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
     """Parse `camera_state.json`. Raises `DocumentError`."""
-    return CameraTelemetry(**_read(payload, CAMERA_TELEMETRY))
+    return CameraTelemetry(**_read(payload, CAMERA_TELEMETRY, limit=MAX_TELEMETRY_BYTES))
 
 
 def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
     """Parse `server_state.json`. Raises `DocumentError`."""
-    return ServerTelemetry(**_read(payload, SERVER_TELEMETRY))
+    return ServerTelemetry(**_read(payload, SERVER_TELEMETRY, limit=MAX_TELEMETRY_BYTES))
 
 
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Parse `snapshot.json`, which has no schema number in an answer over HTTP. Raises `DocumentError`."""
-    return Snapshot(**_read(payload, SNAPSHOT, numbered=numbered))
+    fields = _read(payload, SNAPSHOT, numbered=numbered)
+    return Snapshot(signature=fields.pop("url"), **fields)
 
 
 def parse_controls(payload: bytes) -> dict[str, Control]:
     """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
+
+
+def parse_enrolment(payload: bytes) -> dict[str, str]:
+    """Parse the answer to an enrolment: `key` and `secret`. Raises `DocumentError`."""
+    return _read(payload, ENROLMENT, numbered=False)
+
+
+def parse_identity(payload: bytes) -> dict[str, str]:
+    """Parse what a server says about itself: `id` and `proof`. Raises `DocumentError`."""
+    return _read(payload, IDENTITY, numbered=False)
 
 
 def parse_error(payload: bytes) -> ServerMessage:

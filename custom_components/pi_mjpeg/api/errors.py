@@ -3,6 +3,11 @@
 from ..const import SCHEMA
 
 
+def schema_number(schema: object) -> str:
+    """Return the schema number of a document as an error message says it. A document may have anything in its place."""
+    return str(schema)[:20] if isinstance(schema, int | float | str) else "unknown"
+
+
 class PiMjpegError(Exception):
     """A request failed. The message says why, for the log."""
 
@@ -35,7 +40,7 @@ class IncompatibleError(InvalidResponseError):
 
     def __init__(self, schema: object) -> None:
         super().__init__(
-            f"the server's documents have schema {str(schema)[:20]}, this version reads {SCHEMA}: "
+            f"the server's documents have schema {schema_number(schema)}, this version reads {SCHEMA}: "
             "update the older one of the server and the integration"
         )
         self.schema = schema

@@ -1,11 +1,13 @@
 """The documents of the contract as values, validated when they were parsed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from yarl import URL
+
+from .validators import time_in_snapshot_id
 
 type ControlValue = bool | float | str
 
@@ -125,14 +127,27 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A picture that the server keeps. `url` is signed and valid as long as the picture is kept."""
+    """A picture that the server keeps, of the size and length that it named.
+
+    It is fetched by its id and `signature`, and its camera and time are those in the id, which is signed. Anybody on
+    the broker can name a picture that is kept, but not as one of another time or camera.
+    """
 
     id: str
-    url: URL
-    time: datetime
-    width: int
-    height: int
-    bytes: int
+    signature: str
+    width: int = field(compare=False)
+    height: int = field(compare=False)
+    bytes: int = field(compare=False)
+
+    @property
+    def camera(self) -> str:
+        """The id of the camera."""
+        return self.id.rsplit("-", 2)[0]
+
+    @property
+    def time(self) -> datetime:
+        """When it was taken."""
+        return time_in_snapshot_id(self.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

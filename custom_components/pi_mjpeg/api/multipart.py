@@ -64,10 +64,12 @@ def boundary_of(content_type: str) -> str:
 class MultipartParser:
     """Takes bytes in pieces of any size, and returns the parts that they complete.
 
-    At most `limit` bytes are held, also while `feed` runs. After an error the parser must not be used again.
+    At most `limit` bytes are held, also while `feed` runs, and at most `max_parts` parts are taken from what it is
+    given: reading a chunk full of tiny ones would hold up the event loop. After an error
+    the parser must not be used again.
     """
 
-    def __init__(self, boundary: str, *, max_part: int, max_headers: int = 4096) -> None:
+    def __init__(self, boundary: str, *, max_part: int, max_parts: int = 240, max_headers: int = 4096) -> None:
         """Refuse parts of more than `max_part` bytes and header blocks of more than `max_headers` bytes."""
         name = boundary.lstrip("-")
         if not name or len(boundary) > MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
@@ -77,6 +79,7 @@ class MultipartParser:
         self._delimiter = re.compile(rb"(?:\A|\r?\n)" + line + rb"\r?\n")
         self._end_of_body = re.compile(rb"\r?\n" + line + rb"\r?\n")
         self._max_part = max_part
+        self._max_parts = max_parts
         self._max_headers = max_headers
         self.limit = max(max_part, max_headers) + _MAX_DELIMITER
         self._buffer = bytearray()
@@ -100,7 +103,8 @@ class MultipartParser:
             self._buffer += rest[:room]
             rest = rest[room:]
             while self._step(parts):
-                pass
+                if len(parts) > self._max_parts:
+                    raise MultipartError(f"more than {self._max_parts} parts come at once")
         return parts
 
     def _step(self, parts: list[Part]) -> bool:

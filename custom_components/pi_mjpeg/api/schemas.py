@@ -1,59 +1,58 @@
-"""The voluptuous schema of each document of the contract.
+"""The shape of each document of the contract.
 
 Unknown fields are ignored, so that a newer server may add some. Known fields are checked completely.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import voluptuous as vol
 
-from ..const import MAX_CAMERAS
+from ..const import MAX_CAMERAS, MAX_CONTROLS
+from .shapes import Validator, boolean, count_of, document, list_of, one_of, optional
 from .validators import (
     base_url,
     camera_id,
+    hexadecimal,
     http_url,
     integer,
     mac_address,
     node_id,
     number,
     sentence,
+    signed_url,
     snapshot_id,
     text,
     timestamp,
 )
 
 MAX_VIEWERS: Final = 1024
-MAX_CONTROLS: Final = 64
 MAX_OPTIONS: Final = 64
+MAX_OPTIONS_PER_CAMERA: Final = 512
+"""Of all menus together. The drivers of the kernel have some 30 menus of 2 to 16 options."""
+
 MAX_REASONS: Final = 16
 _COUNT: Final = integer(0, 2**53)
 _SIDE: Final = integer(1, 2**16)
 _FPS: Final = number(0, 1000)
 
 
-def _document(fields: dict[str, object]) -> vol.Schema:
-    """Return the schema of an object that has all these fields and may have others."""
-    return vol.Schema(fields, required=True, extra=vol.REMOVE_EXTRA)
-
-
-def _frozen(values: list[str]) -> tuple[str, ...]:
-    # A schema would take a bare `tuple` as a check for that type.
-    return tuple(values)
+def _frozen[T](validate: Validator[list[T]]) -> Validator[tuple[T, ...]]:
+    return lambda value: tuple(validate(value))
 
 
 STATES: Final = ("idle", "starting", "live", "failing", "stuck")
 """The states of a camera. In the first three it is available."""
 
-_STATE: Final = vol.In(STATES)
-_AUTH: Final = vol.In(("none", "token"))
+_STATE: Final = one_of(*STATES)
+_AUTH: Final = one_of("none", "token")
 
-_ANNOUNCED_CAMERA: Final = _document(
+_ANNOUNCED_CAMERA: Final = document(
     {
         "id": camera_id,
         "name": text,
-        "model": vol.Maybe(text),
-        "width": vol.Maybe(_SIDE),
-        "height": vol.Maybe(_SIDE),
+        "model": optional(text),
+        "width": optional(_SIDE),
+        "height": optional(_SIDE),
         "fps": _FPS,
         "stream_url": http_url,
         "snapshot_url": http_url,
@@ -64,96 +63,118 @@ _ANNOUNCED_CAMERA: Final = _document(
     }
 )
 
-ANNOUNCEMENT: Final = _document(
+ANNOUNCEMENT: Final = document(
     {
         "id": node_id,
         "name": text,
         "model": text,
         "sw_version": text,
-        "mac": vol.Maybe(mac_address),
+        "mac": optional(mac_address),
         "base_url": base_url,
         "auth": _AUTH,
         "availability_topic": text,
-        "cameras": vol.All([_ANNOUNCED_CAMERA], vol.Length(max=MAX_CAMERAS)),
+        "cameras": list_of(_ANNOUNCED_CAMERA, MAX_CAMERAS),
     }
 )
 
-ZEROCONF_RECORD: Final = _document(
-    {"id": node_id, "name": text, "auth": _AUTH, "scheme": vol.In(("http", "https")), "version": text}
+ZEROCONF_RECORD: Final = document(
+    {"id": node_id, "name": text, "auth": _AUTH, "scheme": one_of("http", "https"), "version": text}
 )
 
-CAMERA_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "state": _STATE,
-    "reason": vol.Maybe(sentence),
+    "reason": optional(sentence),
     "since": timestamp,
     "viewers": _COUNT,
     "drops": _COUNT,
     "restarts": _COUNT,
-    "last_error": vol.Maybe(sentence),
+    "last_error": optional(sentence),
 }
-CAMERA_TELEMETRY: Final = _document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
+CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
 
-SERVER_TELEMETRY_FIELDS: Final[dict[str, object]] = {
+SERVER_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "started_at": timestamp,
     "viewers": _COUNT,
-    "temperature": vol.Maybe(number(-100, 200)),
-    "throttled": vol.Maybe(vol.All([text], vol.Length(max=MAX_REASONS), _frozen)),
+    "temperature": optional(number(-100, 200)),
+    "throttled": optional(_frozen(list_of(text, MAX_REASONS))),
 }
-SERVER_TELEMETRY: Final = _document(SERVER_TELEMETRY_FIELDS)
+SERVER_TELEMETRY: Final = document(SERVER_TELEMETRY_FIELDS)
 
-_RANGE: Final = vol.Maybe(number(-(2.0**63), 2.0**63))
-_CONTROL: Final = _document(
+_NUMBER: Final = number(-(2.0**63), 2.0**63)
+_RANGE: Final = optional(_NUMBER)
+
+
+def _value(value: object) -> bool | float | str:
+    """Accept the value of a control of any type."""
+    if isinstance(value, bool):
+        return value
+    return text(value) if isinstance(value, str) else _NUMBER(value)
+
+
+_CONTROL: Final = document(
     {
         "name": text,
-        "type": vol.In(("boolean", "integer", "number", "menu")),
+        "type": one_of("boolean", "integer", "number", "menu"),
         "minimum": _RANGE,
         "maximum": _RANGE,
         "step": _RANGE,
-        "value": vol.Any(bool, number(-(2.0**63), 2.0**63), text),
-        "options": vol.All([text], vol.Length(max=MAX_OPTIONS), _frozen),
+        "value": _value,
+        "options": _frozen(list_of(text, MAX_OPTIONS)),
     }
 )
 
-_CONTROLS: Final = vol.All([_CONTROL], vol.Length(max=MAX_CONTROLS))
+_CONTROL_LIST: Final = list_of(_CONTROL, MAX_CONTROLS)
 
-_CAMERA: Final = _document(
+
+def _controls(value: object) -> list[dict[str, Any]]:
+    """Accept the controls of a camera. What is in them is read once it is known to be little enough."""
+    if isinstance(value, list):
+        options = [control.get("options") for control in value[:MAX_CONTROLS] if isinstance(control, dict)]
+        if sum(len(menu) for menu in options if isinstance(menu, list)) > MAX_OPTIONS_PER_CAMERA:
+            raise vol.Invalid(f"expected at most {MAX_OPTIONS_PER_CAMERA} options in all")
+    return _CONTROL_LIST(value)
+
+
+_CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
         "id": camera_id,
         "name": text,
         "source": text,
-        "model": vol.Maybe(text),
-        "width": vol.Maybe(_SIDE),
-        "height": vol.Maybe(_SIDE),
+        "model": optional(text),
+        "width": optional(_SIDE),
+        "height": optional(_SIDE),
         "fps": _FPS,
         "measured_fps": _FPS,
-        "available": bool,
-        "controls": _CONTROLS,
-        "viewers": vol.All([dict], vol.Length(max=MAX_VIEWERS), len),
+        "available": boolean,
+        "controls": _controls,
+        "viewers": count_of(MAX_VIEWERS),
     }
 )
 
-API_STATE: Final = _document(
+API_STATE: Final = document(
     {
-        "server": _document(
+        "server": document(
             {
                 **SERVER_TELEMETRY_FIELDS,
                 "id": node_id,
                 "name": text,
                 "model": text,
                 "version": text,
-                "mac": vol.Maybe(mac_address),
+                "mac": optional(mac_address),
                 "auth": _AUTH,
             }
         ),
-        "cameras": vol.All([_CAMERA], vol.Length(max=MAX_CAMERAS)),
+        "cameras": list_of(_CAMERA, MAX_CAMERAS),
     }
 )
 
-SNAPSHOT: Final = _document(
-    {"id": snapshot_id, "url": http_url, "time": timestamp, "width": _SIDE, "height": _SIDE, "bytes": _COUNT}
-)
+SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
 
-ERROR: Final = _document({"error": _document({"code": text, "message": sentence})})
+ERROR: Final = document({"error": document({"code": text, "message": sentence})})
 
-CHANGED_CONTROLS: Final = _document({"controls": _CONTROLS})
+CHANGED_CONTROLS: Final = document({"controls": _controls})
+
+ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
+
+IDENTITY: Final = document({"id": node_id, "proof": hexadecimal(64)})

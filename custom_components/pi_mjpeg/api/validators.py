@@ -3,13 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import voluptuous as vol
 from yarl import URL
 
 MAX_TEXT = 256
 MAX_URL = 1024
+FIRST_YEAR = 2000
+LAST_YEAR = 2100
 
 _INVISIBLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of invisible characters: controls, surrogates, line and paragraph separators."""
@@ -26,7 +28,8 @@ def text(value: object) -> str:
         raise vol.Invalid("expected a text")
     if not 0 < len(value) <= MAX_TEXT:
         raise vol.Invalid(f"expected a text of 1 to {MAX_TEXT} characters")
-    if not all(_is_visible(char) for char in value):
+    # Printable characters are a subset of the visible ones, and found a hundred times as fast.
+    if not (value.isprintable() or all(_is_visible(char) for char in value)):
         raise vol.Invalid("control characters are not allowed")
     return value
 
@@ -59,8 +62,12 @@ def pattern(expression: str, what: str) -> Callable[[object], str]:
 
 node_id = pattern(r"[a-z0-9]{1,64}", "a node id: 1 to 64 characters of a-z and 0-9")
 camera_id = pattern(r"[a-z0-9_]{1,64}", "a camera id: 1 to 64 characters of a-z, 0-9 and _")
-snapshot_id = pattern(r"[A-Za-z0-9_-]{1,128}", "a snapshot id: 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
 mac_address = pattern(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address such as dc:a6:32:00:00:01")
+
+
+def hexadecimal(digits: int) -> Callable[[object], str]:
+    """Return a validator of strings of so many hexadecimal digits in lower case."""
+    return pattern(rf"[0-9a-f]{{{digits}}}", f"{digits} hexadecimal digits")
 
 
 def integer(minimum: int, maximum: int) -> Callable[[object], int]:
@@ -86,14 +93,43 @@ def number(minimum: float, maximum: float) -> Callable[[object], float]:
 
 
 def timestamp(value: object) -> datetime:
-    """Accept an ISO 8601 time with a time zone."""
+    """Accept an ISO 8601 time with a time zone, of the years 2000 to 2100, and return it in UTC.
+
+    The first and the last years that Python knows have times that no other time zone can express.
+    """
     try:
         parsed = datetime.fromisoformat(text(value))
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
         raise vol.Invalid("expected a time such as 2026-11-22T10:00:00.000Z")
-    return parsed
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise vol.Invalid(f"expected a time of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return parsed.astimezone(UTC)
+
+
+_SNAPSHOT_ID = pattern(
+    r"[a-z0-9_]{1,64}-[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}", "a snapshot id such as front-20261122T100000000Z-9f3a61c2"
+)
+_SIGNATURE = pattern(r"[A-Za-z0-9_-]{1,128}", "a signature of 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
+
+
+def snapshot_id(value: object) -> str:
+    """Accept the id of a kept snapshot: the id of a camera, the time in UTC with milliseconds, and a random part."""
+    identity = _SNAPSHOT_ID(value)
+    time_in_snapshot_id(identity)
+    return identity
+
+
+def time_in_snapshot_id(identity: str) -> datetime:
+    """Return the time in the id of a snapshot. Raises `vol.Invalid` when there is no such time."""
+    digits = identity.rsplit("-", 2)[1]
+    return timestamp(f"{digits[:15]}.{digits[15:18]}Z")
+
+
+def signed_url(value: object) -> str:
+    """Accept a URL with a signature as `sig` in its query, and return the signature: of any host, no more is taken."""
+    return _SIGNATURE(http_url(value).query.get("sig"))
 
 
 def http_url(value: object) -> URL:

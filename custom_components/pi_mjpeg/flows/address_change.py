@@ -1,53 +1,104 @@
-"""Follows a known server to a new address, if that is safe without asking a person."""
+"""Follows a known server to a new address, if it proves that it is the same."""
 
 from dataclasses import replace
+from typing import Final
 
 from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util.hass_dict import HassKey
+from yarl import URL
 
 from ..api.access import Access
-from ..api.models import DiscoveredServer
-from ..const import LOGGER
-from .issues import async_address_unconfirmed
-from .server_probe import UNTRUSTED, ProbeError, async_fetch_server
+from ..api.errors import PiMjpegError
+from ..api.identity import Identity, is_proven, may_be_asked, new_nonce
+from ..api.rate_limit import OncePer
+from ..const import DOMAIN, LOGGER
+from .issues import async_address_unconfirmed, async_is_address_unconfirmed
+from .server_probe import ProbeError, async_fetch_server
+
+QUESTION_INTERVAL: Final = 60.0
+"""Seconds in which a server is looked for at the same address once."""
+
+MAX_ADDRESSES: Final = 8
+"""How many addresses are asked about one server in that time."""
 
 
-async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, discovered: DiscoveredServer) -> Access | None:
-    """Return how to reach the server at the discovered address, or None if the known address still works.
+class UnprovenError(Exception):
+    """A known server was announced at an address where nothing proved to be it."""
 
-    Raises `ProbeError` when the server is not followed. A repair issue asks to confirm the address if that can help.
+
+_QUESTIONS: HassKey[dict[str, OncePer]] = HassKey(f"{DOMAIN}_questions")
+
+
+async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> Access | None:
+    """Return how to reach the entry's server at the announced address, or None if nothing is to be changed.
+
+    Raises `UnprovenError` when it did not prove that it is there. A repair issue asks a person then.
     """
-    if entry.source == SOURCE_IGNORE:
+    if entry.source == SOURCE_IGNORE or Access.of(entry.data).url == url:
         return None
-    known = Access.of(entry.data)
-    if known.url == discovered.url:
+    if not _is_turn_of(hass, entry, url):
+        if async_is_address_unconfirmed(hass, entry):
+            raise UnprovenError
         return None
-    try:
-        await async_fetch_server(hass, known, discovered.id)
-    except ProbeError as error:
-        LOGGER.debug("%s is no longer at %s (%s)", entry.title, known.url, error.key)
-    else:
+    if await async_is_reachable(hass, entry):
         # The server has several addresses, and the one that a person chose works.
         return None
-    there = replace(known, url=discovered.url)
-    if _is_safe(known, there):
-        try:
-            await async_fetch_server(hass, there, discovered.id)
-        except ProbeError as error:
-            if error.key != UNTRUSTED:
-                raise
-        else:
-            return there
-    async_address_unconfirmed(hass, entry, discovered.url)
-    raise ProbeError("address_unconfirmed")
+    access = await async_proven_access(hass, entry, url)
+    if access is None:
+        async_address_unconfirmed(hass, entry, url)
+        raise UnprovenError
+    return access
 
 
-def _is_safe(known: Access, there: Access) -> bool:
-    """Return whether a request may go to an address that anybody on the network could have announced.
+async def async_follow_typed_address(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> Access | None:
+    """Return how to reach the entry's server at an address that a person typed, or None if it is not followed."""
+    if Access.of(entry.data).url == url or not _is_turn_of(hass, entry, url):
+        return None
+    return None if await async_is_reachable(hass, entry) else await async_proven_access(hass, entry, url)
 
-    The certificate that a person accepted proves who answers. Without it, the token is sent to nobody, and a server
-    that spoke TLS is not asked without TLS.
+
+async def async_is_reachable(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Return whether the server answers at its known address."""
+    known = Access.of(entry.data)
+    try:
+        await async_fetch_server(hass, known, entry.unique_id)
+    except ProbeError as error:
+        LOGGER.debug("%s is no longer at %s (%s)", entry.title, known.url, error.key)
+        return False
+    return True
+
+
+async def async_proven_access(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> Access | None:
+    """Return how to reach the entry's server at `url`, or None if it did not prove that it is there.
+
+    The address may be anybody's. All that is sent to it is a question that only the server itself can answer, without
+    the token, and over TLS only to the certificate that was accepted.
     """
-    if known.fingerprint is not None and there.url.scheme == "https":
-        return True
-    return known.token is None and (known.url.scheme, there.url.scheme) != ("https", "http")
+    known, identity, node = Access.of(entry.data), Identity.of(entry.data), entry.unique_id
+    if identity is None or node is None or not may_be_asked(known.url, url):
+        return None
+    if known.fingerprint is not None and url.scheme != "https":
+        return None
+    nonce = new_nonce()
+    try:
+        answer = await replace(known, url=url, token=None).client(hass).identity(identity.key, nonce)
+    except PiMjpegError as error:
+        LOGGER.debug("No proof that %s is at %s: %s", entry.title, url, error)
+        return None
+    if not is_proven(answer, identity, nonce, node):
+        LOGGER.debug("What answers at %s is not %s", url, entry.title)
+        return None
+    if Access.of(entry.data) != known:
+        # A person has changed it meanwhile.
+        return None
+    LOGGER.info("%s has moved from %s to %s, and proved that it is the same", entry.title, known.url, url)
+    return replace(known, url=url)
+
+
+@callback
+def _is_turn_of(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> bool:
+    """Return whether this address may be asked now. Anybody can announce one, as often as they like."""
+    questions = hass.data.setdefault(_QUESTIONS, {})
+    asked = questions.setdefault(entry.entry_id, OncePer(MAX_ADDRESSES, QUESTION_INTERVAL))
+    return asked.allows(str(url))

@@ -11,10 +11,14 @@ from homeassistant.helpers import issue_registry as ir
 from yarl import URL
 
 from ..api.validators import escape_markdown
-from ..const import DOCUMENTATION, DOMAIN, SCHEMA
+from ..const import DOCUMENTATION, DOMAIN, MAX_CAMERAS, MAX_CONTROLS, SCHEMA
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 """How wrong the server's clock may be. Snapshots carry its time, and a Pi has none until it reaches a time server."""
+
+DATA_ENTRY: Final = "entry_id"
+DATA_URL: Final = "url"
+"""What the flow of an issue needs to know."""
 
 _ADDRESS: Final = "address_unconfirmed"
 _CERTIFICATE: Final = "certificate_untrusted"
@@ -22,13 +26,20 @@ _CLOCK: Final = "clock_wrong"
 _TWICE: Final = "shown_twice"
 _SERVER_OLD: Final = "server_too_old"
 _INTEGRATION_OLD: Final = "integration_too_old"
-_ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD)
+_TOO_MANY: Final = "too_many_entities"
+_ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD, _TOO_MANY)
 
 
 @callback
 def async_address_unconfirmed(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> None:
     """Report that the server was announced at `url`, to which nothing is sent until a person confirms it."""
-    _set(hass, entry, _ADDRESS, url=escape_markdown(str(url)))
+    _set(hass, entry, _ADDRESS, {DATA_URL: str(url)}, url=escape_markdown(str(url)))
+
+
+@callback
+def async_is_address_unconfirmed(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Return whether a person is asked about an address of the server."""
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"{_ADDRESS}_{entry.entry_id}") is not None
 
 
 @callback
@@ -62,7 +73,16 @@ def async_incompatible(hass: HomeAssistant, entry: ConfigEntry, schema: object) 
 @callback
 def async_untrusted(hass: HomeAssistant, entry: ConfigEntry, reason: str) -> None:
     """Report that the server's certificate is not trusted, and why."""
-    _set(hass, entry, _CERTIFICATE, reason=escape_markdown(reason))
+    _set(hass, entry, _CERTIFICATE, {}, reason=escape_markdown(reason))
+
+
+@callback
+def async_check_entity_limit(hass: HomeAssistant, entry: ConfigEntry, *, exceeded: bool) -> None:
+    """Report that the server has told of more cameras or controls than are shown, until the entry is loaded again."""
+    if exceeded:
+        _set(hass, entry, _TOO_MANY, cameras=str(MAX_CAMERAS), controls=str(MAX_CONTROLS))
+    else:
+        _unset(hass, entry, _TOO_MANY)
 
 
 @callback
@@ -79,12 +99,20 @@ def async_forget(hass: HomeAssistant, entry: ConfigEntry) -> None:
         _unset(hass, entry, key)
 
 
-def _set(hass: HomeAssistant, entry: ConfigEntry, key: str, **placeholders: str) -> None:
+def _set(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    key: str,
+    fix: dict[str, str | int | float | None] | None = None,
+    **placeholders: str,
+) -> None:
+    """Report an issue. With the data in `fix` it has a button, behind which `repairs` has a flow."""
     ir.async_create_issue(
         hass,
         DOMAIN,
         f"{key}_{entry.entry_id}",
-        is_fixable=False,
+        data=None if fix is None else {DATA_ENTRY: entry.entry_id, **fix},
+        is_fixable=fix is not None,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"name": escape_markdown(entry.title), **placeholders},

@@ -48,6 +48,11 @@ def parse_url(typed: str) -> URL:
         raise ProbeError("invalid_url", str(error), CONF_URL) from error
 
 
+def shown_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint as OpenSSL prints it."""
+    return bytes.fromhex(fingerprint).hex(":").upper()
+
+
 async def async_fetch_server(hass: HomeAssistant, access: Access, node: str | None) -> Server:
     """Return the server's state. Raises `ProbeError`, also when it is not the server with the id `node`."""
     try:

@@ -15,7 +15,7 @@ from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.logs import RateLimitedLog
@@ -48,7 +48,7 @@ class Camera:
         """
         self.settings = settings
         self.broadcast = Broadcast()
-        self.viewers: set[Viewer] = set()
+        self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
@@ -130,8 +130,8 @@ class Camera:
     def restart(self) -> None:
         """Close the device and open it again, on request.
 
-        Raises `CameraBusyError` if the last restart was less than `RESTART_INTERVAL` seconds ago, `CameraOffError` when
-        the camera is switched off, and `CameraUnavailableError` if it is stuck for good.
+        Raises `CameraOffError` when the camera is switched off, `CameraBusyError` if the last restart was less than
+        `RESTART_INTERVAL` seconds ago, and `CameraUnavailableError` if the camera is stuck for good.
         """
         self.raise_if_off()
         if wait := self._restart_limit.take("restart", time.monotonic()):
@@ -141,7 +141,7 @@ class Camera:
         self.supervisor.restart()
 
     @contextlib.contextmanager
-    def viewing(self, viewer: Viewer) -> Iterator[None]:
+    def viewing(self, viewer: ViewerStats) -> Iterator[None]:
         """Count `viewer` as watching and keep the camera capturing, inside the `with` block."""
         self.viewers.add(viewer)
         try:

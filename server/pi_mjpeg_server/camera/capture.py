@@ -81,7 +81,7 @@ class Capture:
 
     @property
     def is_closing(self) -> bool:
-        """Whether the source is to be closed; what it gives until then is not wanted any more."""
+        """Whether `close` was called; the thread may not have ended yet."""
         return self._closing
 
     @property

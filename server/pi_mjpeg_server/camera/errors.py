@@ -5,10 +5,6 @@ class CameraUnavailableError(Exception):
     """The camera cannot give a picture now. The message says why, in words for its owner."""
 
 
-class CameraOffError(CameraUnavailableError):
-    """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""
-
-
 class CameraBusyError(Exception):
     """The camera was asked too often. The message says how often it may be, `retry_after` in how many seconds again."""
 
@@ -16,3 +12,7 @@ class CameraBusyError(Exception):
         """Store both."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CameraOffError(CameraUnavailableError):
+    """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""

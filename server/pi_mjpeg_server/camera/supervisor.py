@@ -134,14 +134,13 @@ class Supervisor:
         self._enabled = True
         self._retries = 0
         self._retry_at = 0.0
+        self._busy_retries = 0
         self._capture_restarted = False
         self._probing = True
         if self._capture is not None:
             self._deadline = time.monotonic() + STOP_TIMEOUT
-        if self._tries_in_vain() is None:
+        if not self._is_stuck("the driver does not answer"):
             self._enter(CameraState.STARTING)
-        else:
-            self._enter(CameraState.STUCK, "the driver does not answer; only a restart of the service can help")
         self.wake()
 
     def wake(self) -> None:
@@ -218,6 +217,7 @@ class Supervisor:
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
         if self._capture is None or self._capture.is_closing:
+            # `source_closed` follows.
             return
         resumed = self._capture.is_resumed
         if not resumed:
@@ -271,8 +271,7 @@ class Supervisor:
         elif self._deadline is not None and now >= self._deadline:
             self._handle_timeout(capture, now)
         elif capture.is_closing:
-            # It is opened again when it is closed, or abandoned at the deadline.
-            return
+            pass  # It is opened again when it is closed, or abandoned at the deadline.
         elif demanded and not capture.is_resumed:
             self._deadline = now + START_TIMEOUT
             self._waiting_since = self._waiting_since or now
@@ -326,9 +325,7 @@ class Supervisor:
     def _handle_timeout(self, capture: Capture, now: float) -> None:
         """Act on a deadline that has passed: restart the capture first, then open the device again."""
         responds = capture.seconds_since_response < RESPONSE_TIMEOUT
-        if capture.is_closing:
-            self._abandon("the camera did not close in time")
-        elif not capture.is_resumed and not responds:
+        if capture.is_closing or (not capture.is_resumed and not responds):
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
@@ -357,15 +354,20 @@ class Supervisor:
         self._probing = False
         self._capture_restarted = False
         self._count_restart()
-        if (tries := self._tries_in_vain()) is not None:
-            reason = f"{reason}; tried {tries} times, only a restart of the service can help"
-            self._enter(CameraState.STUCK, reason)
+        if self._is_stuck(reason):
             return
         delay = retry_delay(RETRY_DELAYS, self._retries)
         self._retries += 1
         self._retry_at = time.monotonic() + delay
         self.status = replace(self.status, next_try=time.time() + delay)
         self._enter(CameraState.FAILING, reason)
+
+    def _is_stuck(self, reason: str) -> bool:
+        """Return whether driver calls that never returned leave no hope; the camera is `STUCK` then."""
+        if (tries := self._tries_in_vain()) is None:
+            return False
+        self._enter(CameraState.STUCK, f"{reason}; tried {tries} times, only a restart of the service can help")
+        return True
 
     def _tries_in_vain(self) -> int | None:
         """Return the number of tries if driver calls that never returned leave no hope, or else None."""

@@ -12,7 +12,7 @@ from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands
-from pi_mjpeg_server.mqtt.client import Message
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
@@ -80,13 +80,14 @@ class CommandHandler:
             await asyncio.wait(self._tasks)
 
     def _admit(self, camera: Camera, name: str) -> None:
-        """Raise `CameraBusyError` if a command is one too many; privacy never is."""
-        if name in {"enable", "disable"}:
+        """Raise `CameraBusyError` if a command is one too many. A camera can always be switched off."""
+        if name == "disable":
             return
         if wait := self._rate_limit.take((camera.settings.id, name), time.monotonic()):
             message = f"{camera.settings.name} takes {COMMANDS_PER_SECOND:g} {name} command a second; send fewer"
             raise CameraBusyError(message, wait)
-        if self._running[camera.settings.id] >= MAX_CONCURRENT_COMMANDS:
+        # Switching it on does not wait for pictures either.
+        if self._running[camera.settings.id] >= MAX_CONCURRENT_COMMANDS and name != "enable":
             message = f"{camera.settings.name} already runs {MAX_CONCURRENT_COMMANDS} commands; send fewer at once"
             raise CameraBusyError(message, 1 / COMMANDS_PER_SECOND)
 

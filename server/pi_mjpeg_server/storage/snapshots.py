@@ -71,9 +71,9 @@ class SnapshotStore:
         self._folder = folder
         self._signer = signer
         self._lock = threading.Lock()
-        self._last_kept: dict[str, _Kept | None] = {}
-        self._last_version: tuple[int, ...] | None = None
-        self._last_lock = threading.Lock()
+        self._latest: dict[str, _Kept | None] = {}
+        self._latest_version: tuple[int, ...] | None = None
+        self._latest_lock = threading.Lock()
 
     async def save(self, camera: str, frame: Frame, trigger: str) -> Snapshot:
         """Write a frame to disk, off the event loop, and delete the oldest of camera and trigger over `MAX_PER_CAMERA`.
@@ -82,20 +82,26 @@ class SnapshotStore:
         """
         identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
         try:
-            width, height = jpeg.upright_size(frame.jpeg)
+            size = jpeg.upright_size(frame.jpeg)
             await asyncio.to_thread(self._write, self._folder / _SHARES[trigger], camera, identity, frame)
         except jpeg.JpegError as error:
             raise CameraUnavailableError(f"the picture is damaged: {error}") from error
         except OSError as error:
             raise SnapshotError(f"the snapshot could not be kept in {self._folder}: {error}") from error
-        return Snapshot(identity, camera, self._signed(identity), frame.timestamp, width, height, len(frame.jpeg))
+        return self._signed(camera, _Kept(identity, trigger, frame.timestamp, size, len(frame.jpeg)))
 
-    async def last(self, camera: str) -> tuple[Snapshot, str] | None:
-        """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none.
+    def latest(self, camera: str) -> Snapshot | None:
+        """Return the newest snapshot of a camera that is on the disk, or None. Blocks on the disk: call it in a thread.
 
         Its picture is not decoded, and the folders are listed only after something in them has changed.
         """
-        return await asyncio.to_thread(self._last, camera)
+        kept = self._latest_kept(camera)
+        return None if kept is None else self._signed(camera, kept)
+
+    async def last(self, camera: str) -> tuple[Snapshot, str] | None:
+        """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none."""
+        kept = await asyncio.to_thread(self._latest_kept, camera)
+        return None if kept is None else (self._signed(camera, kept), kept.trigger)
 
     async def open(self, identity: str, signature: str) -> BinaryIO | None:
         """Return the opened file of a snapshot, or None if there is none or the signature is not valid for it.
@@ -109,9 +115,11 @@ class SnapshotStore:
         except OSError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error.strerror}") from error
 
-    def _signed(self, identity: str) -> str:
-        path = f"/snapshots/{identity}.jpg"
-        return f"{path}?sig={self._signer.sign(path)}"
+    def _signed(self, camera: str, kept: _Kept) -> Snapshot:
+        path = f"/snapshots/{kept.id}.jpg"
+        signed = f"{path}?sig={self._signer.sign(path)}"
+        width, height = kept.size
+        return Snapshot(kept.id, camera, signed, kept.time, width, height, kept.bytes)
 
     def _open(self, identity: str) -> BinaryIO | None:
         for share in _SHARES.values():
@@ -119,31 +127,36 @@ class SnapshotStore:
                 return (self._folder / share / f"{identity}.jpg").open("rb")
         return None
 
-    def _last(self, camera: str) -> tuple[Snapshot, str] | None:
-        with self._last_lock:
-            version = tuple(map(_modified, (self._folder / share for share in _SHARES.values())))
+    def _latest_kept(self, camera: str) -> _Kept | None:
+        with self._latest_lock:
+            times = []
+            for share in _SHARES.values():
+                with contextlib.suppress(OSError):
+                    times.append((self._folder / share).stat().st_mtime_ns)
+            if not times:
+                return None
+            changed = tuple(times)
             # A change that follows soon may leave the same time.
-            is_settled = max(version) / 1e9 + _MTIME_RESOLUTION < time.time()
-            if not is_settled or version != self._last_version:
-                self._last_kept.clear()
-                self._last_version = version if is_settled else None
-            if camera not in self._last_kept:
-                self._last_kept[camera] = self._read_last(camera)
-            kept = self._last_kept[camera]
-        if kept is None:
-            return None
-        return Snapshot(kept.id, camera, self._signed(kept.id), kept.time, *kept.size, kept.bytes), kept.trigger
+            is_settled = max(changed) / 1e9 + _MTIME_RESOLUTION < time.time()
+            if not is_settled or changed != self._latest_version:
+                self._latest.clear()
+                self._latest_version = changed if is_settled else None
+            if camera not in self._latest:
+                self._latest[camera] = self._read_latest(camera)
+            return self._latest[camera]
 
-    def _read_last(self, camera: str) -> _Kept | None:
+    def _read_latest(self, camera: str) -> _Kept | None:
         shares = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
         order = _oldest_first(camera, time.time())
         for path, trigger in sorted(shares, key=lambda found: order(found[0]), reverse=True):
-            with contextlib.suppress(OSError, ValueError, jpeg.JpegError):
-                picture = path.read_bytes()
-                # A power cut may have cut it off; an older one may be whole then.
-                if picture.rstrip(b"\0").endswith(jpeg.EOI):
-                    size = jpeg.upright_size(picture)
-                    return _Kept(path.stem, trigger, _time_of(path.stem), size, len(picture))
+            try:
+                data = path.read_bytes()
+                if not data.rstrip(b"\0").endswith(jpeg.EOI):
+                    continue
+                return _Kept(path.stem, trigger, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
+            except (OSError, ValueError):
+                # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
+                continue
         return None
 
     def _write(self, share: Path, camera: str, identity: str, frame: Frame) -> None:
@@ -167,14 +180,6 @@ class SnapshotStore:
         return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
 
 
-def _modified(folder: Path) -> int:
-    """Return when something in a folder changed, in nanoseconds since 1970; 0 if there is no folder."""
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
 def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]:
     """Return a key that sorts the snapshots of a camera by their age, the oldest first.
 
@@ -185,10 +190,10 @@ def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]
     return lambda path: (path.stem < future, path.stem)
 
 
-def _time_of(identity: str) -> float:
-    """Return the seconds since 1970 in an id."""
+def _time_of_id(identity: str) -> float:
+    """Return the time in an id, in seconds since 1970. Raises `ValueError` when it is none."""
     text = identity.split("-")[1]
-    return datetime.fromisoformat(f"{text[:15]}.{text[15:18]}Z").timestamp()
+    return datetime.strptime(f"{text[:-4]}.{text[-4:-1]}+0000", "%Y%m%dT%H%M%S.%f%z").timestamp()
 
 
 def _time_in_id(timestamp: float) -> str:

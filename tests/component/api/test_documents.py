@@ -119,14 +119,45 @@ def test_the_snapshot_with_and_without_the_fields_of_mqtt() -> None:
     pushed = parse_snapshot(json.dumps(document))
     assert pushed == Snapshot(
         id="front-20261122T100000000Z-9f3a61c2",
-        url=URL(document["url"]),
-        time=TEN,
+        signature="Yk1vY2tfc2lnbmF0dXJlX29mXzI1Nl9iaXRzX18",
         width=1280,
         height=720,
         bytes=91234,
     )
+    assert (pushed.camera, pushed.time, pushed.width, pushed.bytes) == ("front", TEN, 1280, 91234)
     del document["schema"], document["trigger"]
     assert parse_snapshot(json.dumps(document), numbered=False) == pushed
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "front"),
+        ("id", "front-20261322T100000000Z-9f3a61c2"),
+        ("id", "front-19991122T100000000Z-9f3a61c2"),
+        ("id", "front-20261122T100000000Z-9F3A61C2"),
+        ("id", "../front-20261122T100000000Z-9f3a61c2"),
+        ("id", "f" * 65 + "-20261122T100000000Z-9f3a61c2"),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg"),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg?sig="),
+        ("url", "http://192.168.1.20:8000/snapshots/x.jpg?sig=a%26b"),
+        ("url", "file:///etc/passwd?sig=abc"),
+    ],
+)
+def test_a_snapshot_without_a_time_or_a_signature_is_refused(field: str, value: str) -> None:
+    document = {**json.loads(example("snapshot.json")), field: value}
+    with pytest.raises(DocumentError, match=field):
+        parse_snapshot(json.dumps(document))
+
+
+def test_neither_the_host_nor_the_time_of_a_snapshot_is_taken_from_the_message() -> None:
+    document = json.loads(example("snapshot.json"))
+    forged = document | {"url": "http://evil.example/x?sig=" + document["url"].partition("sig=")[2]}
+    forged |= {"time": "2026-11-22T23:59:00Z", "width": 1}
+    snapshot = parse_snapshot(json.dumps(forged))
+    assert snapshot == parse_snapshot(json.dumps(document))
+    assert snapshot.time == TEN
+    assert "evil" not in repr(snapshot)
 
 
 def test_the_error() -> None:
@@ -159,8 +190,14 @@ def test_payloads_that_are_no_documents_are_refused(payload: str | bytes) -> Non
 
 
 def test_a_document_that_is_too_large_is_not_even_parsed() -> None:
-    with pytest.raises(DocumentError, match="larger than 65536 bytes"):
-        parse_announcement(TOPIC, example("announcement.json") + " " * 65536)
+    with pytest.raises(DocumentError, match="larger than 32768 bytes"):
+        parse_announcement(TOPIC, example("announcement.json") + " " * 32768)
+    with pytest.raises(DocumentError, match="larger than 32768 bytes"):
+        parse_announcement(TOPIC, example("announcement.json").replace("Garden", "\u2003" * 11000))
+    with pytest.raises(DocumentError, match="larger than 8192 bytes"):
+        parse_camera_state(example("camera_state.json") + " " * 8192)
+    with pytest.raises(DocumentError, match="larger than 8192 bytes"):
+        parse_server_state(example("server_state.json") + " " * 8192)
 
 
 def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -247,7 +284,11 @@ def test_an_announcement_with_one_wrong_field_is_refused(field: str, value: obje
         parse_announcement(TOPIC, json.dumps(document))
 
 
-@pytest.mark.parametrize("field", list(json.loads(example("announcement.json"))))
+LATER = {"base_urls", "instance", "started_at"}
+"""Fields of the announcement that the first version of the server does not have."""
+
+
+@pytest.mark.parametrize("field", [each for each in json.loads(example("announcement.json")) if each not in LATER])
 def test_an_announcement_that_lacks_a_field_is_refused(field: str) -> None:
     document = json.loads(example("announcement.json"))
     del document[field]
@@ -276,6 +317,10 @@ def test_an_announcement_on_the_topic_of_another_node_is_refused() -> None:
         ("server.id", "other node"),
         ("server.started_at", "yesterday"),
         ("server.started_at", "2026-11-22T09:00:00"),
+        ("server.started_at", "0001-01-01T00:00:00+14:00"),
+        ("server.started_at", "9999-12-31T23:59:59-14:00"),
+        ("server.started_at", "1999-12-31T23:59:59Z"),
+        ("cameras.0.since", "2101-01-01T00:00:00Z"),
         ("server.temperature", "hot"),
         ("cameras.0.last_error", 7),
         ("server.temperature", 10**400),
@@ -293,6 +338,12 @@ def test_a_state_with_one_wrong_field_is_refused(field: str, value: object) -> N
     _set(field, value)(document)
     with pytest.raises(DocumentError):
         parse_state(json.dumps(document).encode())
+
+
+def test_a_time_of_another_zone_is_read_as_utc() -> None:
+    document = json.loads(example("server_state.json")) | {"started_at": "2026-11-22T11:00:00+01:00"}
+    started_at = parse_server_state(json.dumps(document)).started_at
+    assert (started_at, started_at.tzinfo) == (TEN, UTC)
 
 
 def test_a_drivers_odd_sentence_does_not_cost_the_state() -> None:

@@ -1,6 +1,7 @@
 """The parser takes streams of all kinds, in pieces of any size, and never holds more than its limit."""
 
 import tracemalloc
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from tests.component.support.fake_pi import jpeg, part
 
 MAX_PART = 2048
 MAX_HEADERS = 256
+SMALLEST = len(jpeg(0))
 
 
 def parser(boundary: str = "frame") -> MultipartParser:
@@ -36,7 +38,7 @@ def feed_in_pieces(stream: bytes, sizes: list[int]) -> list[Part]:
     return parts
 
 
-COUNTED = b"--frame\r\n" + part(jpeg(1)) + part(jpeg(2, 500)) + part(jpeg(3, MAX_PART - 12))
+COUNTED = b"--frame\r\n" + part(jpeg(1)) + part(jpeg(2, 500)) + part(jpeg(3, MAX_PART - SMALLEST))
 UNCOUNTED = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + b"".join(
     jpeg(number, 50) + b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n" for number in (1, 2, 3)
 )
@@ -48,12 +50,12 @@ def test_a_part_is_there_as_soon_as_its_last_byte_has_come() -> None:
     end = COUNTED.index(jpeg(1)) + len(jpeg(1))
     assert parser_.feed(COUNTED[: end - 1]) == []
     assert bodies(parser_.feed(COUNTED[end - 1 : end])) == [jpeg(1)]
-    assert bodies(parser_.feed(COUNTED[end:])) == [jpeg(2, 500), jpeg(3, MAX_PART - 12)]
+    assert bodies(parser_.feed(COUNTED[end:])) == [jpeg(2, 500), jpeg(3, MAX_PART - SMALLEST)]
 
 
 def test_headers_are_found_by_names_in_lower_case() -> None:
     (first, *_) = parser().feed(COUNTED)
-    assert first.headers == {"content-type": "image/jpeg", "content-length": "12", "x-timestamp": "1.000000"}
+    assert first.headers == {"content-type": "image/jpeg", "content-length": str(SMALLEST), "x-timestamp": "1.000000"}
 
 
 @pytest.mark.parametrize("stream", [COUNTED, UNCOUNTED])
@@ -100,7 +102,7 @@ def test_any_body_is_returned_unchanged(*, body: bytes, counted: bool) -> None:
 @pytest.mark.parametrize("in_header", ["frame", "--frame", "----frame"])
 @pytest.mark.parametrize("in_body", [b"--frame", b"----frame"])
 def test_dashes_before_the_boundary_do_not_matter(in_header: str, in_body: bytes) -> None:
-    stream = in_body + b"\r\nContent-Length: 12\r\n\r\n" + jpeg(5) + b"\r\n" + in_body + b"\r\n"
+    stream = in_body + b"\r\nContent-Length: %d\r\n\r\n" % SMALLEST + jpeg(5) + b"\r\n" + in_body + b"\r\n"
     assert bodies(parser(in_header).feed(stream)) == [jpeg(5)]
 
 
@@ -181,3 +183,15 @@ def test_a_header_without_a_boundary_is_refused(header: str) -> None:
 def test_a_boundary_that_cannot_be_one_is_refused(boundary: str) -> None:
     with pytest.raises(MultipartError, match="is no boundary"):
         parser(boundary)
+
+
+def test_more_parts_at_a_time_than_allowed_are_an_error_before_they_are_read() -> None:
+    tiny = b"--frame\r\n" + part(b"x") * 5000
+    parser_ = MultipartParser("frame", max_part=MAX_PART, max_parts=240)
+    began = perf_counter()
+    with pytest.raises(MultipartError, match="240"):
+        parser_.feed(tiny)
+    assert perf_counter() - began < 0.2
+    assert (
+        len(MultipartParser("frame", max_part=MAX_PART, max_parts=240).feed(b"--frame\r\n" + part(b"x") * 240)) == 240
+    )

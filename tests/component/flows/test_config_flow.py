@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 from custom_components.pi_mjpeg.const import DOMAIN
 from tests.component.conftest import FRONT, LIVE
 from tests.component.support.fake_pi import NODE, Handler, Pi, jpeg
-from tests.component.support.flow_steps import NOWHERE, add, by_address, submit
+from tests.component.support.flow_steps import add, by_address, submit
 
 
 async def test_a_server_is_added_by_its_address(hass: HomeAssistant, pi: Pi) -> None:
@@ -125,17 +125,6 @@ async def test_a_server_that_wants_a_token_gets_the_one_that_a_person_enters(has
     result = await add(hass, await submit(hass, form, token=" right "))  # noqa: S106 - likewise
     assert result["data"] == {"url": pi.url, "token": "right"}
     assert hass.states.get(FRONT) is not None
-
-
-async def test_a_known_server_at_a_new_address_keeps_its_entry(
-    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    result = await submit(hass, await by_address(hass), url=pi.url)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data == {"url": pi.url}
-    await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_a_server_that_was_added_meanwhile_is_not_added_twice(hass: HomeAssistant, pi: Pi) -> None:

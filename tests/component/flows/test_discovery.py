@@ -1,10 +1,10 @@
-"""A server is discovered over MQTT or multicast DNS, confirmed by a person, and followed to a new address."""
+"""A server is discovered over MQTT or multicast DNS, and confirmed by a person."""
 
 import json
 from typing import Any
 
 import pytest
-from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
+from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
 from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.const import DOMAIN
+from custom_components.pi_mjpeg.flows.discovery_limits import MAX_CARDS
 from tests.component.conftest import until
 from tests.component.support.fake_pi import NODE, Pi
 from tests.component.support.flow_steps import (
@@ -111,27 +112,6 @@ async def test_a_newer_announcement_takes_the_place_of_the_older_one(
     assert flows(hass) == []
 
 
-async def test_an_announcement_moves_a_known_server_to_its_new_address(
-    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    assert not await hass.config_entries.async_setup(entry.entry_id)
-    result = await by_announcement(hass, announcement)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data == {"url": pi.url}
-    await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
-
-
-async def test_a_record_moves_a_known_server_to_its_new_address(
-    hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
-    await hass.async_block_till_done()
-    assert entry.data == {"url": pi.url}
-
-
 async def test_an_announcement_of_a_known_address_changes_nothing(
     hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], loaded: MockConfigEntry
 ) -> None:
@@ -149,17 +129,6 @@ async def test_of_several_addresses_the_one_in_use_is_kept_while_it_works(
     hass.config_entries.async_update_entry(entry, data={"url": pi.other_url})
     assert (await by_multicast(hass, pi.port))["reason"] == "already_configured"
     assert entry.data == {"url": pi.other_url}
-
-
-async def test_a_known_server_is_not_moved_to_where_another_answers(
-    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], entry: MockConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={"url": NOWHERE})
-    pi.state["server"]["id"] = "another"
-    assert (await by_announcement(hass, announcement))["reason"] == "wrong_server"
-    await pi.stop()
-    assert (await by_announcement(hass, announcement))["reason"] == "cannot_connect"
-    assert entry.data == {"url": NOWHERE}
 
 
 async def test_the_token_is_not_sent_to_an_unconfirmed_address(
@@ -204,3 +173,42 @@ async def test_a_retained_announcement_on_the_broker_is_found(
     hass: HomeAssistant, announced: None, with_mqtt: None
 ) -> None:
     await until(lambda: flows(hass) == ["Garden Pi"])
+
+
+async def test_unreadable_announcements_are_warned_of_once_for_each_topic(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = "pi_mjpeg/discovery/" + "x" * 2000 + "\n\x1b[31m/config"
+    for _ in range(20):
+        await by_announcement(hass, "not json", odd)
+        await by_announcement(hass, "not json")
+    for number in range(100):
+        await by_announcement(hass, "not json", f"pi_mjpeg/discovery/{number}/config")
+    warnings = [record.getMessage() for record in caplog.records if record.name == "custom_components.pi_mjpeg"]
+    assert len(warnings) < 40
+    assert max(len(warning) for warning in warnings) < 250
+    assert all(warning.isprintable() for warning in warnings)
+    assert len([warning for warning in warnings if NODE in warning]) == 1
+
+
+async def test_there_are_not_more_cards_than_a_person_can_look_through(
+    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def of(node: str) -> dict[str, Any]:
+        topic = f"pi_mjpeg/{node}/availability"
+        return {**announcement, "id": node, "name": node, "availability_topic": topic, "cameras": []}
+
+    for number in range(60):
+        node = f"node{number}"
+        result = await by_announcement(hass, of(node), f"pi_mjpeg/discovery/{node}/config")
+        assert number < MAX_CARDS or result["reason"] == "too_many_discovered"
+        await by_multicast(hass, pi.port, id=f"mdns{number}")
+    assert len(flows(hass)) == MAX_CARDS
+    assert len([record for record in caplog.records if "wait to be added" in record.getMessage()]) == 1
+    # One that is shown can still change, and leave; the owner can still type the address.
+    assert flows(hass)[0] == "node0"
+    await by_announcement(hass, {**of("node0"), "name": "renamed"}, "pi_mjpeg/discovery/node0/config")
+    assert "renamed" in flows(hass)
+    await by_announcement(hass, "", "pi_mjpeg/discovery/node0/config")
+    assert len(flows(hass)) == MAX_CARDS - 1
+    await add(hass, await by_address(hass, pi.url))

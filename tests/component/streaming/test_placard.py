@@ -1,12 +1,16 @@
 """The picture of a gap is the last one, darkened, with a text on it. A broken last one is no problem."""
 
+import asyncio
 import io
+from time import perf_counter
 
 import pytest
 from PIL import Image, ImageStat
 
 from custom_components.pi_mjpeg.actions.picture_files import size_of
-from custom_components.pi_mjpeg.streaming.placard import draw
+from custom_components.pi_mjpeg.api.jpeg import check
+from custom_components.pi_mjpeg.streaming.placard import MAX_DRAWINGS, PlacardDrawer, draw
+from tests.component.support.pictures import encoded, with_scans, with_size
 
 
 def picture(width: int, height: int) -> bytes:
@@ -44,3 +48,83 @@ def test_a_huge_picture_is_not_decoded_whole() -> None:
 
 def test_bytes_without_a_jpeg_header_have_no_size() -> None:
     assert size_of(b"\xff\xd8\xff\xd9") is None
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        encoded(65500, 16),
+        encoded(16384, 16),
+        encoded(16, 16384),
+        encoded(1, 1),
+        with_size(encoded(64, 64), 65500, 2700),
+        with_size(encoded(64, 64), 16000, 4000),
+        with_scans(encoded(1280, 720, progressive=True), 10_000),
+        encoded(64, 64, exif=b"Exif\0\0" + b"II*\0" + b"\xff" * 60_000),
+    ],
+)
+@pytest.mark.parametrize("name", ["Front door", "W" * 256, "\u2003", "Tür \u202e \U0001f6aa" * 30])
+def test_a_placard_is_drawn_in_a_moment_whatever_the_last_picture_and_the_name_are(last: bytes, name: str) -> None:
+    began = perf_counter()
+    check(draw(name, last))
+    assert perf_counter() - began < 3
+
+
+class Threads:
+    """Runs drawings as Home Assistant's executor does, but each ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.open: list[asyncio.Future[bytes]] = []
+
+    def run(self, *_: object) -> asyncio.Future[bytes]:
+        """Begin a drawing."""
+        self.open.append(asyncio.get_running_loop().create_future())
+        return self.open[-1]
+
+    def end(self) -> None:
+        """End the oldest drawing."""
+        self.open.pop(0).set_result(b"drawn")
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_the_next_placard_of_a_camera_is_not_begun_before_the_former_has_ended() -> None:
+    """A thread cannot be ended: without this there is one more in each gap of an expensive camera."""
+    threads = Threads()
+    drawer = PlacardDrawer("front", asyncio.Semaphore(MAX_DRAWINGS), threads.run)
+    for _ in range(5):
+        gap = asyncio.create_task(drawer.draw(None))
+        await settle()
+        gap.cancel()
+        await settle()
+    assert len(threads.open) == 1
+    last = asyncio.create_task(drawer.draw(None))
+    await settle()
+    assert len(threads.open) == 1
+    threads.end()
+    await settle()
+    assert len(threads.open) == 1
+    threads.end()
+    assert await last == b"drawn"
+
+
+async def test_all_cameras_together_take_two_threads() -> None:
+    threads = Threads()
+    slots = asyncio.Semaphore(MAX_DRAWINGS)
+    drawers = [PlacardDrawer(f"camera {number}", slots, threads.run) for number in range(16)]
+    drawings = [asyncio.create_task(drawer.draw(None)) for drawer in drawers]
+    await settle()
+    assert len(threads.open) == 2
+    drawings[0].cancel()
+    drawings[5].cancel()
+    await settle()
+    assert len(threads.open) == 2
+    for _ in range(15):
+        threads.end()
+        await settle()
+        assert len(threads.open) <= 2
+    assert [drawing.cancelled() for drawing in drawings].count(True) == 2
+    assert all(drawing.done() for drawing in drawings)

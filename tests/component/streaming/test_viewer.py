@@ -112,7 +112,8 @@ async def test_a_machine_gets_lengths_and_the_boundary_right_after_each_part(das
     pi.show(jpeg(1))
     reader, writer = await dashboard.open()
     expected = (
-        b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 12\r\nX-Timestamp: 1.000000\r\n\r\n"
+        b"--frame\r\nContent-Type: image/jpeg\r\n"
+        + b"Content-Length: %d\r\nX-Timestamp: 1.000000\r\n\r\n" % len(jpeg(1))
         + jpeg(1)
         + b"\r\n--frame\r\n"
     )

@@ -1,6 +1,7 @@
 """A Pi for the tests: a real HTTP server on loopback that follows the contract, and can be made to fail."""
 
 import asyncio
+import hmac
 import json
 import ssl
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,23 @@ CONTRACT = Path(__file__).parents[2] / "contract"
 NODE = "5b2c7f0e9a41"
 CAMERA = "front"
 
+_BEFORE = b"\xff\xd8\xff\xfe\x00\x0a"
+_HEADERS = bytes.fromhex("ffc0000b080168028001011100 ffda0008010100003f00")
+"""The frame header of a grey picture, and the header of its scan."""
+
+
+IDENTITY_KEY = bytes(range(32))
+KEY = "0123456789abcdef"
+
+
+def secret_of(identity_key: bytes) -> str:
+    """Return the secret with the name `KEY` of the server that has this key."""
+    return hmac.new(identity_key, b"pi_mjpeg enrolment\n" + KEY.encode(), "sha256").hexdigest()
+
+
+IDENTITY = {"key": KEY, "secret": secret_of(IDENTITY_KEY)}
+"""What an entry stores of a server with `IDENTITY_KEY`."""
+
 
 def example(name: str) -> str:
     """Return a recorded document of the contract."""
@@ -21,13 +39,13 @@ def example(name: str) -> str:
 
 
 def jpeg(number: int, size: int = 0) -> bytes:
-    """Return bytes that begin and end like a JPEG and contain `number`, with `size` bytes of padding."""
-    return b"\xff\xd8" + f"{number:08d}".encode() + bytes(size) + b"\xff\xd9"
+    """Return the headers of a JPEG of 640x360 with `number` in a comment, and `size` bytes of picture."""
+    return _BEFORE + f"{number:08d}".encode() + _HEADERS + bytes(size) + b"\xff\xd9"
 
 
 def number_of(picture: bytes) -> int:
     """Return the number that `jpeg` put into a picture."""
-    return int(picture[2:10])
+    return int(picture[len(_BEFORE) : len(_BEFORE) + 8])
 
 
 def part(picture: bytes, timestamp: float = 1.0) -> bytes:
@@ -55,6 +73,8 @@ class Pi:
         """When set before the start, the server speaks https with this certificate."""
         self.token: str | None = None
         """When set, requests without this token are refused."""
+        self.identity_key: bytes | None = None
+        """When set, the server gives secrets and proves with them who it is. An older one cannot."""
         self.authorizations: list[str | None] = []
         """The `Authorization` header of each request."""
         self.stalled = False
@@ -105,9 +125,11 @@ class Pi:
         found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
         return found
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 - one for each route
+    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
         self.authorizations.append(request.headers.get("Authorization"))
+        if request.path == "/api/identity" and request.method == "GET" and self.identity_key is not None:
+            return self._prove(request, self.identity_key)
         if self.token is not None and self.authorizations[-1] != f"Bearer {self.token}":
             return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
         if special := self.answers.get(request.path):
@@ -123,11 +145,24 @@ class Pi:
                 return web.json_response(json.loads(example("snapshot.json")), status=201)
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
+            case "POST", ["api", "identity"] if self.identity_key is not None:
+                return web.json_response({"key": KEY, "secret": secret_of(self.identity_key)}, status=201)
             case "PATCH", ["api", "cameras", camera_id, "controls"]:
                 return self._adjust(camera_id, await request.json())
             case "GET", ["snapshots", _]:
                 return web.Response(body=jpeg(8), content_type="image/jpeg")
         return web.Response(text=example("error.json"), status=503, content_type="application/json")
+
+    def _prove(self, request: web.Request, identity_key: bytes) -> web.StreamResponse:
+        """Prove who this is to whoever asks at the address at which they did."""
+        assert request.transport is not None
+        host, port = request.transport.get_extra_info("sockname")[:2]
+        assert request.query["key"] == KEY
+        node = self.state["server"]["id"]
+        lines = ("pi_mjpeg identity 1", request.query["nonce"], node, f"{host}:{port}")
+        secret = bytes.fromhex(secret_of(identity_key))
+        proof = hmac.new(secret, "\n".join(lines).encode(), "sha256").hexdigest()
+        return web.json_response({"id": node, "proof": proof})
 
     def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]

@@ -23,8 +23,9 @@ from yarl import URL
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.errors import CannotConnectError, InvalidResponseError, UntrustedError
 from tests.component.conftest import FRONT, issues, poll, state_of
-from tests.component.support.fake_pi import Pi, jpeg
+from tests.component.support.fake_pi import IDENTITY, IDENTITY_KEY, Pi, jpeg
 from tests.component.support.flow_steps import NOWHERE, by_announcement, by_multicast, submit
+from tests.component.support.repair_steps import press_button
 from tests.component.tls.conftest import CHANGED, SECRET, UNKNOWN, Certificate, assert_asked_about, renew
 
 
@@ -126,13 +127,17 @@ async def test_a_certificate_that_expires_is_no_longer_trusted_unless_it_was_acc
     assert entry.data == {"url": pi.url, "token": SECRET, "fingerprint": expired.fingerprint}
 
 
-async def test_a_server_with_the_accepted_certificate_is_followed_with_the_token(
+async def test_a_server_with_the_accepted_certificate_that_proves_itself_is_followed(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry, announcement: dict[str, Any]
 ) -> None:
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
-    before = dict(entry.data)
-    assert (await by_announcement(hass, {**announcement, "base_url": pi.url}))["reason"] == "already_configured"
-    assert entry.data == {**before, "url": pi.url}
+    pi.identity_key = IDENTITY_KEY
+    gone = {**entry.data, "url": NOWHERE.replace("http", "https"), "identity": IDENTITY}
+    hass.config_entries.async_update_entry(entry, data=gone)
+    moved = {**announcement, "base_url": pi.url, "cameras": []}
+    assert (await by_announcement(hass, moved))["reason"] == "already_configured"
+    assert entry.data == {**gone, "url": pi.url}
+    assert pi.requests[0].startswith("GET /api/identity?")
+    assert pi.authorizations[0] is None
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
 
@@ -140,8 +145,10 @@ async def test_a_server_with_the_accepted_certificate_is_followed_with_the_token
 async def test_an_announced_server_with_another_certificate_gets_no_request(
     hass: HomeAssistant, pi: Pi, entry: MockConfigEntry
 ) -> None:
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "url": NOWHERE.replace("http", "https")})
+    gone = {**entry.data, "url": NOWHERE.replace("http", "https"), "identity": IDENTITY}
+    hass.config_entries.async_update_entry(entry, data=gone)
     before = dict(entry.data)
+    pi.identity_key = IDENTITY_KEY
     await renew(pi, Certificate())
     assert (await by_multicast(hass, pi.port, scheme="https"))["reason"] == "address_unconfirmed"
     assert entry.data == before
@@ -155,7 +162,10 @@ async def test_a_server_that_had_a_certificate_is_not_followed_to_plain_http(
     gone = NOWHERE.replace("http", "https")
     plain = Pi()
     await plain.start()
-    for data in ({"url": gone, "fingerprint": certificate.fingerprint}, {"url": gone}):
+    plain.identity_key = IDENTITY_KEY
+    for known in ({"url": gone, "fingerprint": certificate.fingerprint}, {"url": gone}):
+        data = {**known, "identity": IDENTITY}
+        hass.data.pop("pi_mjpeg_questions", None)
         hass.config_entries.async_update_entry(entry, data=data)
         assert (await by_multicast(hass, plain.port))["reason"] == "address_unconfirmed"
         assert entry.data == data
@@ -195,3 +205,45 @@ async def test_the_fingerprint_is_told_without_asking_the_server_anything(pi: Pi
         with pytest.raises(InvalidResponseError):
             await PiMjpegClient(session, URL(plain.url)).fingerprint()
         await plain.stop()
+
+
+async def test_a_renewed_certificate_is_accepted_with_a_button_once_it_was_compared(
+    hass: HomeAssistant,
+    pi: Pi,
+    loaded: MockConfigEntry,
+    certificate: Certificate,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    await renew(pi, Certificate())
+    await poll(hass)
+    assert set(issues(hass, loaded)) == {"certificate_untrusted"}
+    repair = await press_button(hass, hass_client, loaded, "certificate_untrusted")
+    assert repair.shown["description_placeholders"]["accepted"] == certificate.as_shown
+    again = Certificate()
+    await renew(pi, again)
+    form = await repair.submit()
+    assert (form["type"], form["errors"]) == ("form", {"base": "certificate_changed"})
+    assert form["description_placeholders"] == {
+        "name": "Garden Pi",
+        "known_url": rf"https\:\/\/127\.0\.0\.1\:{pi.port}",
+        "accepted": certificate.as_shown,
+        "fingerprint": again.as_shown,
+    }
+    assert pi.authorizations == []
+    assert (await repair.submit())["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert loaded.data == {"url": pi.url, "token": SECRET, "fingerprint": again.fingerprint}
+    assert state_of(hass, FRONT) != "unavailable"
+    assert issues(hass, loaded) == {}
+
+
+async def test_a_certificate_that_nobody_shows_cannot_be_accepted(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    await renew(pi, Certificate())
+    await poll(hass)
+    await pi.stop()
+    before = dict(loaded.data)
+    repair = await press_button(hass, hass_client, loaded, "certificate_untrusted")
+    assert (repair.shown["type"], repair.shown["reason"]) == ("abort", "cannot_connect")
+    assert loaded.data == before

@@ -13,7 +13,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import placard
 from pi_mjpeg_server.media.frame import Frame, Picture
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
@@ -33,8 +33,8 @@ def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)
 
 
-def viewer() -> Viewer:
-    return Viewer("127.0.0.1", None)
+def viewer() -> ViewerStats:
+    return ViewerStats("127.0.0.1", None)
 
 
 def capture_threads() -> int:
@@ -264,7 +264,7 @@ async def test_a_driver_that_hangs_for_good_is_left_alone_after_switching_on_aga
             await asyncio.sleep(0.5)
             cam.enable()
             assert await until(lambda: cam.state is CameraState.FAILING) < 0.7
-            assert "did not close" in (cam.reason or "")
+            assert "did not stop" in (cam.reason or "")
             script.blocked.set()
             await until(lambda: cam.state is CameraState.LIVE)
 

@@ -9,7 +9,7 @@ from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
-from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
+from pi_mjpeg_server.storage.snapshots import SnapshotStore
 
 from tests.server.support.scripted_camera import grey
 
@@ -24,20 +24,15 @@ def frame(picture: bytes, timestamp: float) -> Frame:
     return Frame(picture, 1, time.monotonic(), timestamp)
 
 
-async def last(store: SnapshotStore, camera: str) -> Snapshot | None:
-    found = await store.last(camera)
-    return None if found is None else found[0]
-
-
 def age(folder: Path) -> None:
     """Make the folder look as if nothing had changed in it for an hour."""
     os.utime(folder, (time.time() - AN_HOUR, time.time() - AN_HOUR))
 
 
 async def test_there_is_none_at_first(tmp_path: Path) -> None:
-    assert await last(make_store(tmp_path), "front") is None
+    assert make_store(tmp_path).latest("front") is None
     (tmp_path / "snapshots").mkdir()
-    assert await last(make_store(tmp_path), "front") is None
+    assert make_store(tmp_path).latest("front") is None
 
 
 async def test_it_is_the_one_that_was_saved_last_and_there_after_a_restart(tmp_path: Path) -> None:
@@ -46,7 +41,7 @@ async def test_it_is_the_one_that_was_saved_last_and_there_after_a_restart(tmp_p
         saved = await store.save("front", frame(grey(9), now - seconds), "http")
         await store.save("front_2", frame(grey(9, (32, 24)), now), "http")
         for each in (store, make_store(tmp_path)):
-            latest = await last(each, "front")
+            latest = each.latest("front")
             assert latest is not None
             assert int(latest.time * 1000) == int(saved.time * 1000)
             assert (latest.id, latest.path, latest.camera) == (saved.id, saved.path, "front")
@@ -60,17 +55,17 @@ async def test_a_deleted_file_is_noticed_at_once(tmp_path: Path) -> None:
     for settled in (False, True):
         if settled:
             age(tmp_path / "snapshots")
-        latest = await last(store, "front")
+        latest = store.latest("front")
         assert latest is not None
         assert latest.id == second.id
     (tmp_path / "snapshots" / f"{second.id}.jpg").unlink()
-    latest = await last(store, "front")
+    latest = store.latest("front")
     assert latest is not None
     assert latest.id == first.id
     (tmp_path / "snapshots" / f"{first.id}.jpg").unlink()
-    assert await last(store, "front") is None
+    assert store.latest("front") is None
     (tmp_path / "snapshots").rmdir()
-    assert await last(store, "front") is None
+    assert store.latest("front") is None
 
 
 async def test_a_change_right_after_the_folder_was_listed_is_noticed(tmp_path: Path) -> None:
@@ -78,11 +73,11 @@ async def test_a_change_right_after_the_folder_was_listed_is_noticed(tmp_path: P
     store = make_store(tmp_path)
     for number in range(50):
         saved = await store.save("front", frame(grey(number), time.time() + number / 100), "http")
-        latest = await last(store, "front")
+        latest = store.latest("front")
         assert latest is not None
         assert latest.id == saved.id
         (tmp_path / "snapshots" / f"{saved.id}.jpg").unlink()
-        latest = await last(store, "front")
+        latest = store.latest("front")
         assert latest is None
 
 
@@ -90,16 +85,16 @@ async def test_nothing_is_read_again_while_nothing_changes(tmp_path: Path, monke
     store = make_store(tmp_path)
     await store.save("front", frame(grey(1), time.time()), "http")
     age(tmp_path / "snapshots")
-    assert await last(store, "front") is not None
-    assert await last(store, "shed") is None
+    assert store.latest("front") is not None
+    assert store.latest("shed") is None
 
     def fail(*_: object) -> None:
         pytest.fail("the disk is read")
 
     monkeypatch.setattr(Path, "glob", fail)
     monkeypatch.setattr(Path, "read_bytes", fail)
-    assert await last(store, "front") is not None
-    assert await last(store, "shed") is None
+    assert store.latest("front") is not None
+    assert store.latest("shed") is None
 
 
 async def test_a_rotated_token_changes_its_signature(tmp_path: Path) -> None:
@@ -107,11 +102,11 @@ async def test_a_rotated_token_changes_its_signature(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: token.key("snapshots")))
     saved = await store.save("front", frame(grey(1), time.time()), "http")
     age(tmp_path / "snapshots")
-    before = await last(store, "front")
+    before = store.latest("front")
     assert before is not None
     assert before.path == saved.path
     token.rotate()
-    after = await last(store, "front")
+    after = store.latest("front")
     assert after is not None
     assert after.path != saved.path
     opened = await store.open(after.id, after.path.partition("?sig=")[2])
@@ -125,7 +120,7 @@ async def test_a_file_that_a_power_cut_has_cut_off_is_passed_over(tmp_path: Path
     whole = await store.save("front", frame(grey(1), now - 1), "http")
     cut = await store.save("front", frame(grey(1), now), "http")
     (tmp_path / "snapshots" / f"{cut.id}.jpg").write_bytes(content)
-    latest = await last(make_store(tmp_path), "front")
+    latest = make_store(tmp_path).latest("front")
     assert latest is not None
     assert latest.id == whole.id
 
@@ -138,7 +133,7 @@ async def test_other_files_in_the_folder_are_passed_over(tmp_path: Path, name: s
     store = make_store(tmp_path)
     saved = await store.save("front", frame(grey(1), time.time()), "http")
     (tmp_path / "snapshots" / name).write_bytes(grey(2))
-    latest = await last(store, "front")
+    latest = store.latest("front")
     assert latest is not None
     assert latest.id == saved.id
 
@@ -147,7 +142,7 @@ async def test_one_from_before_the_clock_was_set_back_is_older(tmp_path: Path) -
     store, now = make_store(tmp_path), time.time()
     await store.save("front", frame(grey(1), now + AN_HOUR), "http")
     saved = await store.save("front", frame(grey(2), now), "http")
-    latest = await last(store, "front")
+    latest = store.latest("front")
     assert latest is not None
     assert latest.id == saved.id
 
@@ -156,6 +151,6 @@ async def test_one_from_before_the_clock_was_set_back_is_older(tmp_path: Path) -
 async def test_its_size_is_that_of_the_upright_picture(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
     store = make_store(tmp_path)
     saved = await store.save("front", frame(jpeg.with_orientation(grey(1), orientation), time.time()), "http")
-    latest = await last(store, "front")
+    latest = store.latest("front")
     assert latest is not None
     assert (saved.width, saved.height) == (latest.width, latest.height) == size

@@ -5,18 +5,22 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from pi_mjpeg_server.documents import Document
-from pi_mjpeg_server.mqtt.client import MqttClient
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import MqttClient
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 
 ACKNOWLEDGE_TIMEOUT = 5.0
 """Seconds to wait for the broker's acknowledgement; what it has not acknowledged is cleared again next time."""
 
 
-class RetainedPublisher:
-    """Keeps the retained messages of this server: publishes each only when it differs from the last on its topic."""
+class RetainedMessages:
+    """Keeps the retained messages of this server: publishes each only when it differs from the last on its topic.
+
+    While it is `muted`, it publishes and clears nothing.
+    """
 
     def __init__(self, client: MqttClient, store: RetainedTopicsStore) -> None:
         """Publish by `client`; `store` keeps the topics across restarts."""
+        self.muted = False
         self._client = client
         self._store = store
         self._published: dict[str, str] = {}
@@ -39,7 +43,7 @@ class RetainedPublisher:
     def publish(self, topic: str, payload: Document | str, *, force: bool = False) -> None:
         """Publish a text, or a document as JSON, if it differs from the last one on this topic or `force` is set."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        if self._published.get(topic) != text or force:
+        if not self.muted and (self._published.get(topic) != text or force):
             self._published[topic] = text
             self._cleared.discard(topic)
             self._client.publish(topic, text)
@@ -47,7 +51,8 @@ class RetainedPublisher:
     def clear(self, topic: str) -> None:
         """Clear the retained message of a topic (an empty payload: MQTT 5, 3.3.1.3)."""
         self.publish(topic, "", force=True)
-        self._cleared.add(topic)
+        if not self.muted:
+            self._cleared.add(topic)
 
     async def record(self, topics: AbstractSet[str]) -> None:
         """Save the topics before they are published on, so that a later process can clear them."""

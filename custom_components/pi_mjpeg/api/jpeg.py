@@ -1,0 +1,159 @@
+"""Reads the headers of a JPEG, to refuse what no camera sends before anything decodes it (ITU-T T.81, annex B).
+
+A picture of 130 KB can keep a decoder busy for minutes, or fill gigabytes of memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ..const import KIB
+
+MAX_SIDE: Final = 16_384
+MAX_PIXELS: Final = 64_000_000
+"""The largest sensor sold for a Raspberry Pi has 64 megapixels."""
+
+MAX_SCANS: Final = 100
+"""Encoders write about ten. A decoder visits the whole picture once per scan, however few bytes the scan has."""
+
+MAX_BUFFERED_PIXELS: Final = 12_500_000
+"""A picture in several scans is decoded as a whole in memory."""
+
+MAX_BUFFERED_BYTES: Final = 8 * KIB * KIB
+"""What 12 megapixels take at a high quality."""
+
+MAX_BUFFERED_COEFFICIENTS: Final = 25_000_000
+"""Of two bytes each."""
+
+MAX_SCANNED_PIXELS: Final = 16 * MAX_BUFFERED_PIXELS
+"""Pixels times scans. A decoder needs about a nanosecond for each."""
+
+MAX_SEGMENTS: Final = 512
+
+_START: Final = b"\xff\xd8"
+_SCAN: Final = 0xDA
+_PROGRESSIVE: Final = 0xC2
+_FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SHOWN_BY_BROWSERS: Final = frozenset({0xC0, 0xC1, _PROGRESSIVE})
+"""Baseline, extended and progressive, with Huffman codes."""
+
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+_NEVER_BEFORE_A_SCAN: Final = frozenset({0x00, 0xD8, 0xD9})
+_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
+"""Besides the frame header: Huffman and quantisation tables, restart interval, and the two that name the colours."""
+
+
+class JpegError(ValueError):
+    """The bytes are no JPEG, or one that no camera sends. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A frame header. `sampling` has the horizontal and the vertical factor of each component."""
+
+    width: int
+    height: int
+    sampling: tuple[tuple[int, int], ...]
+    progressive: bool
+
+    @property
+    def coefficients(self) -> int:
+        widest = max(horizontal for horizontal, _ in self.sampling)
+        highest = max(vertical for _, vertical in self.sampling)
+        columns, rows = -(-self.width // (8 * widest)), -(-self.height // (8 * highest))
+        return 64 * columns * rows * sum(horizontal * vertical for horizontal, vertical in self.sampling)
+
+
+def check(jpeg: bytes) -> tuple[int, int]:
+    """Return width and height in pixels. Raises `JpegError` for what is not safe to decode.
+
+    It takes some microseconds for a picture in one scan, and up to 10 ms for the largest in several.
+    """
+    frame: _Frame | None = None
+    for marker, offset in _segments(jpeg):
+        if marker in _FRAME_HEADERS:
+            if frame is not None:
+                raise JpegError("it has two frame headers")
+            if marker not in _SHOWN_BY_BROWSERS:
+                raise JpegError("it is coded in a way that no browser shows")
+            frame = _read_frame(jpeg, offset, progressive=marker == _PROGRESSIVE)
+        elif marker == _SCAN:
+            if frame is None:
+                break
+            _check_scans(jpeg, offset, frame)
+            return frame.width, frame.height
+    raise JpegError("it has no frame header")
+
+
+def decodable(jpeg: bytes) -> bytes:
+    """Return the JPEG with only those segments before its picture that a decoder needs. Raises `JpegError`.
+
+    Pillow reads the others too, such as EXIF, and a crafted one takes it seconds.
+    """
+    pieces = [_START]
+    for marker, offset in _segments(jpeg):
+        if marker == _SCAN:
+            pieces.append(jpeg[offset:])
+            break
+        if marker in _NEEDED_TO_DECODE:
+            pieces.append(jpeg[offset : offset + 2 + _number(jpeg, offset + 2)])
+    return b"".join(pieces)
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """Yield marker and offset of each segment up to the first scan. Raises `JpegError` when there is none."""
+    if not jpeg.startswith(_START):
+        raise JpegError("it does not begin as a JPEG")
+    offset = len(_START)
+    for _ in range(MAX_SEGMENTS):
+        if offset + 4 > len(jpeg):
+            raise JpegError("it is cut off before its picture")
+        marker = jpeg[offset + 1]
+        if jpeg[offset] != 0xFF or marker in _NEVER_BEFORE_A_SCAN:  # noqa: PLR2004 - the first byte of each marker
+            raise JpegError("its headers are damaged")
+        if marker == 0xFF:  # noqa: PLR2004 - a fill byte before a marker
+            offset += 1
+        elif marker in _WITHOUT_LENGTH:
+            offset += 2
+        else:
+            length = _number(jpeg, offset + 2)
+            if length < 2 or offset + 2 + length > len(jpeg):  # noqa: PLR2004 - it counts its own two bytes
+                raise JpegError("its headers are damaged")
+            yield marker, offset
+            offset += 2 + length
+    raise JpegError("it has more headers than a camera sends")
+
+
+def _read_frame(jpeg: bytes, offset: int, *, progressive: bool) -> _Frame:
+    """Read the frame header at `offset` (T.81, B.2.2) and check the size of the picture. Raises `JpegError`."""
+    header = jpeg[offset + 4 : offset + 2 + _number(jpeg, offset + 2)]
+    height, width = _number(header, 1), _number(header, 3)
+    sampling = tuple((factors >> 4, factors & 15) for factors in header[7::3])
+    if not sampling or header[5] != len(sampling) or len(header) != 6 + 3 * len(sampling):
+        raise JpegError("its frame header is damaged")
+    if not (width and height and all(1 <= factor <= 4 for pair in sampling for factor in pair)):  # noqa: PLR2004 - T.81, table B.2
+        raise JpegError("its frame header is damaged")
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise JpegError(f"it has {width}x{height} pixels, which no camera has")
+    return _Frame(width, height, sampling, progressive)
+
+
+def _check_scans(jpeg: bytes, offset: int, frame: _Frame) -> None:
+    """Check what a picture costs that is not complete with its first scan, at `offset`. Raises `JpegError`."""
+    header = jpeg[offset + 4 : offset + 2 + _number(jpeg, offset + 2)]
+    if not header or len(header) != 4 + 2 * header[0]:
+        raise JpegError("its scan header is damaged")
+    if not frame.progressive and header[0] >= len(frame.sampling):
+        # A decoder reads no other scan of such a picture.
+        return
+    pixels = frame.width * frame.height
+    if len(jpeg) > MAX_BUFFERED_BYTES or pixels > MAX_BUFFERED_PIXELS or frame.coefficients > MAX_BUFFERED_COEFFICIENTS:
+        raise JpegError(f"it has {frame.width}x{frame.height} pixels in several scans, which is too much")
+    # In the data of a scan FF is never followed by DA. In the headers it may be, which counts too much, not too little.
+    scans = jpeg.count(b"\xff\xda", offset)
+    if scans > MAX_SCANS or scans * pixels > MAX_SCANNED_PIXELS:
+        raise JpegError(f"it has {scans} scans, which is too many for {frame.width}x{frame.height} pixels")
+
+
+def _number(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 2], "big")

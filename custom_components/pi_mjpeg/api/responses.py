@@ -1,0 +1,79 @@
+"""Reads the answers of a server within limits, and says why one cannot be used."""
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+)
+from aiohttp.connector import Connection
+
+from ..const import MAX_MESSAGE_BYTES
+from .documents import DocumentError, parse_error
+from .errors import InvalidResponseError, RefusedError, UnauthorisedError
+
+
+class ResponseWithPeer(ClientResponse):
+    """A response that knows the address of the other end, as asyncio's `peername`."""
+
+    peername: tuple[Any, ...] | None = None
+
+    async def start(self, connection: Connection) -> ClientResponse:
+        """Note the address: the connection is given back as soon as the body has come."""
+        if connection.transport is not None:
+            self.peername = connection.transport.get_extra_info("peername")
+        return await super().start(connection)
+
+
+async def remember_peer(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Have the response be a `ResponseWithPeer`: a middleware of aiohttp's client."""
+    request.response_class = ResponseWithPeer
+    return await send(request)
+
+
+async def read(response: ClientResponse, limit: int) -> bytes:
+    """Return the whole body. Raises `InvalidResponseError` when it is larger than `limit` bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise InvalidResponseError(f"the server's answer is larger than {limit} bytes")
+    return bytes(body)
+
+
+async def raise_for_status(response: ClientResponse) -> None:
+    """Raise `PiMjpegError` if the server refused the request or did not understand it."""
+    if response.status in {200, 201, 204}:
+        return
+    if response.status == 401:  # noqa: PLR2004 - a name would say no more than the number of RFC 9110
+        raise UnauthorisedError("the server wants another token")
+    if response.status < 400:  # noqa: PLR2004 - likewise
+        raise InvalidResponseError(f"the server answered with status {response.status}")
+    try:
+        refusal = parse_error(await read(response, MAX_MESSAGE_BYTES))
+    except DocumentError:
+        raise InvalidResponseError(f"the server answered with status {response.status}") from None
+    raise RefusedError(refusal.code, refusal.message)
+
+
+def clock_offset(date: str | None) -> float | None:
+    """Return the seconds that a `Date` header is ahead of our clock. RFC 9110, section 6.6.1: it has whole seconds."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - time.time()
+    except ValueError:
+        return None
+
+
+def cause_of(error: Exception) -> Exception:
+    """Return the error of the system, without aiohttp's text around it, which names objects of aiohttp."""
+    return error.os_error if isinstance(error, ClientConnectorError) else error
+
+
+def certificate_problem(error: ClientConnectorCertificateError) -> str:
+    """Return OpenSSL's description of what is wrong with a certificate."""
+    return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
