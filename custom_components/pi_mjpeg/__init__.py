@@ -7,11 +7,11 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import push, services
+from . import devices, privacy, push, services
+from .actions import links, privacy_calls
 from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import async_register_server
 from .flows import issues
 
 PLATFORMS = (
@@ -30,8 +30,12 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - Home Assistant's signature
-    """Register the actions, which exist also while no server is loaded."""
+    """Register the actions and read the privacy switches, which both exist also while no server is loaded."""
+    wishes = hass.data[privacy.WISHES] = privacy.Wishes(hass)
+    await wishes.async_load()
+    privacy_calls.async_listen(hass)
     services.async_register(hass)
+    await links.async_setup(hass)
     return True
 
 
@@ -40,7 +44,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> b
     coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
-    async_register_server(entry)
+    devices.async_follow_server(entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await push.async_start(hass, entry)
     return True
@@ -55,6 +59,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> 
     """Withdraw repair issues, and remove the claim so that Home Assistant's own MQTT discovery shows the server."""
     issues.async_forget(hass, entry)
     if entry.unique_id is not None:
+        await hass.data[privacy.WISHES].async_forget(entry.unique_id)
         await push.async_release(hass, entry.unique_id)
 
 

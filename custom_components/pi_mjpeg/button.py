@@ -33,6 +33,8 @@ class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
+        self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
         with self.asking_for("snapshot_failed"):
             snapshot = await self.coordinator.client.take_snapshot(self._camera_id)
         self.coordinator.snapshot_taken(self._camera_id, snapshot)
@@ -49,7 +51,13 @@ class RestartButton(PiMjpegCameraEntity, ButtonEntity):
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         super().__init__(coordinator, camera_id, "restart")
 
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and not self.is_off
+
     @override
     async def async_press(self) -> None:
+        self.raise_if_off()
         with self.asking_for("restart_failed"):
             await self.coordinator.client.restart(self._camera_id)

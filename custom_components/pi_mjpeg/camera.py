@@ -2,29 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, override
 
 from aiohttp import web
-from homeassistant.components.camera import Camera
+from homeassistant.components.camera import Camera, async_get_still_stream
 from homeassistant.components.camera.const import CameraEntityFeature
-from homeassistant.const import ATTR_ENTITY_ID
-from homeassistant.core import HomeAssistant, ServiceResponse, callback
+from homeassistant.components.stream import CONF_USE_WALLCLOCK_AS_TIMESTAMPS, Stream
+from homeassistant.core import HassJob, HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
-from homeassistant.helpers.template import Template
 from homeassistant.util.hass_dict import HassKey
-from yarl import URL
 
-from .actions import picture_files, take_snapshot
+from . import pictures
+from .actions import take_snapshot
+from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
-from .streaming import placard, viewer
+from .streaming import placard, recording, viewer
 from .streaming.hub import Hub
+from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
 
@@ -43,24 +43,15 @@ async def async_setup_entry(
     async_add_for_cameras(entry, async_add_entities, PiMjpegCamera)
 
 
-@dataclass(frozen=True)
-class Privacy(ExtraStoredData):
-    """Whether the camera is turned on, kept across restarts of Home Assistant."""
-
-    is_on: bool
-
-    @override
-    def as_dict(self) -> dict[str, Any]:
-        return {"is_on": self.is_on}
-
-
-class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
+class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     """A camera of a pi-mjpeg server.
 
     The STREAM feature is not set: with it, dashboards would ask for HLS or WebRTC, neither of which carries MJPEG.
     Recording works without it, as it only needs `stream_source`.
 
-    While it is turned off, it gives nobody in Home Assistant a picture, and asks the server for none.
+    While it is off, viewers see a drawn picture that says so, and everything else that wants a picture gets an error.
+    For Home Assistant it stays on (`is_on`): otherwise that would answer dashboards with an error, which browsers show
+    as a broken picture, or as the last one that they got.
     """
 
     _attr_name = None
@@ -68,43 +59,61 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
-        Camera.__init__(self)
         fps = coordinator.config_entry.options.get(CONF_FPS)
         slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
-        placards = placard.PlacardDrawer(self._camera_name, slots, coordinator.hass.async_add_executor_job)
+        self._placards = placard.PlacardDrawer(self.camera_name, slots, coordinator.hass.async_add_executor_job)
         self.hub = Hub(
-            self._camera_name,
-            lambda: coordinator.client.stream(camera_id, fps=fps),
+            self.camera_name,
+            partial(self._open_stream, fps),
             self._create_background_task,
-            placards.draw,
+            self._placards.draw_gap,
             self._on_gap_end,
         )
+        self._relay = Relay(self.hub)
+        Camera.__init__(self)
+        self.stream_options[CONF_USE_WALLCLOCK_AS_TIMESTAMPS] = True
         self._was_available = self.available
         self._update_attributes()
 
     def _create_background_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self.coordinator.config_entry.async_create_background_task(self.hass, coroutine, name)
 
+    async def _open_stream(self, fps: float | None) -> AsyncGenerator[Frame]:
+        await self.coordinator.privacy.async_tell()
+        async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
+            async for frame in frames:
+                yield frame
+
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        if (stored := await self.async_get_last_extra_data()) is not None:
-            self._attr_is_on = stored.as_dict().get("is_on") is not False
-
-    @property
-    @override
-    def extra_restore_state_data(self) -> Privacy:
-        return Privacy(self._attr_is_on)
+        # Home Assistant waits for every response before it stops.
+        self.async_on_remove(self.hass.async_add_shutdown_job(HassJob(self._async_close, "close pi_mjpeg streams")))
+        self._follow_privacy()
 
     @override
     async def async_will_remove_from_hass(self) -> None:
-        await self.hub.close()
+        await self._async_close()
         await super().async_will_remove_from_hass()
+
+    async def _async_close(self) -> None:
+        if self.stream is not None:
+            await recording.async_stop(self.stream)
+        await self.hub.close()
+        await self._relay.close()
+
+    @callback
+    @override
+    def async_update_token(self) -> None:
+        super().async_update_token()
+        self.hub.lost_dashboards.url_changed(self.access_tokens[-1])
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
+        self._follow_privacy()
         self._update_attributes()
+        self._placards.name = self.camera_name
         is_back = self.available and not self._was_available
         self._was_available = self.available
         if self.available:
@@ -117,97 +126,132 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera, RestoreEntity):
 
     @callback
     def _on_gap_end(self) -> None:
-        if self.available and self.hub.recall_dashboards():
-            self.async_update_token()
-            self.async_write_ha_state()
+        if self.hub.lost_dashboards.waiting:
+            # The URL changes with the next update. If it says that the server was away, that is a reason for one too,
+            # and a single change is enough.
+            self.coordinator.refresh_soon()
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Also while it is off, so that it can be turned on and says why there is no picture."""
+        return self.is_off or super().available
 
     def _update_attributes(self) -> None:
         camera = self.camera_state
         self._attr_model = camera.model if camera else None
-        self._attr_is_streaming = self._attr_is_on and camera is not None and camera.telemetry.state == "live"
+        self._attr_is_streaming = not self.is_off and camera is not None and camera.telemetry.state == "live"
 
     @override
     async def async_turn_on(self) -> None:
-        self._turn(on=True)
+        await self.async_turn(on=True)
 
     @override
     async def async_turn_off(self) -> None:
-        self._turn(on=False)
-        self.hub.disconnect()
+        await self.async_turn(on=False)
 
     @callback
-    def _turn(self, *, on: bool) -> None:
-        if on and not self._attr_is_on:
-            self.async_update_token()
-        self._attr_is_on = on
-        self._update_attributes()
-        self.async_write_ha_state()
-
-    def _raise_if_off(self) -> None:
-        if not self._attr_is_on:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="camera_is_off",
-                translation_placeholders={"camera": self._camera_name},
+    def _follow_privacy(self) -> None:
+        """Show the drawn picture to all viewers and end what Home Assistant streams, or show the live picture again."""
+        if self.is_off is self.hub.paused:
+            return
+        if not self.is_off:
+            self.hub.resume()
+            return
+        self.hub.pause()
+        self._create_background_task(self._show_off(), f"pi_mjpeg off picture of {self.camera_name}")
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            self._create_background_task(
+                recording.async_stop(stream), f"pi_mjpeg end of the stream of {self.camera_name}"
             )
+
+    async def _show_off(self) -> None:
+        self.hub.show(await self._draw_off())
+
+    async def _draw_off(self) -> bytes:
+        camera = self.camera_state
+        size = (camera.width, camera.height) if camera and camera.width and camera.height else None
+        return await self._placards.draw_off(size)
+
+    @override
+    async def async_create_stream(self) -> Stream | None:
+        """Return a stream that records and does nothing else."""
+        self.raise_if_off()
+        stream = await super().async_create_stream()
+        if stream is not None:
+            recording.only_records(stream, self.camera_name)
+            if self.is_off:
+                # It was turned off in the meantime.
+                self.stream = None
+                await recording.async_stop(stream)
+        self.raise_if_off()
+        return stream
 
     @override
     async def stream_source(self) -> str | None:
-        """Return a URL for programs that take nothing else, such as the recorder of Home Assistant.
+        """Return a URL on this machine for programs that take nothing else, such as the recorder of Home Assistant.
 
-        They know nothing of the certificate that a person accepted, and the recorder verifies none at all. Instead of
-        an https URL of the server they get one of Home Assistant itself, or None if that speaks only TLS, as the name
-        in its certificate is not known here.
+        It is not that of the Pi: it has no token of the Pi that a program could log, it is valid until the entry is
+        unloaded, and whoever opens it shares the connection to the Pi and sees no picture of a camera that is off.
         """
-        self._raise_if_off()
-        url = self.coordinator.client.stream_source(self._camera_id)
-        if url.scheme == "http":
-            return str(url)
-        api = self.hass.config.api
-        if api is None or api.use_ssl:
-            return None
-        own = URL.build(scheme="http", host="127.0.0.1", port=api.port, path="/api/camera_proxy_stream")
-        return str((own / self.entity_id).with_query(token=self.access_tokens[-1]))
+        self.raise_if_off()
+        return str(await self._relay.url())
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:
         """Return a JPEG. Raises `HomeAssistantError`.
 
-        Without a size it is captured after the call: an automation wants to save what happens now.
+        Without a size it is captured after the call: an automation wants to save what happens now. With one it is for
+        somebody who looks at it: while the camera is off, it is a picture that says so.
         """
-        self._raise_if_off()
-        client = self.coordinator.client
-        with self.asking_for("picture_failed"):
-            if width is None and height is None:
-                return await client.snapshot(self._camera_id)
-            latest = self.hub.latest
-            if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
-                return latest.jpeg
-            milliseconds = int(MAX_THUMBNAIL_AGE * 1000)
-            return await client.snapshot(self._camera_id, width=width, height=height, max_age=milliseconds)
+        if width is None and height is None:
+            self.raise_if_off()
+            await self.coordinator.privacy.async_tell()
+            with self.asking_for("picture_failed"):
+                picture = await self.coordinator.client.snapshot(self._camera_id)
+            self.raise_if_off()
+            return picture
+        if not self.is_off:
+            picture = await self._thumbnail(pictures.side(width), pictures.side(height))
+        return await self._draw_off() if self.is_off else picture
+
+    async def _thumbnail(self, width: int | None, height: int | None) -> bytes:
+        latest = self.hub.latest
+        if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
+            picture = latest.jpeg
+        else:
+            await self.coordinator.privacy.async_tell()
+            with self.asking_for("picture_failed"):
+                picture = await self.coordinator.client.snapshot(
+                    self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
+                )
+        return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
 
     async def async_take_snapshot(
-        self,
-        *,
-        keep: bool,
-        filename: Template | None = None,
-        width: int | None = None,
-        height: int | None = None,
+        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
-        """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
-        self._raise_if_off()
-        sized = width is not None or height is not None
-        take_snapshot.raise_for_conflict(keep=keep, to_file=filename is not None, sized=sized)
-        path = None
-        if filename is not None:
-            path = str(filename.async_render(variables={ATTR_ENTITY_ID: self}, parse_result=False))
-            await picture_files.async_check_allowed(self.hass, path)
+        """Take a picture now, have the server keep it, write it to a file, link to it; return where it is."""
+        self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
-            if path is None or keep:
+            if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept)
-            return await take_snapshot.async_save(self.hass, client, camera_id, path, width, height)
+                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
+            return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
+
+    @override
+    async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:
+        return await async_get_still_stream(request, self._still_to_look_at, self.content_type, interval)
+
+    async def _still_to_look_at(self) -> bytes:
+        try:
+            return await self.async_camera_image()
+        except HomeAssistantError:
+            if not self.is_off:
+                raise
+        return await self._draw_off()
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:

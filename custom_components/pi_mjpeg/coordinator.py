@@ -6,7 +6,8 @@ from time import monotonic
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -18,6 +19,8 @@ from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetr
 from .api.paced_updates import PacedUpdates
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import Twins
+from .privacy import WISHES, ServerPrivacy
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
 
@@ -54,13 +57,26 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
+        client.on_refused = self._on_refused
+        self._twins = Twins()
         self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
         entry.async_on_unload(self._updates.stop)
+        # Home Assistant does not unload entries when it stops.
+        entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._stop_updates))
         self.snapshots: dict[str, Snapshot] = {}
         self._limits = EntityLimits()
+        self._snapshots_changed: dict[str, float] = {}
+        self.privacy = ServerPrivacy(
+            hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
+        )
         self._offline_since: float | None = None
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
+
+    @override
+    async def _async_setup(self) -> None:
+        # If there are still two machines, they show again.
+        issues.async_no_twins(self.hass, self.config_entry)
 
     @override
     async def _async_update_data(self) -> Server:
@@ -81,6 +97,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             ) from error
         if server.id != self.config_entry.unique_id:
             # Addresses are leased by routers: another Pi may have this one now.
+            issues.async_wrong_server(self.hass, self.config_entry, self.client.base_url, server.name)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="wrong_server",
@@ -94,13 +111,47 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._enrol_soon()
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
+        self.check_twins(server.telemetry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
+        await self.privacy.async_compare(server, began)
+        self._compare_snapshots(server, began)
         return server
+
+    def _compare_snapshots(self, server: Server, began: float) -> None:
+        """Take over which snapshots the server keeps, from a state that was requested at `began`."""
+        for camera in server.cameras.values():
+            tells_snapshot = camera.telemetry.enabled is not None
+            if not tells_snapshot or self._snapshots_changed.get(camera.id, began) > began:
+                continue
+            if camera.snapshot is None:
+                self.snapshots.pop(camera.id, None)
+            elif self._may_show(camera.id):
+                self.snapshots[camera.id] = camera.snapshot
+
+    def _may_show(self, camera_id: str) -> bool:
+        """Return whether a snapshot may be shown: it was not taken while the camera is off here and on at the Pi."""
+        return not self.privacy.is_off(camera_id) or self.privacy.is_heard(camera_id)
+
+    @callback
+    def _on_refused(self) -> None:
+        """Ask for another token, whatever request was refused, and mark the server as unavailable until it is there."""
+        self.config_entry.async_start_reauth(self.hass)
+        self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="token_rejected"))
+
+    @callback
+    def check_twins(self, telemetry: ServerTelemetry) -> None:
+        """Report if another machine with the same id said this. The telemetry must not be from a former time."""
+        if self._twins.seen(telemetry.started_at):
+            issues.async_twins(self.hass, self.config_entry)
 
     @callback
     @override
     def async_update_listeners(self) -> None:
         self._updates.now()
+
+    @callback
+    def _stop_updates(self, _: Event) -> None:
+        self._updates.stop()
 
     def _update_listener(self, listener: int) -> None:
         update, _ = self._listeners.get(listener, (None, None))
@@ -164,6 +215,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
         """Store the telemetry of a camera."""
         self._change_camera(camera_id, lambda camera: replace(camera, telemetry=telemetry))
+        if telemetry.enabled is self.privacy.is_off(camera_id):
+            # Messages are late, and anybody on the broker can send one. The server itself says whether it is so.
+            self.refresh_soon()
 
     @callback
     def controls_changed(self, camera_id: str, controls: Mapping[str, Control]) -> None:
@@ -177,8 +231,33 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         """Store the last snapshot that the server keeps of a camera."""
         # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
         # has no clock of its own, and starts in the past when it boots.
-        if camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
+        if self._may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
             self.snapshots[camera_id] = snapshot
+            self._snapshots_changed[camera_id] = monotonic()
+            self.async_update_listeners()
+
+    @callback
+    def snapshot_remembered(self, camera_id: str, snapshot: Snapshot) -> None:
+        """Store a snapshot that the broker remembers, if the server itself does not tell which it keeps."""
+        camera, known = self.data.cameras.get(camera_id), self.snapshots.get(camera_id)
+        if camera is not None and camera.telemetry.enabled is None:
+            self.snapshot_taken(camera_id, snapshot)
+        elif known is None or known.id != snapshot.id:
+            self.refresh_soon()
+
+    @callback
+    def snapshot_refused(self, camera_id: str) -> None:
+        """Find out whether the server still keeps the last snapshot: it was deleted, or its address is signed anew."""
+        camera = self.data.cameras.get(camera_id)
+        if camera is not None and camera.telemetry.enabled is None:
+            self.snapshot_gone(camera_id)
+        self.refresh_soon()
+
+    @callback
+    def snapshot_gone(self, camera_id: str) -> None:
+        """Forget the last snapshot of a camera: the server keeps none any more."""
+        if self.snapshots.pop(camera_id, None) is not None:
+            self._snapshots_changed[camera_id] = monotonic()
             self.async_update_listeners()
 
     def _change_camera(self, camera_id: str, change: Callable[[Camera], Camera]) -> None:

@@ -6,6 +6,7 @@ from homeassistant.components.image import ImageEntity
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.errors import RefusedError
 from .api.models import Snapshot
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
@@ -57,5 +58,9 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
             return None
         if self._fetched is None or self._fetched[0] != snapshot:
             with self.asking_for("picture_failed"):
-                self._fetched = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
+                try:
+                    self._fetched = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
+                except RefusedError:
+                    self.coordinator.snapshot_refused(self._camera_id)
+                    raise
         return self._fetched[1]

@@ -1,4 +1,4 @@
-"""The controls of a camera that are on or off."""
+"""The privacy switch of a camera, and its controls that are on or off."""
 
 from typing import Any, override
 
@@ -6,10 +6,11 @@ from homeassistant.components.switch import SwitchEntity
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import PiMjpegConfigEntry
-from .entity import ControlEntity, async_add_controls
+from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
+from .entity import ControlEntity, PiMjpegCameraEntity, async_add_controls, async_add_for_cameras
 
-PARALLEL_UPDATES = 1
+# The privacy switch must not wait for a control that a Pi is slow to set.
+PARALLEL_UPDATES = 0
 
 
 async def async_setup_entry(
@@ -17,8 +18,36 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the boolean controls of each camera."""
+    """Add the privacy switch and the boolean controls of each camera."""
+    async_add_for_cameras(entry, async_add_entities, PrivacySwitch)
     async_add_controls(entry, async_add_entities, ("boolean",), ControlSwitch)
+
+
+class PrivacySwitch(PiMjpegCameraEntity, SwitchEntity):
+    """On while nobody gets a picture of the camera. It works whether or not the Pi can be reached."""
+
+    _attr_translation_key = "privacy"
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "privacy")
+
+    @property
+    @override
+    def available(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        return self.is_off
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        await self.async_turn(on=False)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        await self.async_turn(on=True)
 
 
 class ControlSwitch(ControlEntity, SwitchEntity):

@@ -33,6 +33,9 @@ SNAPSHOT_BURST = 32
 SNAPSHOTS_PER_SECOND = 2.0
 """The same in the long run: a server without a token takes requests from everybody."""
 
+MAX_WAITING_CHANGES = 16
+"""Changes of privacy that wait for the disk at once; further ones are in force too, but answered with an error."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -72,6 +75,7 @@ class Server:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
+    _waiting: int = 0
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -121,6 +125,17 @@ class Server:
             camera.disable()
         self._changes += 1
         change = self._changes
+        if self._waiting >= MAX_WAITING_CHANGES:
+            # One of those that wait stores this change too, but nobody knows when.
+            state = "on" if enabled else "off"
+            raise SettingsNotStoredError(f"{camera.settings.name} is {state} now, but the disk is too slow to store it")
+        self._waiting += 1
+        try:
+            await self._store_changes(camera, change)
+        finally:
+            self._waiting -= 1
+
+    async def _store_changes(self, camera: Camera, change: int) -> None:
         async with self._storing:
             if self._stored_changes >= change:
                 return
@@ -130,7 +145,7 @@ class Server:
             try:
                 await asyncio.to_thread(self.settings_store.save, enabled_now)
             except OSError as error:
-                state, later = ("on", "off") if enabled else ("off", "on")
+                state, later = ("on", "off") if camera.enabled else ("off", "on")
                 message = (
                     f"{camera.settings.name} is {state} now, but this could not be stored, "
                     f"so it may be {later} again after a restart: {error}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
-from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir

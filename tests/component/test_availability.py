@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
-from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # likewise
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise

@@ -75,7 +75,12 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
 ) -> None:
     entities = er.async_entries_for_config_entry(er.async_get(hass), loaded.entry_id)
     plain = {entity.unique_id.removeprefix(f"{NODE}_front_") for entity in entities if entity.entity_category is None}
-    assert {key for key in plain if not key.startswith(NODE)} == {"camera", "take_snapshot", "last_snapshot"}
+    assert {key for key in plain if not key.startswith(NODE)} == {
+        "camera",
+        "take_snapshot",
+        "last_snapshot",
+        "privacy",
+    }
     config = {entity.entity_id for entity in entities if entity.entity_category is EntityCategory.CONFIG}
     assert config == {
         "button.front_door_restart",
@@ -102,13 +107,14 @@ async def test_a_pi_that_reports_throttling_gets_a_sensor_for_it(
     assert state_of(hass, "binary_sensor.garden_pi_throttled") == "unknown"
 
 
-async def test_without_the_server_only_connectivity_is_known(
+async def test_without_the_server_only_connectivity_and_privacy_are_known(
     hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry
 ) -> None:
     await pi.stop()
     await poll(hass)
     states = {entity.entity_id: entity.state for entity in hass.states.async_all() if entity.domain != "zone"}
     assert states.pop("binary_sensor.garden_pi_connectivity") == "off"
+    assert [states.pop(f"switch.{camera}_privacy") for camera in ("front_door", "shed")] == ["off", "off"]
     assert set(states.values()) == {"unavailable"}
 
 

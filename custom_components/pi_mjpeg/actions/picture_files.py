@@ -1,15 +1,24 @@
 """Pictures as files, in the folders that Home Assistant may write to."""
 
-import io
+import errno
 import os
-import tempfile
+import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from PIL import Image
 
 from ..const import DOMAIN
+
+_NO_RENAME: Final = frozenset({errno.EPERM, errno.EACCES, errno.EXDEV, errno.EBUSY, errno.ENOSYS, errno.EOPNOTSUPP})
+"""How a file system refuses a new file in a folder, or to move it over another one."""
+
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# The umask of Home Assistant, or the default ACL of the folder, takes away what others may not do.
+_MODE: Final = 0o666
 
 
 async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
@@ -21,43 +30,63 @@ async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
         )
-    if not await hass.async_add_executor_job(hass.config.is_allowed_path, path):
+    if not await hass.async_add_executor_job(_is_allowed, hass, path):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": path}
         )
 
 
-def size_of(jpeg: bytes) -> tuple[int, int] | None:
-    """Return the width and height that a JPEG's header names, or None if it names none."""
+def _is_allowed(hass: HomeAssistant, path: str) -> bool:
     try:
-        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
-            return image.size
-    except OSError, ValueError, Image.DecompressionBombError:
-        return None
+        return hass.config.is_allowed_path(path)
+    except OSError, ValueError:
+        return False
 
 
 async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
-    """Write the whole file or nothing. Raises `HomeAssistantError` when it cannot be written."""
+    """Write the whole file or nothing. Raises `HomeAssistantError` when it cannot be written.
+
+    In a folder that allows no new file, or no renaming, the file is written in its place, and readers may see a part.
+    """
     try:
         await hass.async_add_executor_job(_write, Path(path), picture)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # The whole error would name the temporary file. What is no error of the system is a name that cannot be one.
+        reason = (isinstance(error, OSError) and error.strerror) or "this is not the name of a file"
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="not_written",
-            translation_placeholders={"path": path, "reason": error.strerror or str(error)},
+            translation_placeholders={"path": path, "reason": reason},
         ) from error
 
 
 def _write(path: Path, picture: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, so that one rename puts it in its place: nobody reads half a picture.
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".jpg", delete=False) as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    # In the same folder, so that one rename puts it in its place. With this name, no program takes it for a picture.
+    temporary = path.parent / f".pi_mjpeg-{secrets.token_hex(8)}.tmp"
+    try:
         try:
-            file.write(picture)
-            file.flush()
-            # A temporary file is readable by its owner only. Other programs want to show the picture.
-            os.chmod(file.name, 0o644)  # noqa: PTH101 - a path object says no more, and that is what is wanted
-            os.replace(file.name, path)  # noqa: PTH105 - likewise
-        except OSError:
-            os.unlink(file.name)  # noqa: PTH108 - likewise
+            _write_bytes(temporary, picture, os.O_EXCL)
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+    except OSError as error:
+        if error.errno not in _NO_RENAME or path.is_dir():
             raise
+        existed = path.exists()
+        try:
+            _write_bytes(path, picture, os.O_TRUNC)
+        except OSError:
+            if not existed:
+                with suppress(OSError):
+                    path.unlink()
+            raise
+
+
+def _write_bytes(path: Path, content: bytes, flag: int) -> None:
+    with os.fdopen(os.open(path, _FLAGS | flag, _MODE), "wb") as file:
+        file.write(content)

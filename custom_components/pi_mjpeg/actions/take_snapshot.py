@@ -1,25 +1,144 @@
-"""Takes a picture for an automation: kept on the server, written to a file, or both."""
+"""The action `pi_mjpeg.take_snapshot`: pictures that the Pi keeps, that are written to a file, or both."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, Protocol
 
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+import voluptuous as vol
+from homeassistant.const import CONF_FILENAME
+from homeassistant.core import Context, HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
 from ..api.client import PiMjpegClient
 from ..api.models import Snapshot
 from ..const import DOMAIN
-from .picture_files import async_write, size_of
+from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
+from . import links
+from .picture_files import async_check_allowed, async_write
+from .targets import async_cameras
+
+ATTR_KEEP: Final = "keep"
+ATTR_LINK: Final = "link"
+ATTR_WIDTH: Final = "width"
+ATTR_HEIGHT: Final = "height"
+
+PLACEHOLDER: Final = "{entity_id}"
+"""In a file name it stands for the id of the camera's entity. It is no template, so it is the same wherever it is used:
+scripts and automations render templates before they call an action, everybody else does not."""
+
+MAX_PATH: Final = 4096
+_TEMPLATE_SIGNS: Final = ("{{", "{%", "{#")
 
 
-def raise_for_conflict(*, keep: bool, to_file: bool, sized: bool) -> None:
-    """Raise `ServiceValidationError` if these options exclude each other."""
+def _file_name(value: object) -> str:
+    name = cv.string(value)
+    if any(sign in name for sign in _TEMPLATE_SIGNS):
+        raise vol.Invalid("templates are rendered in scripts and automations only")
+    if not name.isprintable() or not 0 < len(name) <= MAX_PATH:
+        raise vol.Invalid("this is not the name of a file")
+    return name
+
+
+_SIDE: Final = vol.All(vol.Coerce(int), vol.Range(min=MIN_SIDE, max=MAX_SIDE))
+
+# Typed as Any: mypy sees voluptuous, which is probatio at run time.
+_FIELDS: Final[dict[Any, Any]] = {
+    vol.Optional(CONF_FILENAME): _file_name,
+    vol.Optional(ATTR_LINK, default=False): cv.boolean,
+    vol.Optional(ATTR_WIDTH): _SIDE,
+    vol.Optional(ATTR_HEIGHT): _SIDE,
+    vol.Optional(ATTR_KEEP, default=True): cv.boolean,
+}
+SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
+
+
+class Camera(Protocol):
+    """What the action needs of a camera's entity."""
+
+    @property
+    def available(self) -> bool:
+        """Whether it gives pictures, or is off."""
+
+    def async_set_context(self, context: Context) -> None:
+        """Note who caused what changes next."""
+
+    async def async_take_snapshot(
+        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
+    ) -> ServiceResponse:
+        """Take a snapshot. Raises `HomeAssistantError`."""
+
+
+async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) -> ServiceResponse:
+    """Take a snapshot with each camera of the target, and return where they are, by entity id.
+
+    `find` returns the entity with an id, or None if it is not loaded. Every camera that can takes its snapshot, also if
+    another one cannot. Raises `HomeAssistantError` if any could not.
+    """
+    entity_ids = await async_cameras(call)
+    keep, link = call.data[ATTR_KEEP], call.data[ATTR_LINK]
+    width, height = call.data.get(ATTR_WIDTH), call.data.get(ATTR_HEIGHT)
+    paths = _paths(call.hass, entity_ids, call.data.get(CONF_FILENAME))
+    _raise_for_conflict(keep=keep, elsewhere=link or bool(paths), sized=width is not None or height is not None)
+    for path in paths.values():
+        await async_check_allowed(call.hass, path)
+
+    async def take(entity_id: str) -> ServiceResponse:
+        camera = find(entity_id)
+        if camera is None or not camera.available:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="camera_unavailable",
+                translation_placeholders={"camera": entity_id},
+            )
+        camera.async_set_context(call.context)
+        path = paths.get(entity_id)
+        return await camera.async_take_snapshot(keep=keep, path=path, link=link, width=width, height=height)
+
+    results = await asyncio.gather(*map(take, entity_ids), return_exceptions=True)
+    _raise_for_failures([result for result in results if isinstance(result, BaseException)])
+    taken: dict[str, Any] = dict(zip(entity_ids, results, strict=True))
+    return taken if call.return_response else None
+
+
+def _paths(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Mapping[str, str]:
+    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same.
+
+    What is no full path is in the folder of Home Assistant's local media, which exists in every kind of installation.
+    """
+    if name is None:
+        return {}
+    if len(entity_ids) > 1 and PLACEHOLDER not in name:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="one_file_for_several",
+            translation_placeholders={"placeholder": PLACEHOLDER},
+        )
+    if (media := hass.config.media_dirs.get("local")) is not None:
+        name = str(Path(media) / name)
+    return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
+
+
+def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
     if keep and sized:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
-    if not keep and not to_file:
+    if not keep and not elsewhere:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
+
+
+def _raise_for_failures(failed: list[BaseException]) -> None:
+    for error in failed:
+        if len(failed) == 1 or not isinstance(error, HomeAssistantError):
+            raise error
+    if failed:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="several_failed",
+            translation_placeholders={"reasons": "; ".join(str(error) for error in failed)},
+        )
 
 
 async def async_keep(
@@ -28,6 +147,8 @@ async def async_keep(
     camera_id: str,
     path: str | None,
     on_kept: Callable[[Snapshot], None],
+    *,
+    link: bool,
 ) -> dict[str, Any]:
     """Have the server take and keep a snapshot, write it to `path` if there is one, and return its description.
 
@@ -35,30 +156,44 @@ async def async_keep(
     file cannot be written.
     """
     snapshot = await client.take_snapshot(camera_id)
-    picture = None if path is None else await client.kept_snapshot(snapshot)
     on_kept(snapshot)
-    if path is not None and picture is not None:
-        await async_write(hass, path, picture)
+    linked = None
+    if path is not None or link:
+        linked = await _async_put(hass, await client.kept_snapshot(snapshot), path, link=link)
     size = (snapshot.width, snapshot.height)
-    return _description(path, str(client.kept_snapshot_url(snapshot)), snapshot.time, size, snapshot.bytes)
+    where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
+    return where | _description(snapshot.time, size, snapshot.bytes)
 
 
 async def async_save(
-    hass: HomeAssistant, client: PiMjpegClient, camera_id: str, path: str, width: int | None, height: int | None
+    hass: HomeAssistant,
+    client: PiMjpegClient,
+    camera_id: str,
+    path: str | None,
+    limits: tuple[int | None, int | None],
+    *,
+    link: bool,
 ) -> dict[str, Any]:
-    """Write a picture that the server does not keep to `path`, and return its description.
+    """Write a picture that the server does not keep to `path`, link to it, or both, and return its description.
 
-    Raises `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `limits` are its width and height at most. Raises `PiMjpegError`, and `HomeAssistantError` when the file cannot be
+    written.
     """
+    width, height = limits
     picture = await client.snapshot(camera_id, width=width, height=height)
     time = dt_util.utcnow()
-    size = await hass.async_add_executor_job(size_of, picture)
-    await async_write(hass, path, picture)
-    return _description(path, None, time, size or (None, None), len(picture))
+    size = await hass.async_add_executor_job(shown_size, picture)
+    where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}
+    return where | _description(time, size or (None, None), len(picture))
 
 
-def _description(
-    path: str | None, url: str | None, time: datetime, size: tuple[int | None, int | None], length: int
-) -> dict[str, Any]:
+async def _async_put(hass: HomeAssistant, picture: bytes, path: str | None, *, link: bool) -> str | None:
+    """Write a picture where it was wanted, and return a link to it if one was."""
+    if path is not None:
+        await async_write(hass, path, picture)
+    return await links.async_publish(hass, picture) if link else None
+
+
+def _description(time: datetime, size: tuple[int | None, int | None], length: int) -> dict[str, Any]:
     width, height = size
-    return {"path": path, "url": url, "time": time.isoformat(), "width": width, "height": height, "bytes": length}
+    return {"time": time.isoformat(), "width": width, "height": height, "bytes": length}

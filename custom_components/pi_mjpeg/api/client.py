@@ -27,6 +27,7 @@ from .documents import (
     DocumentError,
     UnknownSchemaError,
     parse_controls,
+    parse_enabled,
     parse_enrolment,
     parse_identity,
     parse_snapshot,
@@ -36,6 +37,7 @@ from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
+    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame
@@ -95,6 +97,9 @@ class PiMjpegClient:
         self._token = token
         self._headers = {**_HEADERS, hdrs.AUTHORIZATION: f"Bearer {token}"} if token else _HEADERS
         self._certificate = Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
+        self._refused = False
+        self.on_refused: Callable[[], None] | None = None
+        """Called when the server does not take the token. It is not sent again then: every request fails at once."""
         self.base_url = base_url
         self.clock_offset: float | None = None
         """Seconds by which the server's clock was ahead of ours at the last `state`, or None if it sent no time."""
@@ -187,6 +192,16 @@ class PiMjpegClient:
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
+    async def set_enabled(self, camera_id: str, *, enabled: bool) -> bool:
+        """Turn a camera on or off for everybody, and return whether it is on then."""
+        url = self.base_url / "api/cameras" / camera_id
+        async with self._request(hdrs.METH_PATCH, url, json={"enabled": enabled}) as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        try:
+            return parse_enabled(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
     async def restart(self, camera_id: str) -> None:
         """Make the server restart a camera. Return before it is done."""
         async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
@@ -242,6 +257,9 @@ class PiMjpegClient:
         middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> AsyncIterator[ClientResponse]:
         """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
+        if self._refused:
+            # A server makes those wait who send wrong tokens. The right one comes with another client.
+            raise UnauthorisedError("the server wants another token")
         try:
             # A redirect could lead to any address, and only this one was checked.
             async with self._session.request(
@@ -256,6 +274,11 @@ class PiMjpegClient:
             ) as response:
                 await raise_for_status(response)
                 yield response
+        except UnauthorisedError:
+            self._refused = True
+            if self.on_refused is not None:
+                self.on_refused()
+            raise
         except ServerFingerprintMismatch as error:
             raise UntrustedError(
                 "the server shows another certificate than the one that was accepted", error.got.hex()

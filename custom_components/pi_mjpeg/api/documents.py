@@ -34,6 +34,7 @@ from .schemas import (
     API_STATE,
     CAMERA_TELEMETRY,
     CAMERA_TELEMETRY_FIELDS,
+    CHANGED_CAMERA,
     CHANGED_CONTROLS,
     ENROLMENT,
     ERROR,
@@ -147,6 +148,12 @@ def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -
     return Snapshot(signature=fields.pop("url"), **fields)
 
 
+def parse_enabled(payload: bytes) -> bool:
+    """Parse the answer to a change of the privacy switch. Raises `DocumentError`."""
+    enabled: bool = _read(payload, CHANGED_CAMERA, numbered=False)["enabled"]
+    return enabled
+
+
 def parse_controls(payload: bytes) -> dict[str, Control]:
     """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
@@ -177,8 +184,9 @@ def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _camera(fields: dict[str, Any]) -> Camera:
     fields["controls"] = _controls(fields["controls"])
     measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
-    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
-    return Camera(**fields, telemetry=telemetry)
+    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"), enabled=fields.pop("enabled"))
+    snapshot = fields.pop("snapshot")
+    return Camera(**fields, snapshot=Snapshot(**snapshot) if snapshot else None, telemetry=telemetry)
 
 
 def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:

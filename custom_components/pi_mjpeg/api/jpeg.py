@@ -29,18 +29,21 @@ MAX_SCANNED_PIXELS: Final = 16 * MAX_BUFFERED_PIXELS
 """Pixels times scans. A decoder needs about a nanosecond for each."""
 
 MAX_SEGMENTS: Final = 512
+MAX_EXIF_BYTES: Final = 0xFFFF
+"""What fits into one segment, as EXIF 2.3 has it. Pillow joins several, and crafted megabytes take it minutes."""
 
 _START: Final = b"\xff\xd8"
 _SCAN: Final = 0xDA
 _PROGRESSIVE: Final = 0xC2
+_APP1: Final = 0xE1
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SHOWN_BY_BROWSERS: Final = frozenset({0xC0, 0xC1, _PROGRESSIVE})
 """Baseline, extended and progressive, with Huffman codes."""
 
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEVER_BEFORE_A_SCAN: Final = frozenset({0x00, 0xD8, 0xD9})
-_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
-"""Besides the frame header: Huffman and quantisation tables, restart interval, and the two that name the colours."""
+_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, _APP1, 0xEE}
+"""Besides the frame header: Huffman and quantisation tables, restart interval, colours, and orientation."""
 
 
 class JpegError(ValueError):
@@ -70,8 +73,13 @@ def check(jpeg: bytes) -> tuple[int, int]:
     It takes some microseconds for a picture in one scan, and up to 10 ms for the largest in several.
     """
     frame: _Frame | None = None
+    exif = 0
     for marker, offset in _segments(jpeg):
-        if marker in _FRAME_HEADERS:
+        if marker == _APP1 and jpeg.startswith(b"Exif", offset + 4):
+            exif += _number(jpeg, offset + 2)
+            if exif > MAX_EXIF_BYTES:
+                raise JpegError("it has more EXIF data than a camera sends")
+        elif marker in _FRAME_HEADERS:
             if frame is not None:
                 raise JpegError("it has two frame headers")
             if marker not in _SHOWN_BY_BROWSERS:
@@ -88,7 +96,7 @@ def check(jpeg: bytes) -> tuple[int, int]:
 def decodable(jpeg: bytes) -> bytes:
     """Return the JPEG with only those segments before its picture that a decoder needs. Raises `JpegError`.
 
-    Pillow reads the others too, such as EXIF, and a crafted one takes it seconds.
+    Pillow reads the others too.
     """
     pieces = [_START]
     for marker, offset in _segments(jpeg):

@@ -66,6 +66,8 @@ class CameraTelemetry:
     drops: int
     restarts: int
     last_error: str | None
+    enabled: bool | None
+    """Whether the privacy switch lets it give pictures. None if the server has no such switch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,36 +98,6 @@ class Control:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Camera:
-    """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches."""
-
-    id: str
-    name: str
-    source: str
-    model: str | None
-    width: int | None
-    height: int | None
-    fps: float
-    available: bool
-    controls: Mapping[str, Control]
-    telemetry: CameraTelemetry
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """The server, and its cameras by id."""
-
-    id: str
-    name: str
-    model: str
-    version: str
-    mac: str | None
-    auth: Literal["none", "token"]
-    telemetry: ServerTelemetry
-    cameras: Mapping[str, Camera]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """A picture that the server keeps, of the size and length that it named.
 
@@ -148,6 +120,40 @@ class Snapshot:
     def time(self) -> datetime:
         """When it was taken."""
         return time_in_snapshot_id(self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Camera:
+    """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches.
+
+    `snapshot` is the last that the server keeps of it, or None if it keeps none.
+    """
+
+    id: str
+    name: str
+    source: str
+    model: str | None
+    width: int | None
+    height: int | None
+    fps: float
+    available: bool
+    snapshot: Snapshot | None
+    controls: Mapping[str, Control]
+    telemetry: CameraTelemetry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """The server, and its cameras by id."""
+
+    id: str
+    name: str
+    model: str
+    version: str
+    mac: str | None
+    auth: Literal["none", "token"]
+    telemetry: ServerTelemetry
+    cameras: Mapping[str, Camera]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from ..const import MAX_CAMERAS, MAX_CONTROLS
-from .shapes import Validator, boolean, count_of, document, list_of, one_of, optional
+from .shapes import Validator, absent_or_none, boolean, count_of, document, list_of, one_of, optional
 from .validators import (
     base_url,
     camera_id,
@@ -40,7 +40,7 @@ def _frozen[T](validate: Validator[list[T]]) -> Validator[tuple[T, ...]]:
     return lambda value: tuple(validate(value))
 
 
-STATES: Final = ("idle", "starting", "live", "failing", "stuck")
+STATES: Final = ("idle", "starting", "live", "failing", "stuck", "off")
 """The states of a camera. In the first three it is available."""
 
 _STATE: Final = one_of(*STATES)
@@ -90,7 +90,9 @@ CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "restarts": _COUNT,
     "last_error": optional(sentence),
 }
-CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, "fps": _FPS})
+# Servers without the privacy switch do not tell it.
+_ENABLED: Final = {"enabled": absent_or_none(boolean)}
+CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, **_ENABLED, "fps": _FPS})
 
 SERVER_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "started_at": timestamp,
@@ -135,9 +137,13 @@ def _controls(value: object) -> list[dict[str, Any]]:
     return _CONTROL_LIST(value)
 
 
+SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
+
 _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
+        **_ENABLED,
+        "snapshot": absent_or_none(SNAPSHOT),
         "id": camera_id,
         "name": text,
         "source": text,
@@ -169,11 +175,11 @@ API_STATE: Final = document(
     }
 )
 
-SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
-
 ERROR: Final = document({"error": document({"code": text, "message": sentence})})
 
 CHANGED_CONTROLS: Final = document({"controls": _controls})
+
+CHANGED_CAMERA: Final = document({"enabled": boolean})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 

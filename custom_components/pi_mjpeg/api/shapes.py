@@ -20,9 +20,9 @@ def document(fields: Mapping[str, Validator[Any]]) -> Validator[dict[str, Any]]:
             raise vol.Invalid("expected an object")
         found: dict[str, Any] = {}
         for name, validate in fields.items():
-            if name not in value:
+            if name not in value and not isinstance(validate, absent_or_none):
                 raise vol.Invalid("it is missing", [name])
-            found[name] = _at(name, validate, value[name])
+            found[name] = _at(name, validate, value.get(name))
         return found
 
     return validated
@@ -52,6 +52,17 @@ def count_of(maximum: int) -> Validator[int]:
 def optional[T](validate: Validator[T]) -> Validator[T | None]:
     """Return a validator that also accepts None."""
     return lambda value: None if value is None else validate(value)
+
+
+class absent_or_none[T]:  # noqa: N801 - it is used as the functions are
+    """A validator like `optional`, of a field that a document need not have."""
+
+    def __init__(self, validate: Validator[T]) -> None:
+        self._validate = optional(validate)
+
+    def __call__(self, value: object) -> T | None:
+        """Validate the value of the field, which is None if it is absent."""
+        return self._validate(value)
 
 
 def one_of(*words: str) -> Validator[str]:

@@ -16,13 +16,27 @@ from .upstream import MIN_RETRY_DELAY, Upstream
 LINGER: Final = 5.0
 """Seconds for which the upstream stays open without viewers: a reloaded page finds it running."""
 
+LEAVE_TIMEOUT: Final = 0.5
+"""Seconds that a dismissed viewer has for the picture that is being sent. Home Assistant stops only without viewers."""
+
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """One viewer of the stream. A browser's is on a dashboard. The response of a `dismissed` one has to end."""
+    """One viewer of the stream. A browser's is on a dashboard, and `token` is in its URL."""
 
     for_browser: bool
+    token: str = ""
     dismissed: bool = False
+    """Whether its response has to end."""
+    deadline: asyncio.Timeout | None = None
+    """Until when it has to take what is being sent to it. None while nothing is."""
+
+    def dismiss(self) -> None:
+        """Have the response end: now, or after `LEAVE_TIMEOUT` if the viewer does not take what is being sent."""
+        self.dismissed = True
+        leave_by = asyncio.get_running_loop().time() + LEAVE_TIMEOUT
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(min(leave_by, self.deadline.when() or leave_by))
 
 
 class Hub:
@@ -49,6 +63,8 @@ class Hub:
         come. The times are in seconds.
         """
         self.closed = False
+        self.paused = False
+        """Whether viewers see what `show` was given instead of the live picture."""
         self.lost_dashboards = LostDashboards()
         self._name = name
         self._create_task = create_task
@@ -78,12 +94,10 @@ class Hub:
         return len(self._viewers)
 
     @contextmanager
-    def viewing(self, *, for_browser: bool = False) -> Iterator[Viewer]:
-        """Count as a viewer, which keeps the upstream open, until the block ends."""
-        viewer = Viewer(for_browser, dismissed=self.closed)
+    def viewing(self, *, for_browser: bool = False, token: str = "") -> Iterator[Viewer]:
+        """Count as a viewer, which keeps the upstream open, until the block ends. `token` is the one in its URL."""
+        viewer = Viewer(for_browser, token, dismissed=self.closed)
         self._viewers.add(viewer)
-        if for_browser:
-            self.lost_dashboards.returned()
         if not self.closed:
             self._open_upstream()
         try:
@@ -91,7 +105,7 @@ class Hub:
         finally:
             self._viewers.discard(viewer)
             if for_browser and self.in_gap and not viewer.dismissed:
-                self.lost_dashboards.add()
+                self.lost_dashboards.lost(token)
             if not self._viewers and self._task is not None:
                 self._lingering = asyncio.get_running_loop().call_later(self._linger, self._close_upstream)
 
@@ -109,16 +123,29 @@ class Hub:
         The browsers that still watch are dismissed then, to ask for the new URL as well. A browser keeps an old
         response until the new one paints, and has six connections for all of them.
         """
-        if self.in_gap or not self.lost_dashboards.recall():
+        if self.in_gap or not self.lost_dashboards.waiting:
             return False
         self._dismiss(browsers_only=True)
         return True
 
-    def disconnect(self) -> None:
-        """Close the upstream now and dismiss all viewers. The next viewer opens it again."""
-        self._dismiss()
+    def pause(self) -> None:
+        """Close the upstream now. Viewers stay, and none gets a picture of it any more."""
+        self.paused = True
         self.lost_dashboards.forget()
         self._close_upstream()
+        # A viewer repeats the frame that it has, unless it is told that there is none.
+        self._broadcast.wake()
+
+    def show(self, jpeg: bytes) -> None:
+        """Show this picture to all viewers until `resume`, if the hub is paused."""
+        if self.paused:
+            self._broadcast.publish(Frame(jpeg, received=time.monotonic(), drawn=True))
+
+    def resume(self) -> None:
+        """Show the live picture again. The one that `show` was given stays until a frame comes."""
+        self.paused = False
+        if self._viewers and not self.closed:
+            self._open_upstream()
 
     async def close(self) -> None:
         """Close the upstream for good and dismiss all viewers. No task is left when this returns."""
@@ -131,14 +158,14 @@ class Hub:
 
     def _dismiss(self, *, browsers_only: bool = False) -> None:
         for viewer in self._viewers:
-            if (viewer.for_browser or not browsers_only) and not viewer.dismissed:
-                viewer.dismissed = True
-                if viewer.for_browser:
-                    self.lost_dashboards.add()
+            if viewer.for_browser or not browsers_only:
+                viewer.dismiss()
         self._broadcast.wake()
 
     def _open_upstream(self) -> None:
-        """Open the upstream unless it is open."""
+        """Open the upstream unless it is open or the hub is paused."""
+        if self.paused:
+            return
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
@@ -167,9 +194,8 @@ class Hub:
             self._on_gap_end()
 
     def _start_drawing(self) -> asyncio.Task[None]:
-        self.lost_dashboards.restart_recalls()
         return self._create_task(self._show_gap(), f"pi_mjpeg placard of {self._name}")
 
     async def _show_gap(self) -> None:
-        jpeg = await self._draw_gap(self.latest.jpeg if self.latest else None)
+        jpeg = await self._draw_gap(self.latest.jpeg if self.latest and not self.latest.drawn else None)
         self._broadcast.publish(Frame(jpeg, received=time.monotonic(), drawn=True))

@@ -169,7 +169,6 @@ class Bridge:
         current = self._topics.retained(self._camera_ids, self._mqtt.discovery)
         self._urls = await self._advertised_urls()
         await self._store.load()
-        await self._load_snapshots()
         await self._publisher.record(current)
         # Whether the core discovery document is stale depends on the claim, which may still come.
         self._publisher.clear_stale(current | {self._topics.core_discovery})
@@ -198,11 +197,20 @@ class Bridge:
         _LOGGER.info("MQTT: this machine's addresses have changed")
         self._tasks.start("publish-all", self._publish_all())
 
-    async def _load_snapshots(self) -> None:
-        """Find the last snapshots of earlier processes: what is retained of them may be another client's by now."""
+    async def _refresh_snapshots(self) -> None:
+        """Follow the disk: the last snapshots of earlier processes, deleted ones, and the URLs of a rotated token."""
         for camera_id in self._camera_ids:
-            if camera_id not in self._snapshots and (last := await self._server.snapshots.last(camera_id)) is not None:
-                self._snapshots.setdefault(camera_id, last)
+            known = self._snapshots.get(camera_id)
+            last = await self._server.snapshots.last(camera_id)
+            if self._snapshots.get(camera_id) is not known:
+                # One was taken meanwhile, and is published.
+                continue
+            if last is None:
+                if self._snapshots.pop(camera_id, None) is not None:
+                    self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
+            elif known is None or (last[0].time <= known[0].time and last[0].path != known[0].path):
+                self._snapshots[camera_id] = last
+                self._publish_snapshot(*last)
 
     def _camera_changed(self, camera: Camera) -> None:
         self._publish_availability(camera)
@@ -236,19 +244,6 @@ class Bridge:
             return  # not connected yet; it is published with everything else
         document = {"schema": SCHEMA, **snapshot_document(snapshot, self._urls[0]), "trigger": trigger}
         self._publisher.publish(self._topics.camera(snapshot.camera, "snapshot"), document)
-
-    async def _refresh_snapshots(self) -> None:
-        """Publish what has changed on the disk: a snapshot was deleted, or a rotated token has changed its URL."""
-        for camera_id, latest in (await self._server.latest_snapshots()).items():
-            if camera_id not in self._snapshots:
-                continue
-            known, trigger = self._snapshots[camera_id]
-            if latest is None:
-                del self._snapshots[camera_id]
-                self._publisher.publish(self._topics.camera(camera_id, "snapshot"), "")
-            elif latest.time <= known.time and latest.path != known.path:
-                self._snapshots[camera_id] = latest, trigger
-                self._publish_snapshot(latest, trigger)
 
     def _publish_result(self, topic: str, result: Document) -> None:
         """Publish the result of a command, not retained: only the sender of the command needs it."""

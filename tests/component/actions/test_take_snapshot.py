@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.component.conftest import FRONT, state_of
 from tests.component.support.fake_pi import Pi, jpeg
@@ -44,6 +44,7 @@ async def test_the_pi_keeps_it_and_the_answer_says_where(hass: HomeAssistant, pi
     assert answer.pop("url").startswith(f"{pi.url}/snapshots/front-20261122T100000000Z-9f3a61c2.jpg?sig=")
     assert answer == {
         "path": None,
+        "link": None,
         "time": "2026-11-22T10:00:00+00:00",
         "width": 1280,
         "height": 720,
@@ -55,7 +56,7 @@ async def test_the_pi_keeps_it_and_the_answer_says_where(hass: HomeAssistant, pi
 
 async def test_a_kept_snapshot_is_also_written_to_a_file(hass: HomeAssistant, folder: Path) -> None:
     path = folder / "doors" / "front_door.jpg"
-    answer = await take(hass, filename=f"{folder}/doors/{{{{ entity_id.entity_id.split('.')[1] }}}}.jpg")
+    answer = await take(hass, filename=str(path))
     assert answer["path"] == str(path)
     assert path.read_bytes() == jpeg(8)
     assert names_in(path.parent) == ["front_door.jpg"]
@@ -100,12 +101,32 @@ async def test_invalid_options_are_refused_without_a_request(
     assert pi.requests == before
 
 
-async def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(hass: HomeAssistant, folder: Path) -> None:
-    (folder / "a.jpg").mkdir()
-    with pytest.raises(HomeAssistantError) as caught:
-        await take(hass, filename=str(folder / "a.jpg"))
-    assert caught.value.translation_key == "not_written"
-    assert names_in(folder) == ["a.jpg"]
+async def test_several_cameras_need_a_file_each(hass: HomeAssistant, folder: Path) -> None:
+    cameras = [FRONT, "camera.shed"]
+    with pytest.raises(ServiceValidationError) as caught:
+        await take(hass, entity_id=cameras, filename=str(folder / "a.jpg"))
+    assert caught.value.translation_key == "one_file_for_several"
+    assert names_in(folder) == []
+
+
+async def test_the_placeholder_stands_for_the_entity(hass: HomeAssistant, folder: Path) -> None:
+    answer = await take(hass, filename=f"{folder}/{{entity_id}}-{{x}}-{{}}-%s.jpg")
+    assert names_in(folder) == ["camera.front_door-{x}-{}-%s.jpg"]
+    assert answer["path"] == f"{folder}/camera.front_door-{{x}}-{{}}-%s.jpg"
+
+
+async def test_the_size_is_that_at_which_the_picture_is_shown(hass: HomeAssistant, folder: Path, pi: Pi) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 180)).save(picture, "JPEG", exif=exif)
+
+    async def turned(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=picture.getvalue(), content_type="image/jpeg")
+
+    pi.answers["/cameras/front/snapshot.jpg"] = turned
+    answer = await take(hass, filename=str(folder / "a.jpg"), keep=False)
+    assert (answer["width"], answer["height"]) == (180, 320)
 
 
 async def test_a_pi_that_is_gone_is_an_error_that_says_so(hass: HomeAssistant, pi: Pi) -> None:

@@ -74,6 +74,7 @@ def test_the_telemetry() -> None:
         drops=3,
         restarts=1,
         last_error="No camera number 0 found",
+        enabled=json.loads(example("camera_state.json")).get("enabled"),
     )
     assert parse_server_state(example("server_state.json")) == ServerTelemetry(
         started_at=TEN.replace(hour=9), viewers=2, temperature=48.3, throttled=("under_voltage",)

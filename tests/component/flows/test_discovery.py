@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from amqtt.reconnecting_client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
 from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType

@@ -44,14 +44,25 @@ def jpeg(number: int, size: int = 0) -> bytes:
 
 
 def number_of(picture: bytes) -> int:
-    """Return the number that `jpeg` put into a picture."""
-    return int(picture[len(_BEFORE) : len(_BEFORE) + 8])
+    """Return the number that `jpeg` put into a picture, or 1 for any other picture."""
+    digits = picture[len(_BEFORE) : len(_BEFORE) + 8]
+    return int(digits) if digits.isdigit() else 1
 
 
-def part(picture: bytes, timestamp: float = 1.0) -> bytes:
+def part(picture: bytes, timestamp: float = 1.0, *, drawn: bool = False) -> bytes:
     """Return a part as the server's machine stream has it."""
-    headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\nX-Timestamp: {timestamp:.6f}\r\n\r\n"
+    headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\nX-Timestamp: {timestamp:.6f}\r\n"
+    headers += "X-Picture: drawn\r\n\r\n" if drawn else "\r\n"
     return headers.encode() + picture + b"\r\n--frame\r\n"
+
+
+OFF = jpeg(0)
+"""What the Pi's own viewers see of a camera that is off."""
+
+
+def _timestamp(picture: bytes) -> float:
+    """Return a time of capture that differs with the number of a picture, if it has one."""
+    return float(picture[2:10]) if picture[2:10].isdigit() else 1.0
 
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,6 +73,8 @@ class Pi:
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = json.loads(example("api_state.json"))
+        for camera in self.state["cameras"]:
+            camera.update(enabled=True, snapshot=None)
         self.streams = 0
         """How many streams were opened so far."""
         self.watching = 0
@@ -125,7 +138,7 @@ class Pi:
         found: dict[str, Any] = next(camera for camera in self.state["cameras"] if camera["id"] == camera_id)
         return found
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911 - one for each route
+    async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911, PLR0912 - one for each route
         self.requests.append(f"{request.method} {request.path_qs}")
         self.authorizations.append(request.headers.get("Authorization"))
         if request.path == "/api/identity" and request.method == "GET" and self.identity_key is not None:
@@ -134,6 +147,8 @@ class Pi:
             return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
         if special := self.answers.get(request.path):
             return await special(request)
+        if self._is_refused(request):
+            return web.json_response({"error": {"code": "camera_off", "message": "the camera is off"}}, status=409)
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["api", "state"]:
                 return web.json_response(self.state)
@@ -142,11 +157,13 @@ class Pi:
             case "GET", ["cameras", "front", "snapshot.jpg"]:
                 return web.Response(body=jpeg(7), content_type="image/jpeg")
             case "POST", ["api", "cameras", "front", "snapshots"]:
-                return web.json_response(json.loads(example("snapshot.json")), status=201)
+                return self._keep("front")
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
             case "POST", ["api", "identity"] if self.identity_key is not None:
                 return web.json_response({"key": KEY, "secret": secret_of(self.identity_key)}, status=201)
+            case "PATCH", ["api", "cameras", camera_id]:
+                return self._turn(camera_id, await request.json())
             case "PATCH", ["api", "cameras", camera_id, "controls"]:
                 return self._adjust(camera_id, await request.json())
             case "GET", ["snapshots", _]:
@@ -163,6 +180,32 @@ class Pi:
         secret = bytes.fromhex(secret_of(identity_key))
         proof = hmac.new(secret, "\n".join(lines).encode(), "sha256").hexdigest()
         return web.json_response({"id": node, "proof": proof})
+
+    def turn(self, camera_id: str = CAMERA, *, enabled: bool) -> None:
+        """Turn a camera on or off, as somebody at the Pi does."""
+        camera = self.camera(camera_id)
+        if camera["enabled"] is not enabled:
+            camera.update(enabled=enabled, available=enabled, state="idle" if enabled else "off")
+            self.show(self.latest)
+
+    def _turn(self, camera_id: str, changes: dict[str, bool]) -> web.StreamResponse:
+        self.turn(camera_id, enabled=changes["enabled"])
+        return web.json_response({"enabled": changes["enabled"]})
+
+    def _is_refused(self, request: web.Request) -> bool:
+        """Return whether the camera is off that a request wants a picture of, or wants to control."""
+        match request.path.strip("/").split("/"):
+            case ["cameras", camera_id, "snapshot.jpg"] | ["api", "cameras", camera_id, _]:
+                return any(
+                    camera["id"] == camera_id and not camera.get("enabled", True) for camera in self.state["cameras"]
+                )
+        return False
+
+    def _keep(self, camera_id: str) -> web.StreamResponse:
+        snapshot = {key: value for key, value in json.loads(example("snapshot.json")).items() if key != "schema"}
+        if "snapshot" in self.camera(camera_id):
+            self.camera(camera_id)["snapshot"] = snapshot
+        return web.json_response(snapshot, status=201)
 
     def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]
@@ -182,8 +225,10 @@ class Pi:
             await response.write(b"--frame\r\n")
             while True:
                 newer = self._newer
-                if self.latest and not self.stalled:
-                    await response.write(part(self.latest, timestamp=number_of(self.latest)))
+                if not self.camera().get("enabled", True):
+                    await response.write(part(OFF, drawn=True))
+                elif self.latest and not self.stalled:
+                    await response.write(part(self.latest, timestamp=_timestamp(self.latest)))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(newer.wait(), 1)
         except ConnectionError:

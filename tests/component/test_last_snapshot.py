@@ -1,0 +1,129 @@
+"""*Last snapshot* is the one that the server keeps: after a reload, without MQTT, and until the server forgets it."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # it brings no types
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
+    MockConfigEntry,
+)
+from pytest_homeassistant_custom_component.typing import (  # type: ignore[import-untyped]  # likewise
+    ClientSessionGenerator,
+)
+
+from tests.component.conftest import state_of, until
+from tests.component.support.fake_pi import NODE, Pi, example, jpeg
+
+IMAGE = "image.front_door_last_snapshot"
+TOPIC = f"pi_mjpeg/{NODE}/front/snapshot"
+TEN = "2026-11-22T10:00:00+00:00"
+
+
+def snapshot(**changes: object) -> dict[str, Any]:
+    document: dict[str, Any] = {**json.loads(example("snapshot.json")), **changes}
+    return document
+
+
+async def picture(hass_client: ClientSessionGenerator) -> tuple[int, bytes]:
+    response = await (await hass_client()).get(f"/api/image_proxy/{IMAGE}")
+    return response.status, await response.read()
+
+
+async def refresh(entry: MockConfigEntry) -> None:
+    await entry.runtime_data.async_refresh()
+
+
+async def test_it_outlives_a_reload_without_mqtt(
+    hass: HomeAssistant, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, IMAGE) == TEN
+    assert await picture(hass_client) == (200, jpeg(8))
+
+
+async def test_one_that_the_server_forgot_is_unknown(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    pi.camera()["snapshot"] = snapshot()
+    await refresh(loaded)
+    assert state_of(hass, IMAGE) == TEN
+    pi.camera()["snapshot"] = None
+    await refresh(loaded)
+    assert state_of(hass, IMAGE) == "unknown"
+    assert (await picture(hass_client))[0] == 500
+
+
+async def test_an_address_that_is_signed_no_longer_makes_home_assistant_ask_for_the_new_one(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    async def signed(request: web.Request) -> web.StreamResponse:
+        if request.query["sig"] == "new":
+            return web.Response(body=jpeg(9), content_type="image/jpeg")
+        return web.json_response({"error": {"code": "not_found", "message": "no such snapshot"}}, status=404)
+
+    kept = snapshot()
+    pi.answers[f"/snapshots/{kept['id']}.jpg"] = signed
+    pi.camera()["snapshot"] = kept
+    await refresh(loaded)
+    kept["url"] = kept["url"].partition("?")[0] + "?sig=new"
+    assert (await picture(hass_client))[0] == 500
+    await until(lambda: pi.requests[-1] == "GET /api/state")
+    await hass.async_block_till_done()
+    assert await picture(hass_client) == (200, jpeg(9))
+
+
+async def test_what_the_broker_remembers_counts_less_than_what_the_server_says(
+    hass: HomeAssistant, pi_mqtt: MQTTClient, with_mqtt: None, entry: MockConfigEntry, pi: Pi
+) -> None:
+    pi.camera()["snapshot"] = snapshot(id="new", time="2026-11-22T12:00:00.000Z")
+    await pi_mqtt.publish(TOPIC, example("snapshot.json").encode(), qos=1, retain=True)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: pi.requests.count("GET /api/state") == 2)
+    await hass.async_block_till_done()
+    assert state_of(hass, IMAGE) == "2026-11-22T12:00:00+00:00"
+
+
+async def test_with_an_old_server_what_the_broker_remembers_counts(
+    hass: HomeAssistant, pi_mqtt: MQTTClient, with_mqtt: None, entry: MockConfigEntry, pi: Pi
+) -> None:
+    for camera in pi.state["cameras"]:
+        del camera["enabled"], camera["snapshot"]
+    await pi_mqtt.publish(TOPIC, example("snapshot.json").encode(), qos=1, retain=True)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: state_of(hass, IMAGE) == TEN)
+    await refresh(entry)
+    assert state_of(hass, IMAGE) == TEN
+
+
+@pytest.mark.parametrize("field", ["id", "url", "time", "width", "height", "bytes"])
+async def test_a_snapshot_that_is_not_in_the_contract_is_no_reason_to_hide_a_camera_or_to_show_it(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, field: str
+) -> None:
+    pi.camera()["snapshot"] = snapshot(**{field: "../../etc"})
+    await refresh(loaded)
+    assert state_of(hass, IMAGE) in {"unknown", "unavailable"}
+
+
+async def test_a_state_that_was_on_its_way_does_not_bring_an_older_snapshot_back(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    old, asked, answered = json.dumps(pi.state), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await answered.wait()
+        return web.Response(text=old, content_type="application/json")
+
+    pi.answers["/api/state"] = slow
+    refreshing = asyncio.create_task(refresh(loaded))
+    await asked.wait()
+    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
+    answered.set()
+    await refreshing
+    assert state_of(hass, IMAGE) == TEN
