@@ -41,8 +41,6 @@ _LOGGER = logging.getLogger(__name__)
 BIRTH_JITTER = (1.0, 10.0)
 """Seconds, from and to, after Home Assistant's birth message, which all devices in a house receive at once."""
 
-TAKE_OVER_DELAY = 1.0
-"""Seconds after another server with the same id has gone."""
 LATE_WILL = 30.0
 """Seconds after connecting in which an `offline` may be the last will of this server's earlier connection."""
 
@@ -94,7 +92,6 @@ class Bridge:
         """Subscribe, and publish everything: the broker may have lost it (called by the client)."""
         self._server.broker.state, self._server.broker.error = "connected", None
         self._connected_at = time.monotonic()
-        self._publisher.muted = False
         self._publisher.reset()
         self._core_discovery.connected()
         topics = self._topics
@@ -110,8 +107,6 @@ class Bridge:
     def received(self, message: Message) -> None:
         """Route a message by its topic (called by the client)."""
         self._look_for_twin(message)
-        if self._publisher.muted:
-            return  # the other server with this id acts on it
         if message.topic == self._topics.birth:
             self._birth_received(message)
         elif message.topic == self._topics.claimed:
@@ -139,30 +134,18 @@ class Bridge:
         self._tasks.start("publish-all", self._publish_all())
 
     def _look_for_twin(self, message: Message) -> None:
-        """Yield to another server that has the same id, or take over when it is gone."""
+        """Notice another server that has the same id, and that it is gone."""
         if message.retained:
             return  # it may be from an earlier process of this server
         if message.topic == self._topics.availability and message.payload == OFFLINE.encode():
             if time.monotonic() - self._connected_at > LATE_WILL:
                 self._twin.gone()
-            if self._publisher.muted:
-                self._tasks.start("twin", self._take_over())
         elif (
             message.topic == self._topics.announcement
             and self._publisher.expected(message.topic)
             and self._twin.is_foreign(message.payload)
         ):
-            self._publisher.muted = self._twin.yields_to(message.payload)
-            if self._publisher.muted:
-                self._corrector.cancel()
-
-    async def _take_over(self) -> None:
-        """Publish everything in place of another server with the same id, which has gone."""
-        await asyncio.sleep(TAKE_OVER_DELAY)
-        self._twin.gone()
-        self._publisher.muted = False
-        self._publisher.reset()
-        self._tasks.start("publish-all", self._publish_all())
+            self._twin.note(message.payload)
 
     async def _publish_all(self) -> None:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""

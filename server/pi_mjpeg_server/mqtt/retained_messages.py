@@ -13,14 +13,10 @@ ACKNOWLEDGE_TIMEOUT = 5.0
 
 
 class RetainedMessages:
-    """Keeps the retained messages of this server: publishes each only when it differs from the last on its topic.
-
-    While it is `muted`, it publishes and clears nothing.
-    """
+    """Keeps the retained messages of this server: publishes each only when it differs from the last on its topic."""
 
     def __init__(self, client: MqttClient, store: RetainedTopicsStore) -> None:
         """Publish by `client`; `store` keeps the topics across restarts."""
-        self.muted = False
         self._client = client
         self._store = store
         self._published: dict[str, str] = {}
@@ -43,7 +39,7 @@ class RetainedMessages:
     def publish(self, topic: str, payload: Document | str, *, force: bool = False) -> None:
         """Publish a text, or a document as JSON, if it differs from the last one on this topic or `force` is set."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        if not self.muted and (self._published.get(topic) != text or force):
+        if self._published.get(topic) != text or force:
             self._published[topic] = text
             self._cleared.discard(topic)
             self._client.publish(topic, text)
@@ -51,8 +47,7 @@ class RetainedMessages:
     def clear(self, topic: str) -> None:
         """Clear the retained message of a topic (an empty payload: MQTT 5, 3.3.1.3)."""
         self.publish(topic, "", force=True)
-        if not self.muted:
-            self._cleared.add(topic)
+        self._cleared.add(topic)
 
     async def record(self, topics: AbstractSet[str]) -> None:
         """Save the topics before they are published on, so that a later process can clear them."""

@@ -1,13 +1,12 @@
 """Notices another server that publishes under this server's id, as after a copied SD card.
 
-Both tell their owners, and one of them yields, so that they do not contradict each other for ever: the one that was
-started later, or one that meets a version which knows nothing of this.
+Both tell their owners. Neither falls silent: whoever may publish on the broker could silence a server by an
+announcement. They correct each other less and less often (`RetainedCorrector`).
 """
 
 import json
 import logging
 
-from pi_mjpeg_server.documents import iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.server import Server
 
@@ -33,26 +32,23 @@ class TwinDetector:
         other = _read(payload)
         return other.get("id") == self._server.identity.node and other.get("instance") != self._server.instance
 
-    def yields_to(self, payload: bytes) -> bool:
-        """Note a process that sent an announcement, and return whether this server is the one to yield.
+    def note(self, payload: bytes) -> None:
+        """Note a process that sent an announcement, and tell the owner once it contradicts a second time.
 
-        It has to contradict twice: a single message may be from a process that has ended, or from anybody, and is only
-        put right.
+        A single message may be from a process that has ended.
         """
         other = _read(payload)
-        started_at, instance = str(other.get("started_at")), str(other.get("instance"))[:_MAX_TEXT]
+        instance = str(other.get("instance"))[:_MAX_TEXT]
         if instance not in self._seen:
             if len(self._seen) < _MAX_SEEN:
                 self._seen.add(instance)
-            return False
+            return
         message = (
             f"another server has the id {self._server.identity.node} too{_where(other)}: give one a new id with "
             "`pi-mjpeg new-id` (sudo pi-mjpeg new-id --state-dir /var/lib/pi-mjpeg for the service), and restart it"
         )
         self._server.problems[PROBLEM] = message
         self._rate_limited_log.warn(PROBLEM, f"MQTT: {message}")
-        is_old = "instance" not in other or "started_at" not in other
-        return is_old or (started_at, instance) < (iso(self._server.started_at), self._server.instance)
 
     def gone(self) -> None:
         """Forget the twin."""
