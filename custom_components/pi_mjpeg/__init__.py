@@ -7,12 +7,11 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import privacy, push, services
-from .actions import privacy_calls
+from . import devices, privacy, push, services
+from .actions import links, privacy_calls
 from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import async_register_server
 from .flows import issues
 
 PLATFORMS = (
@@ -36,6 +35,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     await wishes.async_load()
     privacy_calls.async_listen(hass)
     services.async_register(hass)
+    await links.async_setup(hass)
     return True
 
 
@@ -44,7 +44,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> b
     coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
-    async_register_server(entry)
+    devices.async_follow_server(entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await push.async_start(hass, entry)
     return True

@@ -4,19 +4,17 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, override
 
 from aiohttp import web
 from homeassistant.components.camera import Camera, async_get_still_stream
 from homeassistant.components.camera.const import CameraEntityFeature
-from homeassistant.components.stream import Stream
-from homeassistant.core import HomeAssistant, ServiceResponse, callback
+from homeassistant.components.stream import CONF_USE_WALLCLOCK_AS_TIMESTAMPS, Stream
+from homeassistant.core import HassJob, HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.hass_dict import HassKey
-from yarl import URL
 
 from . import pictures
 from .actions import take_snapshot
@@ -24,8 +22,9 @@ from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
-from .streaming import placard, viewer
+from .streaming import placard, recording, viewer
 from .streaming.hub import Hub
+from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
 
@@ -60,17 +59,19 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
-        Camera.__init__(self)
         fps = coordinator.config_entry.options.get(CONF_FPS)
         slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
-        placards = placard.PlacardDrawer(self._camera_name, slots, coordinator.hass.async_add_executor_job)
+        self._placards = placard.PlacardDrawer(self.camera_name, slots, coordinator.hass.async_add_executor_job)
         self.hub = Hub(
-            self._camera_name,
+            self.camera_name,
             partial(self._open_stream, fps),
             self._create_background_task,
-            placards.draw,
+            self._placards.draw_gap,
             self._on_gap_end,
         )
+        self._relay = Relay(self.hub)
+        Camera.__init__(self)
+        self.stream_options[CONF_USE_WALLCLOCK_AS_TIMESTAMPS] = True
         self._was_available = self.available
         self._update_attributes()
 
@@ -86,18 +87,33 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
+        # Home Assistant waits for every response before it stops.
+        self.async_on_remove(self.hass.async_add_shutdown_job(HassJob(self._async_close, "close pi_mjpeg streams")))
         self._follow_privacy()
 
     @override
     async def async_will_remove_from_hass(self) -> None:
-        await self.hub.close()
+        await self._async_close()
         await super().async_will_remove_from_hass()
+
+    async def _async_close(self) -> None:
+        if self.stream is not None:
+            await recording.async_stop(self.stream)
+        await self.hub.close()
+        await self._relay.close()
+
+    @callback
+    @override
+    def async_update_token(self) -> None:
+        super().async_update_token()
+        self.hub.lost_dashboards.url_changed(self.access_tokens[-1])
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         self._follow_privacy()
         self._update_attributes()
+        self._placards.name = self.camera_name
         is_back = self.available and not self._was_available
         self._was_available = self.available
         if self.available:
@@ -110,9 +126,10 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     @callback
     def _on_gap_end(self) -> None:
-        if self.available and self.hub.recall_dashboards():
-            self.async_update_token()
-            self.async_write_ha_state()
+        if self.hub.lost_dashboards.waiting:
+            # The URL changes with the next update. If it says that the server was away, that is a reason for one too,
+            # and a single change is enough.
+            self.coordinator.refresh_soon()
 
     @property
     @override
@@ -142,10 +159,12 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
             self.hub.resume()
             return
         self.hub.pause()
-        self._create_background_task(self._show_off(), f"pi_mjpeg off picture of {self._camera_name}")
+        self._create_background_task(self._show_off(), f"pi_mjpeg off picture of {self.camera_name}")
         stream, self.stream = self.stream, None
         if stream is not None:
-            self._create_background_task(_end(stream), f"pi_mjpeg end of the stream of {self._camera_name}")
+            self._create_background_task(
+                recording.async_stop(stream), f"pi_mjpeg end of the stream of {self.camera_name}"
+            )
 
     async def _show_off(self) -> None:
         self.hub.show(await self._draw_off())
@@ -153,36 +172,31 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     async def _draw_off(self) -> bytes:
         camera = self.camera_state
         size = (camera.width, camera.height) if camera and camera.width and camera.height else None
-        return await self.hass.async_add_executor_job(placard.draw_off, self._camera_name, size)
+        return await self._placards.draw_off(size)
 
     @override
     async def async_create_stream(self) -> Stream | None:
+        """Return a stream that records and does nothing else."""
         self.raise_if_off()
         stream = await super().async_create_stream()
-        if self.is_off and stream is not None:
-            # It was turned off in the meantime.
-            self.stream = None
-            await _end(stream)
+        if stream is not None:
+            recording.only_records(stream, self.camera_name)
+            if self.is_off:
+                # It was turned off in the meantime.
+                self.stream = None
+                await recording.async_stop(stream)
         self.raise_if_off()
         return stream
 
     @override
     async def stream_source(self) -> str | None:
-        """Return a URL for programs that take nothing else, such as the recorder of Home Assistant.
+        """Return a URL on this machine for programs that take nothing else, such as the recorder of Home Assistant.
 
-        They know nothing of the certificate that a person accepted, and the recorder verifies none at all. Instead of
-        an https URL of the server they get one of Home Assistant itself, or None if that speaks only TLS, as the name
-        in its certificate is not known here.
+        It is not that of the Pi: it has no token of the Pi that a program could log, it is valid until the entry is
+        unloaded, and whoever opens it shares the connection to the Pi and sees no picture of a camera that is off.
         """
         self.raise_if_off()
-        url = self.coordinator.client.stream_source(self._camera_id)
-        if url.scheme == "http":
-            return str(url)
-        api = self.hass.config.api
-        if api is None or api.use_ssl:
-            return None
-        own = URL.build(scheme="http", host="127.0.0.1", port=api.port, path="/api/camera_proxy_stream")
-        return str((own / self.entity_id).with_query(token=self.access_tokens[-1]))
+        return str(await self._relay.url())
 
     @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes:
@@ -215,17 +229,17 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
 
     async def async_take_snapshot(
-        self, *, keep: bool, path: str | None, width: int | None, height: int | None
+        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
-        """Take a picture now, have the server keep it, write it to a file, or both; return where it is."""
+        """Take a picture now, have the server keep it, write it to a file, link to it; return where it is."""
         self.raise_if_off()
         await self.coordinator.privacy.async_tell()
         client, camera_id = self.coordinator.client, self._camera_id
         with self.asking_for("snapshot_failed"):
-            if path is None or keep:
+            if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept)
-            return await take_snapshot.async_save(self.hass, client, camera_id, path, width, height)
+                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
+            return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
 
     @override
     async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:
@@ -242,12 +256,3 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:
         return await viewer.serve(request, self.hub)
-
-
-async def _end(stream: Stream) -> None:
-    """End a stream of Home Assistant, its recordings included: they keep what they have."""
-    # With this preference set, it would only stop to be shown.
-    stream.dynamic_stream_settings = replace(stream.dynamic_stream_settings, preload_stream=False)
-    for output in stream.outputs().values():
-        await stream.remove_provider(output)
-    await stream.stop()

@@ -19,6 +19,7 @@ from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetr
 from .api.paced_updates import PacedUpdates
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
@@ -56,19 +57,26 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
+        client.on_refused = self._on_refused
+        self._twins = Twins()
         self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
         entry.async_on_unload(self._updates.stop)
         # Home Assistant does not unload entries when it stops.
         entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._stop_updates))
         self.snapshots: dict[str, Snapshot] = {}
+        self._limits = EntityLimits()
         self._snapshots_changed: dict[str, float] = {}
         self.privacy = ServerPrivacy(
             hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
         )
-        self._limits = EntityLimits()
         self._offline_since: float | None = None
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
+
+    @override
+    async def _async_setup(self) -> None:
+        # If there are still two machines, they show again.
+        issues.async_no_twins(self.hass, self.config_entry)
 
     @override
     async def _async_update_data(self) -> Server:
@@ -89,6 +97,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             ) from error
         if server.id != self.config_entry.unique_id:
             # Addresses are leased by routers: another Pi may have this one now.
+            issues.async_wrong_server(self.hass, self.config_entry, self.client.base_url, server.name)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key="wrong_server",
@@ -102,6 +111,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._enrol_soon()
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
+        self.check_twins(server.telemetry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         await self.privacy.async_compare(server, began)
         self._compare_snapshots(server, began)
@@ -121,6 +131,18 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def _may_show(self, camera_id: str) -> bool:
         """Return whether a snapshot may be shown: it was not taken while the camera is off here and on at the Pi."""
         return not self.privacy.is_off(camera_id) or self.privacy.is_heard(camera_id)
+
+    @callback
+    def _on_refused(self) -> None:
+        """Ask for another token, whatever request was refused, and mark the server as unavailable until it is there."""
+        self.config_entry.async_start_reauth(self.hass)
+        self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="token_rejected"))
+
+    @callback
+    def check_twins(self, telemetry: ServerTelemetry) -> None:
+        """Report if another machine with the same id said this. The telemetry must not be from a former time."""
+        if self._twins.seen(telemetry.started_at):
+            issues.async_twins(self.hass, self.config_entry)
 
     @callback
     @override

@@ -8,13 +8,12 @@ from typing import Final, override
 from homeassistant.const import EntityCategory
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.device_registry import CONNECTION_NETWORK_MAC, DeviceInfo
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .api.errors import PiMjpegError, UnauthorisedError
+from .api.errors import PiMjpegError
 from .api.models import Camera, Control, ControlValue, Server
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -38,24 +37,6 @@ TRANSLATED_CONTROLS: Final = frozenset(
 """Numbers that have the same name in several drivers. Any other control keeps the name that its driver gives it."""
 
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-@callback
-def async_register_server(entry: PiMjpegConfigEntry) -> None:
-    """Register the device of the Pi, which the devices of its cameras refer to."""
-    coordinator = entry.runtime_data
-    server = coordinator.data
-    device = dr.async_get(coordinator.hass).async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={(DOMAIN, server.id)},
-        connections={(CONNECTION_NETWORK_MAC, server.mac)} if server.mac else set(),
-        name=server.name,
-        manufacturer="Raspberry Pi" if server.model.startswith("Raspberry Pi") else None,
-        model=server.model,
-        sw_version=server.version,
-        configuration_url=str(coordinator.client.base_url),
-    )
-    coordinator.server_device_id = device.id
 
 
 @callback
@@ -122,7 +103,7 @@ class PiMjpegCameraEntity(PiMjpegEntity):
         server = coordinator.data
         camera = server.cameras[camera_id]
         self._camera_id = camera_id
-        self._camera_name = camera.name
+        self._last_name = camera.name
         self._attr_unique_id = f"{server.id}_{camera_id}_{key}"
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, f"{server.id}_{camera_id}")},
@@ -135,6 +116,14 @@ class PiMjpegCameraEntity(PiMjpegEntity):
     def camera_state(self) -> Camera | None:
         """The camera as the server describes it. None if the server no longer has it."""
         return self.coordinator.data.cameras.get(self._camera_id)
+
+    @property
+    def camera_name(self) -> str:
+        """The camera's name as the server says it now, or said it last."""
+        camera = self.camera_state
+        if camera is not None:
+            self._last_name = camera.name
+        return self._last_name
 
     @property
     @override
@@ -160,21 +149,19 @@ class PiMjpegCameraEntity(PiMjpegEntity):
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="camera_is_off",
-                translation_placeholders={"camera": self._camera_name},
+                translation_placeholders={"camera": self.camera_name},
             )
 
     @contextmanager
     def asking_for(self, translation_key: str) -> Iterator[None]:
-        """Turn a `PiMjpegError` into a translated `HomeAssistantError`. A refused token also starts the reauth flow."""
+        """Turn a `PiMjpegError` into a translated `HomeAssistantError`."""
         try:
             yield
         except PiMjpegError as error:
-            if isinstance(error, UnauthorisedError):
-                self.coordinator.config_entry.async_start_reauth(self.hass)
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key=translation_key,
-                translation_placeholders={"camera": self._camera_name, "reason": str(error)},
+                translation_placeholders={"camera": self.camera_name, "reason": str(error)},
             ) from error
 
 

@@ -1,29 +1,33 @@
 """JPEGs as people see them: their size, upright copies, and the sizes that may be asked for."""
 
 import io
+import struct
 from typing import Final
 
-from PIL import Image
-
-from .api import jpeg
+from PIL import ExifTags, Image, ImageOps
 
 MIN_SIDE: Final = 16
 MAX_SIDE: Final = 8192
 """In pixels. The server refuses a size outside of these."""
 
-_QUALITY: Final = 85
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""By EXIF orientation."""
+UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for a damaged picture. It documents only the first and the last."""
 
+_QUALITY: Final = 85
 _QUARTER_TURNS: Final = frozenset({5, 6, 7, 8})
+_TURNS: Final = frozenset({2, 3, 4}) | _QUARTER_TURNS
+"""EXIF 2.3, tag 0x0112."""
 
 
 def side(pixels: int | None) -> int | None:
@@ -34,37 +38,35 @@ def side(pixels: int | None) -> int | None:
     return None if pixels is None or pixels < 1 else min(max(pixels, MIN_SIDE), MAX_SIDE)
 
 
-def shown_size(picture: bytes) -> tuple[int, int] | None:
-    """Return the width and height at which a JPEG is shown, from its headers, or None if those are unreadable."""
+def shown_size(jpeg: bytes) -> tuple[int, int] | None:
+    """Return the width and height at which a JPEG is shown, from its header, or None if that is unreadable."""
     try:
-        width, height = jpeg.check(picture)
-    except jpeg.JpegError:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            return image.size[::-1] if _orientation(image) in _QUARTER_TURNS else image.size
+    except UNREADABLE:
         return None
-    return (height, width) if jpeg.orientation(picture) in _QUARTER_TURNS else (width, height)
 
 
-def upright(picture: bytes, width: int | None, height: int | None) -> bytes:
+def upright(jpeg: bytes, width: int | None, height: int | None) -> bytes:
     """Return a JPEG whose pixels are as it is shown, and that fits into a size if it had to be made for that.
 
     Home Assistant drops the EXIF orientation when it scales a picture, and what it is given to does not know of it. A
     JPEG without one is returned unchanged, as is one that cannot be read. It takes up to a second for 12 megapixels.
     """
-    orientation = jpeg.orientation(picture)
-    if orientation not in _TURNS:
-        return picture
-    box = (width or MAX_SIDE, height or MAX_SIDE)
     try:
-        jpeg.check(picture)
-        with Image.open(io.BytesIO(jpeg.decodable(picture)), formats=["JPEG"]) as image:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            orientation = _orientation(image)
+            if orientation not in _TURNS:
+                return jpeg
+            box = (width or MAX_SIDE, height or MAX_SIDE)
             # It decodes no more of the picture than the size needs.
             image.thumbnail(box[::-1] if orientation in _QUARTER_TURNS else box)
             copy = io.BytesIO()
-            apply_orientation(image.convert("RGB"), orientation).save(copy, "JPEG", quality=_QUALITY)
+            ImageOps.exif_transpose(image).convert("RGB").save(copy, "JPEG", quality=_QUALITY)
             return copy.getvalue()
-    except Exception:  # noqa: BLE001 - it came from the network, and a decoder raises anything
-        return picture
+    except UNREADABLE:
+        return jpeg
 
 
-def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
-    """Return the image as it is shown."""
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+def _orientation(image: Image.Image) -> object:
+    return image.getexif().get(ExifTags.Base.Orientation)

@@ -23,44 +23,71 @@ _QOS: Final = 1
 
 
 async def async_start(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    """Subscribe to the server's topics until the entry is unloaded: now, or as soon as Home Assistant has MQTT."""
-    if await mqtt.async_wait_for_mqtt_client(hass):
-        await _async_subscribe(hass, entry)
-        return
-    subscribed = False
+    """Subscribe to the server's topics until the entry is unloaded, whenever Home Assistant has MQTT."""
+    subscriptions = _Subscriptions(hass, entry)
+    entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, subscriptions.on_entry_changed))
+    entry.async_on_unload(subscriptions.remove)
+    # Not mqtt.async_wait_for_mqtt_client, which would hold up the entry for 50 seconds while there is no broker.
+    if any(found.state is ConfigEntryState.LOADED for found in hass.config_entries.async_entries(mqtt.DOMAIN)):
+        await subscriptions.add()
+
+
+class _Subscriptions:
+    """The subscriptions of one entry, which end before those of MQTT do.
+
+    MQTT gives the subscriptions that it has when it is unloaded to its next client. They could not be removed there:
+    what removes them belongs to the former one.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._node = str(entry.unique_id)
+        self._handlers = _MessageHandlers(entry.runtime_data)
+        self._removers: list[Callable[[], None]] = []
+
+    async def add(self) -> None:
+        """Subscribe unless it is done, and claim the server."""
+        if self._removers:
+            return
+        for topic, on_message in self._topics().items():
+            self._removers.append(await mqtt.async_subscribe(self._hass, topic, partial(_handle, on_message), _QOS))
+        self._removers.append(mqtt.async_subscribe_connection_status(self._hass, self._on_connection_status))
+        await self._async_claim()
 
     @callback
-    def subscribe_once(_: object, changed: ConfigEntry) -> None:
-        nonlocal subscribed
-        if not subscribed and changed.domain == mqtt.DOMAIN and changed.state is ConfigEntryState.LOADED:
-            subscribed = True
-            entry.async_create_task(hass, _async_subscribe(hass, entry))
-
-    # Only the unload disconnects it: the dispatcher warns of a second time.
-    entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, subscribe_once))
-
-
-async def _async_subscribe(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    node = entry.unique_id
-    handlers = _MessageHandlers(entry.runtime_data)
-    topics: dict[str, Callable[[mqtt.ReceiveMessage], None]] = {
-        f"{BASE_TOPIC}/{node}/availability": handlers.on_availability,
-        f"{BASE_TOPIC}/{node}/state": handlers.on_state,
-        f"{BASE_TOPIC}/{node}/+/availability": handlers.on_camera_availability,
-        f"{BASE_TOPIC}/{node}/+/state": handlers.on_camera_state,
-        f"{BASE_TOPIC}/{node}/+/snapshot": handlers.on_snapshot,
-    }
-    for topic, on_message in topics.items():
-        entry.async_on_unload(await mqtt.async_subscribe(hass, topic, partial(_handle, on_message), _QOS))
+    def remove(self) -> None:
+        """Unsubscribe, if it is subscribed."""
+        while self._removers:
+            self._removers.pop()()
 
     @callback
-    def on_connection_status(connected: bool) -> None:  # noqa: FBT001 - Home Assistant's signature
+    def on_entry_changed(self, _: object, changed: ConfigEntry) -> None:
+        """Follow MQTT, which can be set up, reloaded and removed at any time."""
+        if changed.domain != mqtt.DOMAIN:
+            return
+        if changed.state is ConfigEntryState.LOADED:
+            self._entry.async_create_task(self._hass, self.add())
+        elif changed.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+            self.remove()
+
+    def _topics(self) -> dict[str, Callable[[mqtt.ReceiveMessage], None]]:
+        return {
+            f"{BASE_TOPIC}/{self._node}/availability": self._handlers.on_availability,
+            f"{BASE_TOPIC}/{self._node}/state": self._handlers.on_state,
+            f"{BASE_TOPIC}/{self._node}/+/availability": self._handlers.on_camera_availability,
+            f"{BASE_TOPIC}/{self._node}/+/state": self._handlers.on_camera_state,
+            f"{BASE_TOPIC}/{self._node}/+/snapshot": self._handlers.on_snapshot,
+        }
+
+    @callback
+    def _on_connection_status(self, connected: bool) -> None:  # noqa: FBT001 - Home Assistant's signature
         # A broker without persistence forgets the claim when it restarts.
         if connected:
-            entry.async_create_task(hass, _async_publish_claim(hass, str(node), _CLAIM))
+            self._entry.async_create_task(self._hass, self._async_claim())
 
-    entry.async_on_unload(mqtt.async_subscribe_connection_status(hass, on_connection_status))
-    await _async_publish_claim(hass, str(node), _CLAIM)
+    async def _async_claim(self) -> None:
+        await _async_publish_claim(self._hass, self._node, _CLAIM)
 
 
 async def async_release(hass: HomeAssistant, node: str) -> None:
@@ -102,7 +129,10 @@ class _MessageHandlers:
             self._coordinator.server_went_offline()
 
     def on_state(self, message: mqtt.ReceiveMessage) -> None:
-        self._coordinator.server_changed(parse_server_state(message.payload))
+        telemetry = parse_server_state(message.payload)
+        self._coordinator.server_changed(telemetry)
+        if not message.retain:
+            self._coordinator.check_twins(telemetry)
 
     def on_camera_availability(self, message: mqtt.ReceiveMessage) -> None:
         self._coordinator.camera_availability_changed(_camera_id(message), available=_is_online(message))
@@ -111,11 +141,12 @@ class _MessageHandlers:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
+        camera_id = _camera_id(message)
         if not message.payload:
             # The server keeps no snapshot of this camera any more.
-            self._coordinator.snapshot_gone(_camera_id(message))
+            self._coordinator.snapshot_gone(camera_id)
             return
-        camera_id, snapshot = _camera_id(message), parse_snapshot(message.payload)
+        snapshot = parse_snapshot(message.payload)
         if snapshot.camera != camera_id:
             raise DocumentError(f"it is a snapshot of {snapshot.camera}")
         if message.retain:

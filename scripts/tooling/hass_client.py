@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -163,15 +165,20 @@ class HassClient:
 
 
 @asynccontextmanager
-async def signed_in(url: str, password: str) -> AsyncIterator[HassClient]:
-    """Sign in as the demo's user. Create the user, with this password, first if there is none."""
-    async with aiohttp.ClientSession() as session:
+async def signed_in(url: str, password: str, authority: Path | None = None) -> AsyncIterator[HassClient]:
+    """Sign in as the demo's user. Create the user, with this password, first if there is none.
+
+    `authority` is the certificate authority to trust instead of the system's.
+    """
+    context = ssl.create_default_context(cafile=authority)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
         anonymous = HassClient(session, url)
         code = await (_sign_up if "user" in await anonymous.steps_left() else _sign_in)(anonymous, password)
         grant = {"grant_type": "authorization_code", "code": code, "client_id": _client_id(url)}
         async with session.post(f"{url}/auth/token", data=grant) as response:
             token = (await _json(response))["access_token"]
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(connector=connector, headers={"Authorization": f"Bearer {token}"}) as session:
         yield HassClient(session, url)
 
 

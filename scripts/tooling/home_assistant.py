@@ -1,6 +1,7 @@
 """A Home Assistant process with the component installed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tooling import cache
@@ -13,12 +14,15 @@ _START_TIMEOUT = 180.0  # seconds; a first start takes 8 on two cores, and a Ras
 class HomeAssistant(Program):
     """A `hass` process with its configuration and log in one folder."""
 
-    def __init__(self, environment: Path, folder: Path, *, host: str, port: int) -> None:
-        """It will listen on `host`:`port`. `start_and_wait()` starts it."""
+    def __init__(
+        self, environment: Path, folder: Path, *, host: str, port: int, http: Mapping[str, object] | None = None
+    ) -> None:
+        """It will listen on `host`:`port`, with these further settings of `http`. `start_and_wait()` starts it."""
         self.port = port
-        self.url = f"http://{LOOPBACK}:{port}"
+        self._http = {"server_host": host, "server_port": port, **(http or {})}
+        scheme = "https" if "ssl_certificate" in self._http else "http"
+        self.url = f"{scheme}://{LOOPBACK}:{port}"
         self.configuration = folder / "config"
-        self._host = host
         command: list[str | Path] = [environment / "bin/hass", "--config", self.configuration, "--skip-pip"]
         super().__init__("Home Assistant", command, folder / "home-assistant.log")
 
@@ -35,10 +39,9 @@ class HomeAssistant(Program):
         link = components / "pi_mjpeg"
         link.unlink(missing_ok=True)
         link.symlink_to(cache.ROOT / "custom_components/pi_mjpeg")
-        http = {"server_host": self._host, "server_port": self.port}
         logger = {"default": "warning", "logs": {"custom_components.pi_mjpeg": "debug"}}
         # JSON is YAML.
         # `camera.record` needs `stream`, which is a part of default_config.
-        settings = {"homeassistant": {"name": "Demo"}, "http": http, "logger": logger, "stream": {}}
+        settings = {"homeassistant": {"name": "Demo"}, "http": self._http, "logger": logger, "stream": {}}
         text = json.dumps(settings, indent=2)
         (self.configuration / "configuration.yaml").write_text(text)

@@ -129,6 +129,14 @@ class Program:
         self._exit_code = self._process.wait()
         self._process = None
 
+    def freeze(self) -> None:
+        """Send SIGSTOP to the process group: it keeps its connections and does nothing."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Send SIGCONT to the process group."""
+        os.killpg(self.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """Send SIGKILL to the process group, to simulate a power cut."""
         if self._process is not None and self.running:

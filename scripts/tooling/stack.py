@@ -1,6 +1,6 @@
 """A broker, a server and a Home Assistant that has discovered the server. Needs aiohttp."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,10 @@ class StackSettings:
     listen: str = LOOPBACK
     public_host: str = LOOPBACK
     source: str = "emulated"
+    http: Mapping[str, object] = field(default_factory=dict)
+    """Further settings of Home Assistant's `http`."""
+    authority: Path | None = None
+    """The authority of Home Assistant's certificate, if `http` has one."""
     password: str = field(default_factory=new_password)
 
 
@@ -74,11 +78,12 @@ async def running_stack(settings: StackSettings, server_environment: Path) -> As
             settings.folder / "home-assistant",
             host=settings.listen,
             port=settings.home_assistant_port,
+            http=settings.http,
         )
         running.callback(hass.stop)
         with step("starting Home Assistant"):
             await hass.start_and_wait()
-        async with signed_in(hass.url, settings.password) as client:
+        async with signed_in(hass.url, settings.password, settings.authority) as client:
             with step("finishing the onboarding of Home Assistant"):
                 await client.finish_onboarding()
             with step("connecting Home Assistant to the broker"):

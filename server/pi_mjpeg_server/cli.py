@@ -7,6 +7,7 @@ needs.
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.command(parsed)
     except ConfigurationError as error:
-        return _report(error, EXIT_CONFIGURATION)
+        for mistake in error.mistakes:
+            _report(mistake, EXIT_CONFIGURATION)
+        return EXIT_CONFIGURATION
     except (CameraUnavailableError, OSError) as error:
         return _report(error, EXIT_FAILED)
     except KeyboardInterrupt:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _report(error: Exception, code: int) -> int:
+def _report(error: Exception | str, code: int) -> int:
     """Print an error whose message is for the user, and return the exit code."""
     print(f"pi-mjpeg: {error}", file=sys.stderr)
     return code
@@ -65,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("purge", _purge, "clear every retained message that this server has left at the broker"),
         ("install-service", _install_service, "have systemd run the server, with the options given here"),
         ("token", _token, "print the access token"),
+        ("new-id", _new_id, "give this server a new id, because another one has the same, as after a copied SD card"),
     ):
         sub = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         sub.set_defaults(command=command)
@@ -137,10 +141,14 @@ def _run(parsed: argparse.Namespace) -> int:
 
     # A crash in a driver, or systemd's watchdog by SIGABRT, then leaves the stack of each thread in the log.
     faulthandler.enable()
+    configuration = _configuration(parsed)
     try:
-        asyncio.run(run(_configuration(parsed)))
+        asyncio.run(run(configuration))
     except ListenError as error:
         return _report(error, EXIT_FAILED)
+    except ConfigurationError as error:
+        # It stopped at the first file that cannot be used: name the others, too.
+        raise ConfigurationError(*dict.fromkeys([*error.mistakes, *_file_mistakes(configuration)])) from error
     return 0
 
 
@@ -153,6 +161,9 @@ def _cameras(_: argparse.Namespace) -> int:
         except SourceError as error:
             print(f"{name}: none ({error})")
             continue
+        except Exception as error:  # noqa: BLE001  (a driver's bug costs only its own kind)
+            print(f"{name}: none (its list cannot be read: {type(error).__name__}: {error})")
+            continue
         if not devices:
             print(f"{name}: none attached")
         for device in devices:
@@ -162,20 +173,35 @@ def _cameras(_: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from pi_mjpeg_server.mqtt import credentials
     from pi_mjpeg_server.server import make_cameras
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
-    from pi_mjpeg_server.web.http_server import load_certificate
 
     configuration = _configuration(parsed)
-    load_certificate(configuration.server)
-    if configuration.mqtt.host is not None:
-        credentials.check(configuration.mqtt)
+    if mistakes := _file_mistakes(configuration):
+        raise ConfigurationError(*mistakes)
     print("The configuration is right.")
     code = asyncio.run(_with_cameras(make_cameras(configuration), _picture_of_each))
     if advice := missing_webcam_extra({camera.source for camera in configuration.cameras}):
         print(advice)
     return code
+
+
+def _file_mistakes(configuration: Configuration) -> list[str]:
+    """Return a sentence about each file that the configuration names and that cannot be used."""
+    from pi_mjpeg_server.mqtt import broker_security
+    from pi_mjpeg_server.web.http_server import load_certificate
+
+    mistakes: list[str] = []
+    try:
+        load_certificate(configuration.server)
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    try:
+        if configuration.mqtt.host is not None:
+            broker_security.check(configuration.mqtt)
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    return mistakes
 
 
 def _snapshot(parsed: argparse.Namespace) -> int:
@@ -247,6 +273,19 @@ def _token(parsed: argparse.Namespace) -> int:
     if parsed.rotate:
         new_token(token_file(configuration))
     print(make_access_token(configuration).value)
+    return 0
+
+
+def _new_id(parsed: argparse.Namespace) -> int:
+    from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME
+    from pi_mjpeg_server.server import change_id
+    from pi_mjpeg_server.storage.safe_open import remove_file
+
+    configuration = _configuration(parsed)
+    print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
+    # What stands at the broker under the old id is the other server's: this one must not clear it.
+    with contextlib.suppress(FileNotFoundError):
+        remove_file(configuration.server.state_dir / FILE_NAME)
     return 0
 
 

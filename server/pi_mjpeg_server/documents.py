@@ -7,7 +7,7 @@ from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources.controls import ControlError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
@@ -67,6 +67,7 @@ def state_document(server: Server, base: str, health: Health, snapshots: Mapping
             "viewers": server.viewers,
             **_health(health),
             "mqtt": {"state": broker.state, "broker": broker.broker, "error": broker.error},
+            "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
         "cameras": [_camera_in_state(camera, base, snapshots.get(camera.settings.id)) for camera in server.cameras],
     }
@@ -167,7 +168,7 @@ def _camera_in_state(camera: Camera, base: str, snapshot: Snapshot | None) -> Do
     }
 
 
-def _viewer_in_state(viewer: Viewer) -> Document:
+def _viewer_in_state(viewer: ViewerStats) -> Document:
     return {
         "address": viewer.address,
         "agent": viewer.agent,

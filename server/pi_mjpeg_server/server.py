@@ -1,7 +1,9 @@
 """The server: its identity, its cameras, and what it stores for them. The web and MQTT both serve this."""
 
 import asyncio
+import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,24 +13,34 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
+from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
+from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
+from pi_mjpeg_server.storage.safe_open import UnsafeFileError, remove_file
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError, SettingsStore, UnreadableSettingsError
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
-from pi_mjpeg_server.system.identity import Identity, identify
+from pi_mjpeg_server.system.identity import Identity, identify, new_node_id, node_id
 
 SNAPSHOT_BURST = 32
 """Snapshots of one camera that may be kept at once, for each trigger."""
 SNAPSHOTS_PER_SECOND = 2.0
 """The same in the long run: a server without a token takes requests from everybody."""
 
+MAX_WAITING_CHANGES = 16
+"""Changes of privacy that wait for the disk at once; further ones are in force too, but answered with an error."""
+
 _LOGGER = logging.getLogger(__name__)
+
+
+class StateFolderError(ConfigurationError):
+    """The state folder cannot be used now: its disk is not mounted yet, read-only or full. It may be later."""
 
 
 @dataclass(slots=True)
@@ -44,7 +56,9 @@ class BrokerStatus:
 class Server:
     """One server process. Without a `token`, everybody may watch and command.
 
-    The functions in `on_snapshot` are called with each new snapshot and its trigger.
+    The functions in `on_snapshot` are called with each new snapshot and its trigger. `problems` are sentences for the
+    owner by a code, about what only a person can mend. `instance` is random: it tells this process from another server
+    with the same id.
     """
 
     identity: Identity
@@ -57,8 +71,11 @@ class Server:
     token: AccessToken | None = None
     identity_key: IdentityKey = field(default_factory=IdentityKey)
     scaler: Scaler = field(default_factory=Scaler)
+    problems: dict[str, str] = field(default_factory=dict)
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
+    _waiting: int = 0
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -108,6 +125,17 @@ class Server:
             camera.disable()
         self._changes += 1
         change = self._changes
+        if self._waiting >= MAX_WAITING_CHANGES:
+            # One of those that wait stores this change too, but nobody knows when.
+            state = "on" if enabled else "off"
+            raise SettingsNotStoredError(f"{camera.settings.name} is {state} now, but the disk is too slow to store it")
+        self._waiting += 1
+        try:
+            await self._store_changes(camera, change)
+        finally:
+            self._waiting -= 1
+
+    async def _store_changes(self, camera: Camera, change: int) -> None:
         async with self._storing:
             if self._stored_changes >= change:
                 return
@@ -117,7 +145,7 @@ class Server:
             try:
                 await asyncio.to_thread(self.settings_store.save, enabled_now)
             except OSError as error:
-                state, later = ("on", "off") if enabled else ("off", "on")
+                state, later = ("on", "off") if camera.enabled else ("off", "on")
                 message = (
                     f"{camera.settings.name} is {state} now, but this could not be stored, "
                     f"so it may be {later} again after a restart: {error}"
@@ -151,6 +179,7 @@ def make_server(configuration: Configuration) -> Server:
         identity_key = IdentityKey.load(folder / IDENTITY_KEY_FILE)
     except OSError as error:
         raise _unusable(folder, error) from error
+    _store_camera_ids(configuration)
     snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
     return Server(
         identity,
@@ -164,15 +193,16 @@ def make_server(configuration: Configuration) -> Server:
 
 
 def make_cameras(configuration: Configuration) -> list[Camera]:
-    """Return the configured cameras with the controls that were stored last, and off if they were.
+    """Return the configured cameras with the ids and controls that were stored last, and off if they were.
 
     When it cannot be read which are off, all are, until a person says otherwise.
     """
+    ids = camera_ids.load(_camera_ids_file(configuration))
     stored = _control_store(configuration).load()
     memory = CameraMemory(configuration.server.state_dir / "camera-found")
     cameras = [
         Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
-        for settings in configuration.cameras
+        for settings in with_ids(configuration, ids)[0].cameras
     ]
     try:
         enabled = _settings_store(configuration).load()
@@ -190,6 +220,8 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
 def make_access_token(configuration: Configuration) -> AccessToken:
     """Return the access token; a new one if there is none yet. Raises `ConfigurationError`."""
     try:
+        # Before there is a token: a state folder with a token and without an id is that of an older version.
+        node_id(configuration.server.state_dir)
         return AccessToken(token_file(configuration))
     except TokenError as error:
         raise ConfigurationError(str(error)) from error
@@ -197,9 +229,34 @@ def make_access_token(configuration: Configuration) -> AccessToken:
         raise _unusable(configuration.server.state_dir, error) from error
 
 
+def change_id(configuration: Configuration) -> str:
+    """Write a new node id and return it; a server that runs keeps its own. Raises `ConfigurationError`."""
+    folder = configuration.server.state_dir
+    try:
+        node = new_node_id(folder)
+        # A copied card has a copy of the key, by which one server could pass for the other: the next start makes one.
+        with contextlib.suppress(FileNotFoundError):
+            remove_file(folder / IDENTITY_KEY_FILE)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return node
+
+
 def token_file(configuration: Configuration) -> Path:
     """Return the path of the access token's file."""
     return configuration.server.state_dir / "token"
+
+
+def _camera_ids_file(configuration: Configuration) -> Path:
+    return configuration.server.state_dir / camera_ids.FILE_NAME
+
+
+def _store_camera_ids(configuration: Configuration) -> None:
+    file = _camera_ids_file(configuration)
+    stored = camera_ids.load(file)
+    ids = with_ids(configuration, stored)[1]
+    if ids != stored:
+        camera_ids.save(file, ids)
 
 
 def _control_store(configuration: Configuration) -> ControlStore:
@@ -211,4 +268,11 @@ def _settings_store(configuration: Configuration) -> SettingsStore:
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"state_dir: cannot keep state in {folder}: {error}")
+    """Return the error about a state folder: one that may pass, unless a person has to remove something."""
+    # Not the whole text, which has the random name of a temporary file: what is the same each time is logged once.
+    message = f"state_dir: cannot keep state in {folder}: {error.strerror or error}"
+    if isinstance(error, UnsafeFileError) or any(
+        path.exists() and not path.is_dir() for path in (folder, *folder.parents)
+    ):
+        return ConfigurationError(message)
+    return StateFolderError(message)

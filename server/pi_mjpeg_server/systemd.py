@@ -20,6 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 
 STATUS_INTERVAL = 1.0
 """The shortest time between two STATUS messages, in seconds."""
+_STARTING_MARGIN = 30.0
 
 
 @contextlib.asynccontextmanager
@@ -44,6 +45,18 @@ async def systemd_notifications(server: Server, environment: Mapping[str, str]) 
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def notify_waiting(environment: Mapping[str, str], reason: str, seconds: float) -> None:
+    """Send why the service is not ready yet, and have systemd wait for `seconds` and half a minute more.
+
+    Does nothing when the environment has no NOTIFY_SOCKET.
+    """
+    if address := environment.get("NOTIFY_SOCKET"):
+        microseconds = round((seconds + _STARTING_MARGIN) * 1_000_000)
+        status_line = " ".join(reason.split())
+        with _NotifySocket(address) as notify_socket:
+            notify_socket.notify(f"STATUS=Waiting: {status_line}\nEXTEND_TIMEOUT_USEC={microseconds}")
 
 
 def status(server: Server) -> str:

@@ -1,6 +1,6 @@
 """Each room of the component imports only rooms below it."""
 
-from tests.rooms import Table, rooms, violations
+from tests.import_rules import Table, rooms, violations
 
 _PLATFORMS = frozenset({"binary_sensor", "button", "image", "number", "select", "sensor", "switch"})
 _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
@@ -8,12 +8,13 @@ _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 COMPONENT: Table = {
     "const": frozenset(),
     "api": frozenset({"const"}),
-    "pictures": frozenset({"api"}),
+    "pictures": frozenset(),
     "streaming": frozenset({"const", "api", "pictures"}),
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
     "coordinator": frozenset({"const", "api", "flows", "privacy"}),
     "push": frozenset({"const", "api", "coordinator"}),
+    "devices": frozenset({"const", "api", "flows", "coordinator"}),
     "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator"}),
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const", "actions", "camera"}),
@@ -23,7 +24,7 @@ COMPONENT: Table = {
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
-    "__init__": _ENTITIES | {"actions", "flows", "privacy", "push", "services"},
+    "__init__": _ENTITIES | {"actions", "devices", "flows", "privacy", "push", "services"},
 }
 
 

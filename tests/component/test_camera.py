@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from homeassistant.components.camera import async_get_image, async_get_stream_source
+from homeassistant.components.camera import async_get_image
 from homeassistant.components.camera.const import CameraEntityFeature
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -132,8 +132,18 @@ async def test_a_failure_of_the_snapshot_action_is_raised(hass: HomeAssistant, p
     assert caught.value.translation_placeholders["camera"] == "Front door"
 
 
-async def test_a_recording_finds_its_source_but_dashboards_are_not_offered_hls(hass: HomeAssistant, pi: Pi) -> None:
-    assert await async_get_stream_source(hass, FRONT) == f"{pi.url}/cameras/front/stream"
+async def test_dashboards_are_not_offered_hls(hass: HomeAssistant) -> None:
     state = hass.states.get(FRONT)
     assert state is not None
     assert state.attributes["supported_features"] == CameraEntityFeature.ON_OFF
+
+
+async def test_home_assistant_stops_at_once_although_somebody_watches(
+    hass: HomeAssistant, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    pi.show(jpeg(1))
+    response = await (await hass_client()).get(LIVE)
+    await response.content.readuntil(jpeg(1))
+    async with asyncio.timeout(1):
+        await hass.async_stop(force=True)
+        await response.content.read()

@@ -1,15 +1,18 @@
 """The entry: its devices, its claim on the node, its snapshots, and cameras that come and go."""
 
+import asyncio
 import copy
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic
 
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
-from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryState
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -21,7 +24,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from custom_components.pi_mjpeg import async_remove_config_entry_device
+from custom_components.pi_mjpeg import async_remove_config_entry_device, push
 from custom_components.pi_mjpeg.const import DOMAIN
 from tests.component.conftest import FRONT, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
@@ -224,3 +227,59 @@ async def test_mqtt_that_never_comes_is_no_longer_waited_for_after_unloading(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert len(hass.data["dispatcher"].get(SIGNAL_CONFIG_ENTRY_CHANGED, {})) == before - 1
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+async def test_whatever_was_reloaded_each_message_has_one_handler_and_none_after_removal(
+    hass: HomeAssistant,
+    with_mqtt: None,
+    loaded: MockConfigEntry,
+    pi_mqtt: MQTTClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topic = f"pi_mjpeg/{NODE}/state"
+    (mqtt_entry,) = hass.config_entries.async_entries(mqtt.DOMAIN)
+    handled: list[str] = []
+    original = push._handle  # noqa: SLF001 - what counts is how often it is called
+
+    @callback
+    def counted(on_message: Callable[[mqtt.ReceiveMessage], None], message: mqtt.ReceiveMessage) -> None:
+        if message.topic == topic:
+            handled.append(message.topic)
+        original(on_message, message)
+
+    monkeypatch.setattr(push, "_handle", counted)
+
+    async def handlers() -> int:
+        """Return how often a message is handled."""
+        payload = example("server_state.json").encode()
+        began = monotonic()
+        # Subscriptions are sent to the broker after a while.
+        while not handled and monotonic() < began + 5:
+            await pi_mqtt.publish(topic, payload, qos=1)
+            await asyncio.sleep(0.2)
+        handled.clear()
+        await pi_mqtt.publish(topic, payload, qos=1)
+        await asyncio.sleep(0.5)
+        count = len(handled)
+        handled.clear()
+        return count
+
+    async def reload(*entries: ConfigEntry) -> None:
+        for each in entries:
+            assert await hass.config_entries.async_reload(each.entry_id)
+            await hass.async_block_till_done()
+
+    await reload(loaded)
+    assert await handlers() == 1
+    await reload(mqtt_entry)
+    assert await handlers() == 1
+    await reload(loaded, loaded)
+    assert await handlers() == 1
+    await reload(mqtt_entry, mqtt_entry, loaded)
+    assert await handlers() == 1
+    assert await hass.config_entries.async_unload(mqtt_entry.entry_id)
+    await reload(loaded)
+    assert await hass.config_entries.async_setup(mqtt_entry.entry_id)
+    assert await handlers() == 1
+    await hass.config_entries.async_remove(loaded.entry_id)
+    assert await handlers() == 0

@@ -98,9 +98,9 @@ def test_no_word_refers_to_others_which_only_core_resolves() -> None:
 
 def test_no_sentence_names_a_placeholder_that_the_code_does_not_fill() -> None:
     """A sentence with one that is not filled is shown to nobody, but as its key."""
-    named = {"name", "url", "cameras", "picture", "camera", "fingerprint", "reason", "minutes", "path"}
-    named |= {"names", "placeholder", "reasons"}
+    named = {"name", "url", "cameras", "picture", "camera", "fingerprint", "reason", "minutes", "path", "other"}
     named |= {"accepted", "controls", "known_url"}
+    named |= {"names", "placeholder", "reasons"}
     assert set(re.findall(r"\{(\w+)\}", (COMPONENT / "translations/en.json").read_text(encoding="utf-8"))) == named
 
 
@@ -118,6 +118,8 @@ def test_imported_integrations_are_loaded_before_this_one() -> None:
     # Home Assistant loads the kinds of entities with their platforms, and asks for the other two by itself.
     platforms = {path.stem for path in COMPONENT.glob("*.py")}
     assert imported - platforms == set(manifest["after_dependencies"])
+    # Its web server is used by way of `hass.http`.
+    assert manifest["dependencies"] == ["http"]
 
 
 def test_every_field_is_explained() -> None:

@@ -1,27 +1,41 @@
 """Recordings by Home Assistant."""
 
 import asyncio
+import re
 import subprocess
+import time
+from dataclasses import dataclass
 
 from tooling.hass_client import until
 from tooling.programs import program
 from tooling.stack import Stack
 
 _SECONDS = 4
+_SHOWINFO_TIME = re.compile(r"pts_time:([0-9.]+)")
 
 
-async def record_frames(stack: Stack, name: str) -> int:
-    """Let Home Assistant record the camera for four seconds. Return the number of frames that ffmpeg decodes."""
+@dataclass(frozen=True)
+class Film:
+    """A recording as ffmpeg decodes it: its number of frames, and the seconds from the first to the last."""
+
+    frames: int
+    seconds: float
+
+
+async def record(stack: Stack, name: str, seconds: int = _SECONDS) -> Film:
+    """Let Home Assistant record the camera for so many seconds."""
     path = stack.home_assistant.configuration / "www" / name
-    data = {"entity_id": stack.camera, "filename": str(path), "duration": _SECONDS}
+    data = {"entity_id": stack.camera, "filename": str(path), "duration": seconds}
+    began = time.monotonic()
     await stack.client.post("/api/services/camera/record", data)
 
     async def written() -> bool:
         return path.exists() and path.stat().st_size > 0
 
-    await until(written, "the recording is written")
-    arguments = ["-hide_banner", "-loglevel", "error", "-i", str(path), "-f", "framemd5", "-"]
+    await until(written, f"the recording is written, {time.monotonic() - began:.0f} s after it began")
+    arguments = ["-hide_banner", "-i", str(path), "-vf", "showinfo", "-f", "null", "-"]
     done = await asyncio.to_thread(
         lambda: subprocess.run([program("ffmpeg"), *arguments], capture_output=True, text=True, check=True, timeout=60)
     )
-    return len([line for line in done.stdout.splitlines() if not line.startswith("#")])
+    times = [float(found) for found in _SHOWINFO_TIME.findall(done.stderr)]
+    return Film(len(times), times[-1] - times[0])

@@ -11,7 +11,7 @@ from tooling.hass_client import USERNAME, until
 from tooling.stack import Stack
 
 from tests.e2e.pictures import pixels, size
-from tests.e2e.recordings import record_frames
+from tests.e2e.recordings import record
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,7 +45,7 @@ async def test_take_snapshot_writes_a_picture_and_returns_a_response(stack: Stac
 
 
 async def test_camera_record_writes_a_video(stack: Stack) -> None:
-    assert await record_frames(stack, "recording.mp4") > 20
+    assert (await record(stack, "recording.mp4")).frames > 20
 
 
 async def test_the_more_info_dialog_shows_the_live_picture(stack: Stack, browser: Browser) -> None:

@@ -6,26 +6,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import trustme
 from tooling.hass_client import until
-from tooling.server import Certificate, Server
+from tooling.server import Server
 from tooling.stack import Stack
 
+from tests.e2e.certificates import make_certificate
 from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.pictures import size
-from tests.e2e.recordings import record_frames
+from tests.e2e.recordings import record
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def _certificate(folder: Path) -> Certificate:
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    made = Certificate(folder / "certificate.pem", folder / "key.pem", folder / "authority.pem")
-    made.chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
-    made.key.write_bytes(issued.private_key_pem.bytes())
-    made.authority.write_bytes(authority.cert_pem.bytes())
-    return made
 
 
 async def _entry_of(stack: Stack) -> str:
@@ -52,7 +42,7 @@ async def _reconfigure(stack: Stack, url: str, *steps: str) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def tls_server(stack: Stack, tmp_path: Path) -> AsyncIterator[Server]:
     """The stack's server, restarted with TLS for one test."""
-    settings = replace(stack.server.settings, certificate=_certificate(tmp_path))
+    settings = replace(stack.server.settings, certificate=make_certificate(tmp_path))
     server = Server(ENVIRONMENT, stack.server.log.parent, settings)
     stack.server.stop()
     await server.start_and_wait()
@@ -72,4 +62,4 @@ async def test_an_untrusted_certificate_is_accepted_and_the_camera_works(stack: 
     assert size(await stack.client.still(stack.camera)) == (1280, 720)
     frames = await stack.client.frames(stack.camera, 10)
     assert len(set(frames)) > 5
-    assert await record_frames(stack, "tls.mp4") > 20
+    assert (await record(stack, "tls.mp4")).frames > 20

@@ -1,6 +1,6 @@
 """Each room of the server imports only rooms below it."""
 
-from tests.rooms import Table, rooms, violations
+from tests.import_rules import Table, rooms, violations
 
 # Who may import whom, from the ground up. A room is a package or a module at the root of its half; `web` and `mqtt`
 # have rooms of their own. A room may always import itself.

@@ -18,7 +18,9 @@ def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment or None)  # noqa: S603
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("purge",)])
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("new-id",), ("purge",)]
+)
 def test_every_command_has_a_help(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")
     assert done.returncode == 0
@@ -111,6 +113,24 @@ def test_check_reads_the_files_that_run_needs(tmp_path: Path, text: str, key: by
     assert done.returncode == 78
     assert key in done.stderr
     assert b"is right" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_every_mistake_is_printed(tmp_path: Path, command: str) -> None:
+    (file := tmp_path / "config.toml").write_text("[server]\nprot = 1\n[[camera]]\nfps = 0\nid = 'A'\n")
+    done = pi_mjpeg(command, "--config", file)
+    assert done.returncode == 78
+    lines = done.stderr.decode().splitlines()
+    assert [line.partition(": [")[0] for line in lines] == [f"pi-mjpeg: {file}, line {n}" for n in (2, 4, 5)]
+    file.write_text(
+        "[server]\ntls_certificate = '/nope/c.pem'\ntls_key = '/nope/k.pem'\n"
+        "[mqtt]\nhost = 'broker'\nusername = 'me'\npassword_file = '/nope/password'\n[[camera]]\nsource = 'emulated'\n"
+    )
+    done = pi_mjpeg(command, "--config", file, "--state-dir", tmp_path / "state")
+    assert done.returncode == 78
+    assert done.stderr.count(b"pi-mjpeg: ") == 2
+    assert b"tls_certificate" in done.stderr
+    assert b"/nope/password" in done.stderr
 
 
 def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:

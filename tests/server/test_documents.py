@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import camera_state_document, server_state_document, snapshot_document, state_document
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.announcement import announcement
@@ -58,8 +58,8 @@ def running(fps: float, count: int) -> Rate:
     return rate
 
 
-def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> Viewer:
-    return Viewer(address, agent, at(since), running(fps, sent), dropped)
+def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> ViewerStats:
+    return ViewerStats(address, agent, at(since), running(fps, sent), dropped)
 
 
 @pytest.fixture
@@ -88,7 +88,10 @@ async def server(tmp_path: Path) -> Server:
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
     stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
     token = AccessToken(tmp_path / "token")
-    return Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    server.problems["duplicate_id"] = f"another server has the id {NODE} too"
+    server.instance = "9f86d081884c7d65"
+    return server
 
 
 async def test_api_state(server: Server) -> None:
@@ -110,7 +113,7 @@ async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Se
 
 
 async def test_announcement(server: Server) -> None:
-    document = announcement(server, Topics(NODE), BASE)
+    document = announcement(server, Topics(NODE), [BASE, "http://[fd00::20]:8000", "http://10.8.0.2:8000"])
     assert document == recorded("announcement.json")
     assert len(json.dumps(document)) < 4096
 

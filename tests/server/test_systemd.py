@@ -129,6 +129,68 @@ def with_watchdog(systemd: Systemd) -> dict[str, str]:
     return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(round(2 * WATCHDOG_INTERVAL * 1_000_000))}
 
 
+def test_a_state_folder_whose_disk_comes_late_is_waited_for(systemd: Systemd, serve: Serve, tmp_path: Path) -> None:
+    # A link to itself: the one way not to get a folder that root does not have either.
+    (tmp_path / "state").symlink_to(tmp_path / "state")
+    service = serve(NOTIFY_SOCKET=systemd.address)
+    service.wait_for_log("trying again until it can be used")
+    received = systemd.receive_for(2.5)
+    assert len(received) >= 2
+    for message in received:
+        assert message.startswith("STATUS=Waiting: state_dir: cannot keep state in ")
+        extended = int(message.partition("\nEXTEND_TIMEOUT_USEC=")[2])
+        assert 20_000_000 < extended < 90_000_000
+    (tmp_path / "state").unlink()
+    systemd.wait_for("READY=1")
+    assert service.get("/healthz") == 200
+    log = service.log.read_text()
+    assert log.count("trying again until it can be used") == 1
+    assert log.count("can be used now") == 1
+    assert (tmp_path / "state" / "node-id").exists()
+
+
+def test_a_service_that_waits_for_its_state_folder_can_be_stopped(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(tmp_path / "state")
+    service = serve()
+    service.wait_for_log("trying again until it can be used")
+    assert service.stop() == 0
+    assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it mounts a disk of its own, as root")
+@pytest.mark.parametrize(
+    ("options", "bad", "good"),
+    [
+        ("ro", ":", "mount -o remount,rw tmpfs $state"),
+        ("size=16k", "dd if=/dev/zero of=$state/full bs=4k 2>/dev/null || :", "rm $state/full"),
+    ],
+)
+def test_a_disk_that_is_read_only_or_full_is_waited_for(
+    tmp_path: Path, systemd: Systemd, options: str, bad: str, good: str
+) -> None:
+    (state := tmp_path / "state").mkdir()
+    port = free_ports(0)[0]
+    script = f"""
+        state={state}
+        mount -t tmpfs -o {options} tmpfs $state
+        {bad}
+        (sleep 4; {good}) &
+        exec "$0" -m pi_mjpeg_server run --no-auth --zeroconf false --source emulated --host 127.0.0.1 --port {port} \\
+            --state-dir $state
+    """
+    command = ["unshare", "--mount", "sh", "-e", "-c", textwrap.dedent(script), sys.executable]
+    environment = {**os.environ, "NOTIFY_SOCKET": systemd.address}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)  # noqa: S603
+    try:
+        systemd.wait_for("READY=1", 30)
+        assert any(message.startswith("STATUS=Waiting: ") for message in systemd.received)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    assert log.count(b"trying again until it can be used") == 1
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("systemd", ["pi-mjpeg"], indirect=True)
 def test_systemd_may_listen_in_the_abstract_namespace(systemd: Systemd, serve: Serve) -> None:
     serve(NOTIFY_SOCKET=systemd.address)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import voluptuous as vol
@@ -16,10 +17,12 @@ from ..api.client import PiMjpegClient
 from ..api.models import Snapshot
 from ..const import DOMAIN
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
+from . import links
 from .picture_files import async_check_allowed, async_write
 from .targets import async_cameras
 
 ATTR_KEEP: Final = "keep"
+ATTR_LINK: Final = "link"
 ATTR_WIDTH: Final = "width"
 ATTR_HEIGHT: Final = "height"
 
@@ -45,6 +48,7 @@ _SIDE: Final = vol.All(vol.Coerce(int), vol.Range(min=MIN_SIDE, max=MAX_SIDE))
 # Typed as Any: mypy sees voluptuous, which is probatio at run time.
 _FIELDS: Final[dict[Any, Any]] = {
     vol.Optional(CONF_FILENAME): _file_name,
+    vol.Optional(ATTR_LINK, default=False): cv.boolean,
     vol.Optional(ATTR_WIDTH): _SIDE,
     vol.Optional(ATTR_HEIGHT): _SIDE,
     vol.Optional(ATTR_KEEP, default=True): cv.boolean,
@@ -63,7 +67,7 @@ class Camera(Protocol):
         """Note who caused what changes next."""
 
     async def async_take_snapshot(
-        self, *, keep: bool, path: str | None, width: int | None, height: int | None
+        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
         """Take a snapshot. Raises `HomeAssistantError`."""
 
@@ -75,9 +79,10 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
     another one cannot. Raises `HomeAssistantError` if any could not.
     """
     entity_ids = await async_cameras(call)
-    keep, width, height = call.data[ATTR_KEEP], call.data.get(ATTR_WIDTH), call.data.get(ATTR_HEIGHT)
-    paths = _paths(entity_ids, call.data.get(CONF_FILENAME))
-    _raise_for_conflict(keep=keep, to_file=bool(paths), sized=width is not None or height is not None)
+    keep, link = call.data[ATTR_KEEP], call.data[ATTR_LINK]
+    width, height = call.data.get(ATTR_WIDTH), call.data.get(ATTR_HEIGHT)
+    paths = _paths(call.hass, entity_ids, call.data.get(CONF_FILENAME))
+    _raise_for_conflict(keep=keep, elsewhere=link or bool(paths), sized=width is not None or height is not None)
     for path in paths.values():
         await async_check_allowed(call.hass, path)
 
@@ -90,7 +95,8 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
                 translation_placeholders={"camera": entity_id},
             )
         camera.async_set_context(call.context)
-        return await camera.async_take_snapshot(keep=keep, path=paths.get(entity_id), width=width, height=height)
+        path = paths.get(entity_id)
+        return await camera.async_take_snapshot(keep=keep, path=path, link=link, width=width, height=height)
 
     results = await asyncio.gather(*map(take, entity_ids), return_exceptions=True)
     _raise_for_failures([result for result in results if isinstance(result, BaseException)])
@@ -98,8 +104,11 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
     return taken if call.return_response else None
 
 
-def _paths(entity_ids: list[str], name: str | None) -> Mapping[str, str]:
-    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same."""
+def _paths(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Mapping[str, str]:
+    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same.
+
+    What is no full path is in the folder of Home Assistant's local media, which exists in every kind of installation.
+    """
     if name is None:
         return {}
     if len(entity_ids) > 1 and PLACEHOLDER not in name:
@@ -108,13 +117,15 @@ def _paths(entity_ids: list[str], name: str | None) -> Mapping[str, str]:
             translation_key="one_file_for_several",
             translation_placeholders={"placeholder": PLACEHOLDER},
         )
+    if (media := hass.config.media_dirs.get("local")) is not None:
+        name = str(Path(media) / name)
     return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
 
 
-def _raise_for_conflict(*, keep: bool, to_file: bool, sized: bool) -> None:
+def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
     if keep and sized:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
-    if not keep and not to_file:
+    if not keep and not elsewhere:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
 
 
@@ -136,6 +147,8 @@ async def async_keep(
     camera_id: str,
     path: str | None,
     on_kept: Callable[[Snapshot], None],
+    *,
+    link: bool,
 ) -> dict[str, Any]:
     """Have the server take and keep a snapshot, write it to `path` if there is one, and return its description.
 
@@ -144,28 +157,43 @@ async def async_keep(
     """
     snapshot = await client.take_snapshot(camera_id)
     on_kept(snapshot)
-    if path is not None:
-        await async_write(hass, path, await client.kept_snapshot(snapshot))
+    linked = None
+    if path is not None or link:
+        linked = await _async_put(hass, await client.kept_snapshot(snapshot), path, link=link)
     size = (snapshot.width, snapshot.height)
-    return _description(path, str(client.kept_snapshot_url(snapshot)), snapshot.time, size, snapshot.bytes)
+    where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
+    return where | _description(snapshot.time, size, snapshot.bytes)
 
 
 async def async_save(
-    hass: HomeAssistant, client: PiMjpegClient, camera_id: str, path: str, width: int | None, height: int | None
+    hass: HomeAssistant,
+    client: PiMjpegClient,
+    camera_id: str,
+    path: str | None,
+    limits: tuple[int | None, int | None],
+    *,
+    link: bool,
 ) -> dict[str, Any]:
-    """Write a picture that the server does not keep to `path`, and return its description.
+    """Write a picture that the server does not keep to `path`, link to it, or both, and return its description.
 
-    Raises `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `limits` are its width and height at most. Raises `PiMjpegError`, and `HomeAssistantError` when the file cannot be
+    written.
     """
+    width, height = limits
     picture = await client.snapshot(camera_id, width=width, height=height)
     time = dt_util.utcnow()
     size = await hass.async_add_executor_job(shown_size, picture)
-    await async_write(hass, path, picture)
-    return _description(path, None, time, size or (None, None), len(picture))
+    where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}
+    return where | _description(time, size or (None, None), len(picture))
 
 
-def _description(
-    path: str | None, url: str | None, time: datetime, size: tuple[int | None, int | None], length: int
-) -> dict[str, Any]:
+async def _async_put(hass: HomeAssistant, picture: bytes, path: str | None, *, link: bool) -> str | None:
+    """Write a picture where it was wanted, and return a link to it if one was."""
+    if path is not None:
+        await async_write(hass, path, picture)
+    return await links.async_publish(hass, picture) if link else None
+
+
+def _description(time: datetime, size: tuple[int | None, int | None], length: int) -> dict[str, Any]:
     width, height = size
-    return {"path": path, "url": url, "time": time.isoformat(), "width": width, "height": height, "bytes": length}
+    return {"time": time.isoformat(), "width": width, "height": height, "bytes": length}

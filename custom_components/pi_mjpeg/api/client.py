@@ -37,6 +37,7 @@ from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
+    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame
@@ -96,6 +97,9 @@ class PiMjpegClient:
         self._token = token
         self._headers = {**_HEADERS, hdrs.AUTHORIZATION: f"Bearer {token}"} if token else _HEADERS
         self._certificate = Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
+        self._refused = False
+        self.on_refused: Callable[[], None] | None = None
+        """Called when the server does not take the token. It is not sent again then: every request fails at once."""
         self.base_url = base_url
         self.clock_offset: float | None = None
         """Seconds by which the server's clock was ahead of ours at the last `state`, or None if it sent no time."""
@@ -253,6 +257,9 @@ class PiMjpegClient:
         middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> AsyncIterator[ClientResponse]:
         """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
+        if self._refused:
+            # A server makes those wait who send wrong tokens. The right one comes with another client.
+            raise UnauthorisedError("the server wants another token")
         try:
             # A redirect could lead to any address, and only this one was checked.
             async with self._session.request(
@@ -267,6 +274,11 @@ class PiMjpegClient:
             ) as response:
                 await raise_for_status(response)
                 yield response
+        except UnauthorisedError:
+            self._refused = True
+            if self.on_refused is not None:
+                self.on_refused()
+            raise
         except ServerFingerprintMismatch as error:
             raise UntrustedError(
                 "the server shows another certificate than the one that was accepted", error.got.hex()

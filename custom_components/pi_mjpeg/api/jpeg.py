@@ -3,9 +3,7 @@
 A picture of 130 KB can keep a decoder busy for minutes, or fill gigabytes of memory.
 """
 
-import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,23 +29,21 @@ MAX_SCANNED_PIXELS: Final = 16 * MAX_BUFFERED_PIXELS
 """Pixels times scans. A decoder needs about a nanosecond for each."""
 
 MAX_SEGMENTS: Final = 512
+MAX_EXIF_BYTES: Final = 0xFFFF
+"""What fits into one segment, as EXIF 2.3 has it. Pillow joins several, and crafted megabytes take it minutes."""
 
 _START: Final = b"\xff\xd8"
 _SCAN: Final = 0xDA
-_EXIF: Final = 0xE1
-_EXIF_START: Final = b"Exif\0\0"
-_BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
-_ORIENTATION_TAG: Final = 0x0112
-_ONE_SHORT: Final = (3, 1)
 _PROGRESSIVE: Final = 0xC2
+_APP1: Final = 0xE1
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SHOWN_BY_BROWSERS: Final = frozenset({0xC0, 0xC1, _PROGRESSIVE})
 """Baseline, extended and progressive, with Huffman codes."""
 
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEVER_BEFORE_A_SCAN: Final = frozenset({0x00, 0xD8, 0xD9})
-_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
-"""Besides the frame header: Huffman and quantisation tables, restart interval, and the two that name the colours."""
+_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, _APP1, 0xEE}
+"""Besides the frame header: Huffman and quantisation tables, restart interval, colours, and orientation."""
 
 
 class JpegError(ValueError):
@@ -77,8 +73,13 @@ def check(jpeg: bytes) -> tuple[int, int]:
     It takes some microseconds for a picture in one scan, and up to 10 ms for the largest in several.
     """
     frame: _Frame | None = None
+    exif = 0
     for marker, offset in _segments(jpeg):
-        if marker in _FRAME_HEADERS:
+        if marker == _APP1 and jpeg.startswith(b"Exif", offset + 4):
+            exif += _number(jpeg, offset + 2)
+            if exif > MAX_EXIF_BYTES:
+                raise JpegError("it has more EXIF data than a camera sends")
+        elif marker in _FRAME_HEADERS:
             if frame is not None:
                 raise JpegError("it has two frame headers")
             if marker not in _SHOWN_BY_BROWSERS:
@@ -95,7 +96,7 @@ def check(jpeg: bytes) -> tuple[int, int]:
 def decodable(jpeg: bytes) -> bytes:
     """Return the JPEG with only those segments before its picture that a decoder needs. Raises `JpegError`.
 
-    Pillow reads the others too, such as EXIF, and a crafted one takes it seconds.
+    Pillow reads the others too.
     """
     pieces = [_START]
     for marker, offset in _segments(jpeg):
@@ -105,30 +106,6 @@ def decodable(jpeg: bytes) -> bytes:
         if marker in _NEEDED_TO_DECODE:
             pieces.append(jpeg[offset : offset + 2 + _number(jpeg, offset + 2)])
     return b"".join(pieces)
-
-
-def orientation(jpeg: bytes) -> int:
-    """Return how the picture is to be turned to be shown, from 1 to 8 (EXIF 2.3, tag 0x0112). 1 is as it is."""
-    with suppress(JpegError, struct.error):
-        for marker, offset in _segments(jpeg):
-            data = jpeg[offset + 4 : offset + 2 + _number(jpeg, offset + 2)]
-            if marker == _EXIF and data.startswith(_EXIF_START):
-                return _orientation_in(data.removeprefix(_EXIF_START))
-    return 1
-
-
-def _orientation_in(tiff: bytes) -> int:
-    """Return the orientation in the first directory of a TIFF header. Raises `struct.error` when it is cut off."""
-    order = _BYTE_ORDERS.get(tiff[:2])
-    if order is None:
-        return 1
-    (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-    (count,) = struct.unpack_from(f"{order}H", tiff, directory)
-    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind, length, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-        if tag == _ORIENTATION_TAG:
-            return value if (kind, length) == _ONE_SHORT and 1 <= value <= 8 else 1  # noqa: PLR2004 - as above
-    return 1
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:

@@ -20,16 +20,13 @@ class PacedUpdates:
         self._update = update
         self._waiting: list[int] = []
         self._again = False
+        self._stopped = False
         self._next: asyncio.Handle | None = None
         """The next step of this round, or the end of the pause after it."""
-        self._stopped = False
 
     def now(self) -> None:
-        """Begin a round at once. When one is under way, another one follows it."""
-        if self._waiting:
-            self._again = True
-        else:
-            self._begin()
+        """Begin a round at once, also if one is under way: a person has changed something, or a poll is over."""
+        self._begin()
 
     def soon(self) -> None:
         """Begin a round at once, or after the pause that follows the last one."""
@@ -39,10 +36,8 @@ class PacedUpdates:
             self._begin()
 
     def stop(self) -> None:
-        """Update nothing more, also when an answer comes late."""
+        """Update nothing more, whatever is asked for."""
         self._stopped = True
-        self._again = False
-        self._waiting = []
         self._continue_with(None)
 
     def _begin(self) -> None:

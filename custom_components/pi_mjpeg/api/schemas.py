@@ -8,7 +8,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from ..const import MAX_CAMERAS, MAX_CONTROLS
-from .shapes import Validator, boolean, count_of, document, list_of, one_of, optional
+from .shapes import Validator, absent_or_none, boolean, count_of, document, list_of, one_of, optional
 from .validators import (
     base_url,
     camera_id,
@@ -91,7 +91,8 @@ CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "last_error": optional(sentence),
 }
 # Servers without the privacy switch do not tell it.
-CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, "enabled": optional(boolean), "fps": _FPS}, {"enabled"})
+_ENABLED: Final = {"enabled": absent_or_none(boolean)}
+CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, **_ENABLED, "fps": _FPS})
 
 SERVER_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "started_at": timestamp,
@@ -141,8 +142,8 @@ SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE
 _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
-        "enabled": optional(boolean),
-        "snapshot": optional(SNAPSHOT),
+        **_ENABLED,
+        "snapshot": absent_or_none(SNAPSHOT),
         "id": camera_id,
         "name": text,
         "source": text,
@@ -154,8 +155,7 @@ _CAMERA: Final = document(
         "available": boolean,
         "controls": _controls,
         "viewers": count_of(MAX_VIEWERS),
-    },
-    {"enabled", "snapshot"},
+    }
 )
 
 API_STATE: Final = document(

@@ -3,7 +3,7 @@
 Voluptuous goes on after an error and keeps all of them: a message of 64 KiB then takes more than a second.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import voluptuous as vol
@@ -12,23 +12,17 @@ type Validator[T] = Callable[[object], T]
 """Returns the value as it is used, or raises `vol.Invalid` with the path of what is wrong."""
 
 
-def document(fields: Mapping[str, Validator[Any]], may_be_missing: Collection[str] = ()) -> Validator[dict[str, Any]]:
-    """Return a validator of objects that have all these fields. Others are left out, at no cost.
-
-    Those that `may_be_missing` are None then: a server that is older than they are does not have them.
-    """
+def document(fields: Mapping[str, Validator[Any]]) -> Validator[dict[str, Any]]:
+    """Return a validator of objects that have all these fields. Others are left out, at no cost."""
 
     def validated(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise vol.Invalid("expected an object")
         found: dict[str, Any] = {}
         for name, validate in fields.items():
-            if name in value:
-                found[name] = _at(name, validate, value[name])
-            elif name in may_be_missing:
-                found[name] = None
-            else:
+            if name not in value and not isinstance(validate, absent_or_none):
                 raise vol.Invalid("it is missing", [name])
+            found[name] = _at(name, validate, value.get(name))
         return found
 
     return validated
@@ -58,6 +52,17 @@ def count_of(maximum: int) -> Validator[int]:
 def optional[T](validate: Validator[T]) -> Validator[T | None]:
     """Return a validator that also accepts None."""
     return lambda value: None if value is None else validate(value)
+
+
+class absent_or_none[T]:  # noqa: N801 - it is used as the functions are
+    """A validator like `optional`, of a field that a document need not have."""
+
+    def __init__(self, validate: Validator[T]) -> None:
+        self._validate = optional(validate)
+
+    def __call__(self, value: object) -> T | None:
+        """Validate the value of the field, which is None if it is absent."""
+        return self._validate(value)
 
 
 def one_of(*words: str) -> Validator[str]:

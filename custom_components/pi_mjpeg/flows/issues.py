@@ -1,5 +1,6 @@
 """Repair issues: what a person has to do, shown under Settings > Repairs until it is done."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -21,13 +22,19 @@ DATA_URL: Final = "url"
 """What the flow of an issue needs to know."""
 
 _ADDRESS: Final = "address_unconfirmed"
+_CAMERAS: Final = "cameras_changed"
 _CERTIFICATE: Final = "certificate_untrusted"
 _CLOCK: Final = "clock_wrong"
 _TWICE: Final = "shown_twice"
 _SERVER_OLD: Final = "server_too_old"
 _INTEGRATION_OLD: Final = "integration_too_old"
 _TOO_MANY: Final = "too_many_entities"
-_ALL: Final = (_ADDRESS, _CERTIFICATE, _CLOCK, _TWICE, _SERVER_OLD, _INTEGRATION_OLD, _TOO_MANY)
+_TWINS: Final = "twins"
+_WRONG: Final = "wrong_server"
+_ALL: Final = (
+    *(_ADDRESS, _CAMERAS, _CERTIFICATE, _CLOCK, _TWICE),
+    *(_SERVER_OLD, _INTEGRATION_OLD, _TOO_MANY, _TWINS, _WRONG),
+)
 
 
 @callback
@@ -64,6 +71,35 @@ def async_check_shown_twice(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 
 @callback
+def async_cameras_changed(hass: HomeAssistant, entry: ConfigEntry, changes: Iterable[str]) -> None:
+    """Report cameras that show the picture of another device than before. The report stays until a person ignores it.
+
+    A former report that was ignored was about other changes.
+    """
+    _unset(hass, entry, _CAMERAS)
+    cameras = ", ".join(escape_markdown(change) for change in changes)
+    _set(hass, entry, _CAMERAS, is_persistent=True, cameras=cameras)
+
+
+@callback
+def async_twins(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Report that two machines have the id of this server."""
+    _set(hass, entry, _TWINS)
+
+
+@callback
+def async_no_twins(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Withdraw the report of two machines with one id."""
+    _unset(hass, entry, _TWINS)
+
+
+@callback
+def async_wrong_server(hass: HomeAssistant, entry: ConfigEntry, url: URL, other: str) -> None:
+    """Report that a server with another id answers at the address of this one."""
+    _set(hass, entry, _WRONG, url=escape_markdown(str(url)), other=escape_markdown(other))
+
+
+@callback
 def async_incompatible(hass: HomeAssistant, entry: ConfigEntry, schema: object) -> None:
     """Report that the server or this integration is too old, by the schema number of the server's documents."""
     newer = isinstance(schema, int) and schema > SCHEMA
@@ -88,7 +124,7 @@ def async_check_entity_limit(hass: HomeAssistant, entry: ConfigEntry, *, exceede
 @callback
 def async_reached(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Withdraw the reports that a valid answer from the known address disproves."""
-    for key in (_ADDRESS, _CERTIFICATE, _SERVER_OLD, _INTEGRATION_OLD):
+    for key in (_ADDRESS, _CERTIFICATE, _SERVER_OLD, _INTEGRATION_OLD, _WRONG):
         _unset(hass, entry, key)
 
 
@@ -104,6 +140,8 @@ def _set(
     entry: ConfigEntry,
     key: str,
     fix: dict[str, str | int | float | None] | None = None,
+    *,
+    is_persistent: bool = False,
     **placeholders: str,
 ) -> None:
     """Report an issue. With the data in `fix` it has a button, behind which `repairs` has a flow."""
@@ -113,6 +151,7 @@ def _set(
         f"{key}_{entry.entry_id}",
         data=None if fix is None else {DATA_ENTRY: entry.entry_id, **fix},
         is_fixable=fix is not None,
+        is_persistent=is_persistent,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
         translation_placeholders={"name": escape_markdown(entry.title), **placeholders},

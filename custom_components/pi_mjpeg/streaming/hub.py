@@ -16,13 +16,27 @@ from .upstream import MIN_RETRY_DELAY, Upstream
 LINGER: Final = 5.0
 """Seconds for which the upstream stays open without viewers: a reloaded page finds it running."""
 
+LEAVE_TIMEOUT: Final = 0.5
+"""Seconds that a dismissed viewer has for the picture that is being sent. Home Assistant stops only without viewers."""
+
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """One viewer of the stream. A browser's is on a dashboard. The response of a `dismissed` one has to end."""
+    """One viewer of the stream. A browser's is on a dashboard, and `token` is in its URL."""
 
     for_browser: bool
+    token: str = ""
     dismissed: bool = False
+    """Whether its response has to end."""
+    deadline: asyncio.Timeout | None = None
+    """Until when it has to take what is being sent to it. None while nothing is."""
+
+    def dismiss(self) -> None:
+        """Have the response end: now, or after `LEAVE_TIMEOUT` if the viewer does not take what is being sent."""
+        self.dismissed = True
+        leave_by = asyncio.get_running_loop().time() + LEAVE_TIMEOUT
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(min(leave_by, self.deadline.when() or leave_by))
 
 
 class Hub:
@@ -80,12 +94,10 @@ class Hub:
         return len(self._viewers)
 
     @contextmanager
-    def viewing(self, *, for_browser: bool = False) -> Iterator[Viewer]:
-        """Count as a viewer, which keeps the upstream open, until the block ends."""
-        viewer = Viewer(for_browser, dismissed=self.closed)
+    def viewing(self, *, for_browser: bool = False, token: str = "") -> Iterator[Viewer]:
+        """Count as a viewer, which keeps the upstream open, until the block ends. `token` is the one in its URL."""
+        viewer = Viewer(for_browser, token, dismissed=self.closed)
         self._viewers.add(viewer)
-        if for_browser:
-            self.lost_dashboards.returned()
         if not self.closed:
             self._open_upstream()
         try:
@@ -93,7 +105,7 @@ class Hub:
         finally:
             self._viewers.discard(viewer)
             if for_browser and self.in_gap and not viewer.dismissed:
-                self.lost_dashboards.add()
+                self.lost_dashboards.lost(token)
             if not self._viewers and self._task is not None:
                 self._lingering = asyncio.get_running_loop().call_later(self._linger, self._close_upstream)
 
@@ -111,7 +123,7 @@ class Hub:
         The browsers that still watch are dismissed then, to ask for the new URL as well. A browser keeps an old
         response until the new one paints, and has six connections for all of them.
         """
-        if self.in_gap or not self.lost_dashboards.recall():
+        if self.in_gap or not self.lost_dashboards.waiting:
             return False
         self._dismiss(browsers_only=True)
         return True
@@ -146,10 +158,8 @@ class Hub:
 
     def _dismiss(self, *, browsers_only: bool = False) -> None:
         for viewer in self._viewers:
-            if (viewer.for_browser or not browsers_only) and not viewer.dismissed:
-                viewer.dismissed = True
-                if viewer.for_browser:
-                    self.lost_dashboards.add()
+            if viewer.for_browser or not browsers_only:
+                viewer.dismiss()
         self._broadcast.wake()
 
     def _open_upstream(self) -> None:
@@ -184,7 +194,6 @@ class Hub:
             self._on_gap_end()
 
     def _start_drawing(self) -> asyncio.Task[None]:
-        self.lost_dashboards.restart_recalls()
         return self._create_task(self._show_gap(), f"pi_mjpeg placard of {self._name}")
 
     async def _show_gap(self) -> None:

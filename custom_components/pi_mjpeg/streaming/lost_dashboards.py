@@ -1,44 +1,28 @@
-"""Counts the dashboards that lost the live picture, and says when to give them a new URL."""
-
-from typing import Final
-
-MAX_RECALLS: Final = 6
-"""How often dashboards are given a new URL until they are taken for closed pages."""
+"""Says whether dashboards lost the live picture and need a new URL, which is given to them once."""
 
 
 class LostDashboards:
-    """How many dashboards lost their stream and have not come back.
+    """Knows the URL that dashboards have, by the token in it, and whether a picture with this URL broke off.
 
-    A browser does not ask again for an image that broke off. It does when the URL of the image changes.
+    A browser does not ask again for an image that broke off. It does when the URL of the image changes. Everybody gets
+    the new URL, so that one change is enough for all, and a page that was closed in the meantime needs no other.
     """
 
     def __init__(self) -> None:
-        self.count = 0
-        self._recalls = 0
+        self.waiting = False
+        """Whether a picture with the present URL broke off."""
+        self._token = ""
 
-    def add(self) -> None:
-        """Count a dashboard whose response ended."""
-        self.count += 1
+    def url_changed(self, token: str) -> None:
+        """Note the token in the new URL, with which all dashboards ask again."""
+        self._token = token
+        self.waiting = False
 
-    def returned(self) -> None:
-        """Count a dashboard that opened the stream. Whether it is one of those that lost it, nobody knows."""
-        self.count = max(0, self.count - 1)
-        if not self.count:
-            self._recalls = 0
+    def lost(self, token: str) -> None:
+        """Note that a picture broke off whose URL has this token. With a former one, it has been replaced already."""
+        if token == self._token:
+            self.waiting = True
 
     def forget(self) -> None:
         """Expect nobody back."""
-        self.count = self._recalls = 0
-
-    def restart_recalls(self) -> None:
-        """Allow `MAX_RECALLS` times again: frames stopped coming, so what was tried so far says nothing."""
-        self._recalls = 0
-
-    def recall(self) -> bool:
-        """Return whether a new URL is needed now. After `MAX_RECALLS` times without success there is nobody left."""
-        if self.count and self._recalls == MAX_RECALLS:
-            self.forget()
-        if not self.count:
-            return False
-        self._recalls += 1
-        return True
+        self.waiting = False

@@ -5,10 +5,9 @@ import io
 from collections.abc import Callable
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from ..api import jpeg
-from ..pictures import apply_orientation
 
 RECONNECTING: Final = "Reconnecting..."
 OFF: Final = "Camera is off"
@@ -26,6 +25,10 @@ _BRIGHTNESS: Final = 0.35
 _QUALITY: Final = 80
 
 
+type _Run = Callable[..., asyncio.Future[bytes]]
+"""Runs a function with its arguments in a thread."""
+
+
 class PlacardDrawer:
     """Draws the placards of one camera in threads, each after the former one has ended.
 
@@ -33,31 +36,33 @@ class PlacardDrawer:
     not have one more of them in each gap.
     """
 
-    def __init__(
-        self,
-        name: str,
-        slots: asyncio.Semaphore,
-        run_in_thread: Callable[[Callable[[str, bytes | None], bytes], str, bytes | None], asyncio.Future[bytes]],
-    ) -> None:
+    def __init__(self, name: str, slots: asyncio.Semaphore, run_in_thread: _Run) -> None:
         """Write `name` on the placards. All cameras share the `slots`."""
-        self._name = name
+        self.name = name
         self._slots = slots
         self._run_in_thread = run_in_thread
         self._turn = asyncio.Lock()
         self._drawing: asyncio.Future[bytes] | None = None
 
-    async def draw(self, last: bytes | None) -> bytes:
+    async def draw_gap(self, last: bytes | None) -> bytes:
         """Return a placard made of the `last` picture."""
+        return await self._draw(draw_gap, last)
+
+    async def draw_off(self, size: tuple[int, int] | None) -> bytes:
+        """Return a placard that says that the camera is off."""
+        return await self._draw(draw_off, size)
+
+    async def _draw(self, draw: Callable[..., bytes], argument: object) -> bytes:
         async with self._turn:
             if self._drawing is not None:
                 await asyncio.wait([self._drawing])
             await self._slots.acquire()
-            self._drawing = self._run_in_thread(draw, self._name, last)
+            self._drawing = self._run_in_thread(draw, self.name, argument)
             self._drawing.add_done_callback(lambda _: self._slots.release())
             return await asyncio.shield(self._drawing)
 
 
-def draw(name: str, last: bytes | None) -> bytes:
+def draw_gap(name: str, last: bytes | None) -> bytes:
     """Return a JPEG of the size of the `last` one. It takes about 20 ms, too long for the event loop."""
     return _labelled(_darkened(last), name, RECONNECTING)
 
@@ -90,7 +95,7 @@ def _darkened(last: bytes | None) -> Image.Image:
             with Image.open(io.BytesIO(jpeg.decodable(last)), formats=["JPEG"]) as image:
                 # A camera may send up to 16 MiB of JPEG: it is decoded no larger than a screen.
                 image.draft("RGB", _MAX_SIZE)
-                shown = apply_orientation(image.convert("RGB"), jpeg.orientation(last))
+                shown = ImageOps.exif_transpose(image).convert("RGB")
                 return ImageEnhance.Brightness(shown).enhance(_BRIGHTNESS)
         except Exception:  # noqa: BLE001, S110 - it came from the network, and a decoder raises anything; a text alone will do
             pass

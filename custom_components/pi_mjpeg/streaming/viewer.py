@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from ..api.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
-from .hub import Hub, Viewer
+from .hub import LEAVE_TIMEOUT, Hub, Viewer
 
 REPEAT_INTERVAL: Final = 1.0
 """Seconds after which the last frame is sent again. Proxies end a response that is silent for 10."""
@@ -25,7 +25,7 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
     """Answer `request` with the hub's frames, the newest each time the viewer has taken the one before.
 
     The response stays open across gaps of the upstream. It ends when the viewer leaves or is dismissed. A viewer who
-    does not take a part within `DRAIN_TIMEOUT` seconds is disconnected.
+    does not take a part within `DRAIN_TIMEOUT` seconds, or `LEAVE_TIMEOUT` when dismissed, is disconnected.
     """
     for_browser = "image/" in request.headers.get(hdrs.ACCEPT, "")
     response = web.StreamResponse(
@@ -37,14 +37,18 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
         }
     )
     # A ConnectionError means that the viewer left, which is how a stream ends.
-    with hub.viewing(for_browser=for_browser) as viewer, suppress(ConnectionError):
+    token = request.query.get("token", "")
+    with hub.viewing(for_browser=for_browser, token=token) as viewer, suppress(ConnectionError):
         writer = await response.prepare(request)
         if writer is None:
             return response
         _limit_buffers(request.transport)
         try:
-            await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
+            await _send(writer, viewer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
             await _send_frames(writer, hub, viewer)
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                # aiohttp does this too, and waits without a limit for a viewer who takes nothing more.
+                await response.write_eof()
         except TimeoutError:
             if request.transport is not None:
                 # A close would wait until the viewer has taken what lies there for it.
@@ -58,7 +62,7 @@ async def _send_frames(writer: AbstractStreamWriter, hub: Hub, viewer: Viewer) -
     while not viewer.dismissed:
         frame = await _next(hub, frame)
         if frame is not None and not viewer.dismissed:
-            await _send(writer, frame.browser_part if viewer.for_browser else frame.part)
+            await _send(writer, viewer, frame.browser_part if viewer.for_browser else frame.part)
 
 
 async def _next(hub: Hub, frame: Frame | None) -> Frame | None:
@@ -72,14 +76,17 @@ async def _next(hub: Hub, frame: Frame | None) -> Frame | None:
     return frame
 
 
-async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
+async def _send(writer: AbstractStreamWriter, viewer: Viewer, part: bytes) -> None:
     """Return once the kernel has taken all of `part`: only then is it known which frame is the newest to send.
 
     Raises TimeoutError when the viewer does not take it, and ConnectionError when it has left.
     """
-    async with asyncio.timeout(DRAIN_TIMEOUT):
-        await writer.write(part)
-        await writer.drain()
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT) as viewer.deadline:
+            await writer.write(part)
+            await writer.drain()
+    finally:
+        viewer.deadline = None
 
 
 def _limit_buffers(transport: asyncio.Transport | None) -> None:

@@ -15,7 +15,7 @@ from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.logs import RateLimitedLog
@@ -48,7 +48,7 @@ class Camera:
         """
         self.settings = settings
         self.broadcast = Broadcast()
-        self.viewers: set[Viewer] = set()
+        self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
@@ -141,7 +141,7 @@ class Camera:
         self.supervisor.restart()
 
     @contextlib.contextmanager
-    def viewing(self, viewer: Viewer) -> Iterator[None]:
+    def viewing(self, viewer: ViewerStats) -> Iterator[None]:
         """Count `viewer` as watching and keep the camera capturing, inside the `with` block."""
         self.viewers.add(viewer)
         try:

@@ -81,9 +81,14 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The whole configuration."""
+    """The whole configuration.
+
+    `default_ids` and `default_names` are the places (from 0) of the cameras whose id or name nobody has given.
+    """
 
     server: ServerSettings
     auth: AuthSettings
     mqtt: MqttSettings
     cameras: tuple[CameraSettings, ...]
+    default_ids: frozenset[int] = frozenset()
+    default_names: frozenset[int] = frozenset()

@@ -2,80 +2,84 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import voluptuous as vol
 
-from pi_mjpeg_server.config.errors import ConfigurationError, line_of, unknown_key
+from pi_mjpeg_server.config.encoding import read_text
+from pi_mjpeg_server.config.errors import ConfigurationError, unknown_key
+from pi_mjpeg_server.config.toml_lines import Key, key_lines
 from pi_mjpeg_server.config.validators import SECTIONS, Validator
 
-_MAX_BYTES = 1_000_000
 _MAX_CAMERAS = 32
 
 
-def read_tables(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the tables of each section that the file has, with valid values; only [[camera]] may have several.
+@dataclass(slots=True)
+class TomlFile:
+    """What a file holds: the tables of each section, with valid values only, and the mistakes in it.
 
-    Raises `ConfigurationError` that names the file, the key and the line of the mistake.
+    Only `camera` may have several tables. `wrong` are the keys that have a value which is not in `tables`, because it
+    is not valid.
     """
-    text = _read(file)
+
+    file: Path
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+    wrong: set[Key] = field(default_factory=set)
+    lines: Mapping[Key, int] = field(default_factory=dict)
+
+    def place(self, section: str, key: str = "", number: int = 0) -> str:
+        """Return the start of a message about a key: the file, and the line if the key is in it."""
+        line = self.lines.get((section, number, key))
+        return f"{self.file}: " if line is None else f"{self.file}, line {line}: "
+
+
+def read_toml(file: Path) -> TomlFile:
+    """Return what the file holds. Raises `ConfigurationError` when it cannot be read, or is not TOML."""
+    text = read_text(file)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: {error}") from error
-    for name in document:
-        if name not in SECTIONS:
-            raise ConfigurationError(f"{file}: " + unknown_key("", name, SECTIONS).removeprefix("[] "))
-    tables: dict[str, list[dict[str, Any]]] = {}
+    except RecursionError as error:
+        raise ConfigurationError(f"{file}: this is no configuration, its values are too deep") from error
+    found = TomlFile(file, lines=key_lines(text))
     for section, given in document.items():
+        if section not in SECTIONS:
+            message = unknown_key("", section, SECTIONS).removeprefix("[] ")
+            found.mistakes.append(found.place(section) + message)
+            continue
         several = given if section == "camera" else [given]
         header = "[[camera]]" if section == "camera" else f"[{section}]"
         if not isinstance(several, list) or not all(isinstance(table, dict) for table in several):
-            raise ConfigurationError(f"{file}: {section} has to be a table, written {header}")
+            found.mistakes.append(f"{found.place(section)}{section} has to be a table, written {header}")
+            continue
         if not 1 <= len(several) <= _MAX_CAMERAS:
-            raise ConfigurationError(f"{file}: there can be 1 to {_MAX_CAMERAS} tables {header}")
-        tables[section] = []
-        for number, table in enumerate(several):
-            try:
-                tables[section].append(_validated(section, table))
-            except _KeyMistakeError as mistake:
-                line = line_of(text, section, mistake.key, number)
-                place = f"{file}, line {line}" if line else f"{file}"
-                raise ConfigurationError(f"{place}: {mistake}") from mistake
-    return tables
+            found.mistakes.append(f"{found.place(section)}there can be 1 to {_MAX_CAMERAS} tables {header}")
+            continue
+        found.tables[section] = [_validated(found, section, number, table) for number, table in enumerate(several)]
+    return found
 
 
-def _read(file: Path) -> str:
-    try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise ConfigurationError(f"{file}: this is no configuration, it is larger than a megabyte")
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
-
-
-class _KeyMistakeError(Exception):
-    """One key is unknown or has a wrong value."""
-
-    def __init__(self, message: str, key: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-def _validated(section: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with the values as the validators make them. Raises `_KeyMistakeError`."""
+def _validated(found: TomlFile, section: str, number: int, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the valid keys of a table with the values as the validators make them, and note the mistakes."""
     validators = SECTIONS[section]
     schema = vol.Schema({vol.Optional(key): _with_message(validator) for key, validator in validators.items()})
+    given = dict(table)
     try:
-        validated: dict[str, Any] = schema(dict(table))
+        schema(given)
     except vol.MultipleInvalid as error:
-        first = error.errors[0]
-        key = str(first.path[0]) if first.path else ""
-        known = key in validators
-        message = f"[{section}] {key} {first.msg}" if known else unknown_key(section, key, validators)
-        raise _KeyMistakeError(message, key) from error
-    return validated
+        for mistake in error.errors:
+            key = str(mistake.path[0]) if mistake.path else ""
+            known = key in validators
+            message = f"[{section}] {key} {mistake.msg}" if known else unknown_key(section, key, validators)
+            found.mistakes.append(found.place(section, key, number) + message)
+            found.wrong.add((section, number, key))
+            given.pop(key, None)
+    values: dict[str, Any] = schema(given)
+    return values
 
 
 def _with_message(validator: Validator) -> Validator:

@@ -4,44 +4,49 @@ The service type and the TXT record are a contract with the Home Assistant compo
 """
 
 import asyncio
-import ipaddress
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
-import ifaddr
 from zeroconf import Error, NonUniqueNameException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.logs import RateLimitedLog
+from pi_mjpeg_server.system.addresses import CHECK_INTERVAL, lan_addresses, reachable_addresses
 from pi_mjpeg_server.system.identity import Identity
 
 SERVICE_TYPE = "_pi-mjpeg._tcp.local."
 
 _LOGGER = logging.getLogger(__name__)
-_CHECK_INTERVAL = 30.0
-"""Seconds. A Pi often boots before its network is up, and DHCP may later assign another address."""
 _FAILURE = "the server cannot be announced by multicast DNS"
 _MAX_VALUE_BYTES = 200
 """A string of a TXT record has at most 255 bytes, key included (RFC 6763, section 6.1)."""
 
-_ERROR_TEXTS: dict[type[Exception], str] = {
-    # Zeroconf raises it without a text.
-    NonUniqueNameException: "another server on this machine is already announced",
-}
+PROBLEM = "duplicate_name"
+"""The code of the problem that another server is announced under this one's id."""
 
 
-def properties(identity: Identity, auth: str, scheme: str) -> dict[str, str]:
-    """Return the TXT record: identity, `auth` (token or none) and `scheme` (http or https) of the server."""
+def properties(identity: Identity, auth: str, scheme: str, addresses: Sequence[str]) -> dict[str, str]:
+    """Return the TXT record: identity, `auth` (token or none), `scheme` (http or https) and addresses of the server.
+
+    The addresses stand there, with commas, the best first, because address records have no order (RFC 1035).
+    """
     name = identity.name.encode()[:_MAX_VALUE_BYTES].decode(errors="ignore")
-    return {"id": identity.node, "name": name, "auth": auth, "scheme": scheme, "version": identity.version}
-
-
-def local_addresses() -> list[str]:
-    """Return this machine's IPv4 addresses, sorted, without loopback."""
-    ips = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return sorted({str(ip.ip) for ip in ips if not ipaddress.ip_address(str(ip.ip)).is_loopback})
+    listed = ""
+    for address in addresses:
+        longer = f"{listed},{address}" if listed else address
+        if len(longer) > _MAX_VALUE_BYTES:
+            break
+        listed = longer
+    return {
+        "id": identity.node,
+        "name": name,
+        "auth": auth,
+        "scheme": scheme,
+        "version": identity.version,
+        "addresses": listed,
+    }
 
 
 class ZeroconfAnnouncer:
@@ -52,15 +57,20 @@ class ZeroconfAnnouncer:
         identity: Identity,
         settings: ServerSettings,
         auth: str,
-        local_addresses: Callable[[], Sequence[str]] = local_addresses,
-        check_interval: float = _CHECK_INTERVAL,
+        local_addresses: Callable[[], Sequence[str]] = lan_addresses,
+        check_interval: float = CHECK_INTERVAL,
+        problems: MutableMapping[str, str] | None = None,
     ) -> None:
-        """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed."""
+        """Announce the port in `settings`; check every `check_interval` seconds whether the addresses have changed.
+
+        Another server that is announced under the same id is put into `problems`, until it is gone.
+        """
         self._identity = identity
         self._settings = settings
         self._auth = auth
         self._local_addresses = local_addresses
         self._check_interval = check_interval
+        self._problems = {} if problems is None else problems
         self._rate_limited_log = RateLimitedLog()
         self._task: asyncio.Task[None] | None = None
 
@@ -82,7 +92,13 @@ class ZeroconfAnnouncer:
                     self._rate_limited_log.reset()
                     continue
             except (OSError, Error) as error:
-                reason = _ERROR_TEXTS.get(type(error)) or str(error) or type(error).__name__
+                reason = str(error) or type(error).__name__
+                if isinstance(error, NonUniqueNameException):
+                    # Zeroconf raises it without a text.
+                    reason = self._problems[PROBLEM] = (
+                        f"another server has the id {self._identity.node} and is announced already: give one of them a "
+                        "new id with `pi-mjpeg new-id`, and restart it"
+                    )
                 self._rate_limited_log.warn("failure", f"{_FAILURE}: {reason}; trying again")
             except Exception as error:  # noqa: BLE001  (logged with its traceback)
                 self._rate_limited_log.exception("failure", f"{_FAILURE}; trying again", error)
@@ -96,13 +112,15 @@ class ZeroconfAnnouncer:
             f"{node}.{SERVICE_TYPE}",
             port=self._settings.port,
             parsed_addresses=addresses,
-            properties=properties(self._identity, self._auth, self._settings.scheme),
+            properties=properties(self._identity, self._auth, self._settings.scheme, addresses),
             # Not the machine's host name, which avahi announces.
             server=f"pi-mjpeg-{node}.local.",
         )
-        zeroconf = AsyncZeroconf(interfaces=addresses)
+        # One socket for each interface is enough, and hosts without IPv4 are rare.
+        zeroconf = AsyncZeroconf(interfaces=[each for each in addresses if ":" not in each] or addresses)
         try:
             await zeroconf.async_register_service(service)
+            self._problems.pop(PROBLEM, None)
             _LOGGER.info("announced by multicast DNS at %s", ", ".join(addresses))
             while addresses == await asyncio.to_thread(self._announced_addresses):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(self._check_interval)
@@ -111,11 +129,5 @@ class ZeroconfAnnouncer:
             await zeroconf.async_close()
 
     def _announced_addresses(self) -> list[str]:
-        """Return the addresses at which other machines reach this server, sorted; empty if they are unknown."""
-        host = self._settings.host
-        try:
-            listens_on_all = host is None or ipaddress.ip_address(host).is_unspecified
-        except ValueError:
-            # A host name: the person who configured it gives it to others, too.
-            return []
-        return list(self._local_addresses()) if host is None or listens_on_all else [host]
+        """Return the addresses at which other machines reach this server, the best first; empty if there are none."""
+        return reachable_addresses(self._settings.host, self._local_addresses())

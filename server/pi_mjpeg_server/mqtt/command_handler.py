@@ -12,7 +12,7 @@ from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands
-from pi_mjpeg_server.mqtt.client import Message
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 

@@ -17,7 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from pi_mjpeg_server.config import MqttSettings
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.mqtt import credentials
+from pi_mjpeg_server.mqtt import broker_security
 from pi_mjpeg_server.mqtt.disconnect_reason import (
     CLOSED_BEFORE_CONNACK,
     NO_CONNACK,
@@ -88,8 +88,8 @@ def open_connection(
     # Paho would reconnect by itself. A new client for each connection carries over no state from the last one.
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
     if settings.username is not None:
-        client.username_pw_set(settings.username, credentials.password(settings))
-    context = credentials.tls_context(settings)
+        client.username_pw_set(settings.username, broker_security.password(settings))
+    context = broker_security.tls_context(settings)
     if context is not None:
         client.tls_set_context(context)
     if will is not None:

@@ -7,10 +7,10 @@ from pi_mjpeg_server.concurrency.backoff import GrowingDelay
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import claim
-from pi_mjpeg_server.mqtt.client import Message
 from pi_mjpeg_server.mqtt.core_discovery_document import core_discovery_document, with_tombstones
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 
@@ -32,7 +32,7 @@ class CoreDiscovery:
         server: Server,
         topics: Topics,
         discovery: str,
-        publisher: RetainedPublisher,
+        publisher: RetainedMessages,
         store: RetainedTopicsStore,
     ) -> None:
         """Publish always if `discovery` is core or both, never if integration, and while unclaimed if auto."""

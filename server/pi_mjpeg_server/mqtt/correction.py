@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pi_mjpeg_server.concurrency.backoff import GrowingDelay
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.mqtt.client import Message
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 
 SHORTEST_DELAY = 1.0
 """Seconds before the first correction. It also leaves time for what this server itself is about to publish."""
@@ -31,7 +31,7 @@ class RetainedCorrector:
     message on a topic is corrected within a second, repeated ones ever later.
     """
 
-    def __init__(self, publisher: RetainedPublisher) -> None:
+    def __init__(self, publisher: RetainedMessages) -> None:
         """Correct by `publisher`."""
         self._publisher = publisher
         self._topics: dict[str, _Topic] = {}

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.config import Configuration, ConfigurationError, MqttSettings
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
-from pi_mjpeg_server.mqtt.retained_topics import FILE_NAME, load
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient
+from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME, load
 from pi_mjpeg_server.mqtt.topics import ONLINE, Topics
 from pi_mjpeg_server.storage.safe_open import remove_file
 from pi_mjpeg_server.system.identity import identify

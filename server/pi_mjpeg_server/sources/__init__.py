@@ -155,7 +155,7 @@ def _loader(name: str, load: Callable[[], object]) -> Callable[[], SourceKind]:
     def import_kind() -> SourceKind:
         try:
             return cast("SourceKind", load())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SourceError(f"the source {name!r} cannot be loaded: {error}") from error
 
     return import_kind

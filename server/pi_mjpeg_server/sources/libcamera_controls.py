@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 ZOOM = "Zoom"
 """A control of ours, the zoom factor; it is set as libcamera's `ScalerCrop`, a rectangle on the sensor."""
 
+EXPOSURE = "ExposureTime"
+"""libcamera's exposure time in microseconds. It cannot be longer than a frame (`FrameDurationLimits`)."""
+MAX_EXPOSURE_US = 1_000_000
+"""The longest exposure that is offered, unless a frame takes longer: seconds without a picture count as a failure."""
+
+_AUTOMATIC_EXPOSURE_US = 200_000
+"""How long the automatic exposure may make a frame in the dark."""
+_LIMITS = "FrameDurationLimits"
 _MAX_ZOOM = 8.0
 _CROP = "ScalerCrop"
 # The first three are the frame rate, which has its own setting; the others take lists or rectangles.
 _EXCLUDED = frozenset(
     {
-        "FrameDurationLimits",
+        _LIMITS,
         "FrameDuration",
         "SensorTimestamp",
         "ColourGains",
@@ -32,21 +40,41 @@ _EXCLUDED = frozenset(
 )
 
 
-def available_controls(camera: Any, enums: Any, values: Mapping[str, ControlValue]) -> dict[str, Control]:  # noqa: ANN401
+def available_controls(
+    camera: Any,  # noqa: ANN401
+    enums: Any,  # noqa: ANN401
+    values: Mapping[str, ControlValue],
+    fps: float,
+) -> dict[str, Control]:
     """Return the controls of an open Picamera2 by name.
 
-    `enums` is `libcamera.controls`; `values` are those set so far.
+    `enums` is `libcamera.controls`; `values` are those set so far, and `fps` is the configured frame rate.
     """
     found: dict[str, Control] = {}
     for name, (lowest, highest, default) in camera.camera_controls.items():
         if name in _EXCLUDED:
             continue
-        control = _control(name, (lowest, highest, lowest if default is None else default), enums)
+        limits = lowest, highest, lowest if default is None else default
+        if name == EXPOSURE:
+            longest = _longest_exposure(camera, fps)
+            limits = lowest, min(highest, longest), min(limits[2], longest)
+        control = _control(name, limits, enums)
         if control is not None:
             found[name] = replace(control, value=values.get(name, control.default))
     if _CROP in camera.camera_controls:
         found[ZOOM] = Control(ZOOM, "number", 1.0, values.get(ZOOM, 1.0), 1.0, _MAX_ZOOM)
     return found
+
+
+def frame_duration_limits(fps: float, values: Mapping[str, ControlValue]) -> dict[str, object]:
+    """Return the limits of a frame's duration, in microseconds, for a frame rate and the controls that are set.
+
+    A range, not one value: in the dark the automatic exposure may take longer than a frame at the full rate, and an
+    exposure time that a person sets needs frames that are longer still.
+    """
+    frame_us = int(1_000_000 / fps)
+    exposure_us = int(values.get(EXPOSURE, 0))
+    return {_LIMITS: (frame_us, max(frame_us, _AUTOMATIC_EXPOSURE_US, exposure_us + _readout(exposure_us)))}
 
 
 def to_libcamera(camera: Any, enums: Any, name: str, value: ControlValue) -> dict[str, object]:  # noqa: ANN401
@@ -57,6 +85,18 @@ def to_libcamera(camera: Any, enums: Any, name: str, value: ControlValue) -> dic
     if members is not None and isinstance(value, str):
         return {name: members[value]}
     return {name: value}
+
+
+def _longest_exposure(camera: Any, fps: float) -> int:  # noqa: ANN401
+    """Return the longest exposure in microseconds: frames of that length have to be possible, too."""
+    longest = max(MAX_EXPOSURE_US, int(1_000_000 / fps))
+    limits = camera.camera_controls.get(_LIMITS)
+    return longest if limits is None else min(longest, int(limits[1]) - _readout(int(limits[1])))
+
+
+def _readout(exposure_us: int) -> int:
+    """Return by how many microseconds a frame has to be longer than its exposure: a sensor needs some lines of it."""
+    return max(1000, exposure_us // 100)
 
 
 def _control(name: str, limits: tuple[Any, Any, Any], enums: Any) -> Control | None:  # noqa: ANN401

@@ -25,7 +25,6 @@ _LOGGER = logging.getLogger(__name__)
 _HARDWARE_ENCODER = Path("/dev/video11")
 _MAX_HARDWARE_WIDTH = 1920
 _HARDWARE_TIMEOUT = 2.0  # seconds without a picture
-_MAX_EXPOSURE_US = 200_000
 _BUFFER_COUNT = 4
 _HEARTBEAT = 0.5  # seconds
 
@@ -99,13 +98,15 @@ class Picamera2Source:
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
-        return libcamera_controls.available_controls(self._camera, self._require_library().controls, self._values)
+        enums = self._require_library().controls
+        return libcamera_controls.available_controls(self._camera, enums, self._values, self._settings.fps)
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control. It takes effect a few pictures later."""
-        self._camera.set_controls(
-            libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
-        )
+        sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
+        if name == libcamera_controls.EXPOSURE:
+            sent |= libcamera_controls.frame_duration_limits(self._settings.fps, {name: value})
+        self._camera.set_controls(sent)
         self._values[name] = value
 
     @property
@@ -167,9 +168,7 @@ class Picamera2Source:
         return encoder, hardware, take
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
-        frame_us = int(1_000_000 / self._settings.fps)
-        # A range, not one value: in the dark the exposure may take longer than a frame at the full rate.
-        controls: dict[str, object] = {"FrameDurationLimits": (frame_us, max(frame_us, _MAX_EXPOSURE_US))}
+        controls = libcamera_controls.frame_duration_limits(self._settings.fps, self._values)
         for name, value in self._values.items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
@@ -190,7 +189,10 @@ class Picamera2Source:
 
 def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
     """Return number and description of each CSI camera; the Id of a USB camera contains its bus."""
-    infos = enumerate(library.Picamera2.global_camera_info())
+    try:
+        infos = enumerate(library.Picamera2.global_camera_info())
+    except Exception as error:
+        raise SourceError(f"libcamera cannot list the cameras: {type(error).__name__}: {error}") from error
     return [(number, info) for number, info in infos if "usb" not in str(info["Id"]).lower()]
 
 

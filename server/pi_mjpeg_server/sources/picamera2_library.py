@@ -1,4 +1,4 @@
-"""Import what is used of Picamera2 and libcamera, and explain a failure.
+"""Import what is used of Picamera2 and libcamera.
 
 The import loads numpy and takes seconds, so it happens when a camera is opened or listed, not before.
 """
@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceError
+from pi_mjpeg_server.sources.import_advice import import_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_AGE = 5.0
-_ADVICE = {
-    "picamera2": "install it with: sudo apt install python3-picamera2 --no-install-recommends",
-    "libcamera": "install it with: sudo apt install python3-libcamera; only Raspberry Pi OS has it, "
-    "and a venv needs --system-site-packages to see it",
-    "pykms": "install it with: sudo apt install python3-kms++",
-    "kms": "install it with: sudo apt install python3-kms++",
-}
+_failure: str | None = None
+"""Why the libraries cannot be imported in this process: a second attempt would find modules that are half imported."""
 
 
 class Library(NamedTuple):
@@ -40,25 +36,23 @@ class Library(NamedTuple):
 
 
 def load_library() -> Library:
-    """Import the libraries. Raises `SourceError`, which says what to install, if one is missing."""
+    """Import the libraries. Raises `SourceError`, which says why that fails and what to do, whatever they raise."""
+    global _failure  # noqa: PLW0603  (what it is about, sys.modules, belongs to the process too)
+    if _failure is not None:
+        raise SourceError(_failure)
     try:
         from libcamera import ColorSpace, Transform, controls
         from picamera2 import Picamera2
         from picamera2.encoders import JpegEncoder, MJPEGEncoder
         from picamera2.outputs import Output
         from picamera2.platform import Platform, get_platform
-    except ModuleNotFoundError as error:
-        advice = _ADVICE.get(error.name or "", "install python3-picamera2 with apt rather than with pip")
-        raise SourceError(f"the Python module {error.name!r} is missing: {advice}") from error
-    except ImportError as error:
-        raise SourceError(
-            f"picamera2 and libcamera do not match ({error}): remove the picamera2 that pip installed, use apt's"
-        ) from error
-    except ValueError as error:
-        raise SourceError(
-            f"numpy does not match apt's modules ({error}): remove numpy from the virtual environment"
-        ) from error
-    vc4 = get_platform() == Platform.VC4
+
+        vc4 = get_platform() == Platform.VC4
+    except (Exception, SystemExit) as error:
+        message = import_advice(error)
+        if not isinstance(error, ModuleNotFoundError):
+            _failure = message
+        raise SourceError(message) from error
     return Library(Picamera2, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
 
 

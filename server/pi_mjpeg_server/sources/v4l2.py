@@ -14,7 +14,7 @@ from pi_mjpeg_server.media.jpeg_parser import JpegParser
 from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, raw_formats
 from pi_mjpeg_server.sources.buffer_time import BufferTimes
 from pi_mjpeg_server.sources.controls import ControlError, is_automatic
-from pi_mjpeg_server.sources.webcam import RawFrame, VideoMode, Webcam, nearest_mode
+from pi_mjpeg_server.sources.v4l2_device import RawFrame, V4L2Device, VideoMode, nearest_mode
 from pi_mjpeg_server.sources.webcam_extra import install_command
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class V4L2Source:
     def __init__(self, settings: SourceSettings) -> None:
         """Take the settings; the device is not opened yet."""
         self._settings = settings
-        self._webcam: Webcam | None = None
+        self._webcam: V4L2Device | None = None
         self._requested = self._mode = VideoMode("MJPG", settings.size, settings.fps)
         self._controls: WebcamControls | None = None
         self._times = BufferTimes()
@@ -74,7 +74,7 @@ class V4L2Source:
         settings = self._settings
         path = _path(settings.device)
         try:
-            self._webcam = Webcam(path)
+            self._webcam = V4L2Device(path)
             modes = self._webcam.modes(settings.size)
             if not modes:
                 offered = ", ".join(self._webcam.offered) or "nothing"
@@ -167,7 +167,7 @@ class V4L2Source:
             waiting = list(refused)
         return unknown, list(refused.values())
 
-    def _require_webcam(self) -> Webcam:
+    def _require_webcam(self) -> V4L2Device:
         if self._webcam is None:
             raise SourceError("the webcam is not open")
         return self._webcam
@@ -229,7 +229,7 @@ def _webcams() -> list[tuple[Path, str]]:
     found = []
     for path in sorted(DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name)):
         try:
-            webcam = Webcam(path)
+            webcam = V4L2Device(path)
         except (OSError, SourceError):
             continue
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_mjpeg_server.storage.atomic_file import write_atomically
+from pi_mjpeg_server.storage.safe_open import opened_folder, read_file
 
 _MAX_BYTES = 1_000_000
 
@@ -51,23 +52,13 @@ class SettingsStore:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            status = self._file.stat()
+            stored = json.loads(read_file(self._file, _MAX_BYTES))
         except FileNotFoundError:
-            if self._file.is_symlink():
-                raise UnreadableSettingsError(f"{self._file} is a link to a file that does not exist") from None
             return {}
         except OSError as error:
             raise UnreadableSettingsError(str(error)) from error
-        if not self._file.is_file():
-            raise UnreadableSettingsError(f"{self._file} is not a file")
-        if status.st_size > _MAX_BYTES:
-            raise UnreadableSettingsError(f"{self._file} is too large")
-        try:
-            stored = json.loads(self._file.read_bytes())
-        except OSError as error:
-            raise UnreadableSettingsError(str(error)) from error
         except (ValueError, RecursionError) as error:
-            raise UnreadableSettingsError(f"{self._file} is not JSON") from error
+            raise UnreadableSettingsError(f"{self._file} is not JSON, or is too large") from error
         if not isinstance(stored, dict) or not all(map(_is_valid, stored.values())):
             raise UnreadableSettingsError(f"{self._file} does not say of each camera whether it is enabled")
         return stored
@@ -75,11 +66,13 @@ class SettingsStore:
 
 def _sync_folder(folder: Path) -> None:
     """Write the names in a folder to the disk: without this, a power cut may bring the old file back."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with opened_folder(folder) as path:
+        # fsync(2) does not take the descriptor of a path.
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems do not know this (fsync(2)); they have nothing to write then.
+        # Some file systems do not know this; they have nothing to write then.
         if error.errno != errno.EINVAL:
             raise
     finally:

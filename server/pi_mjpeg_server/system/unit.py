@@ -20,6 +20,10 @@ Description=Raspberry Pi cameras for Home Assistant (pi-mjpeg)
 Documentation=https://github.com/pi-mjpeg/pi_mjpeg
 Wants=network-online.target
 After=network-online.target
+# DeviceAllow knows a class of devices only once its module is loaded; else a webcam that is plugged in later would be
+# refused (systemd.resource-control(5)). videodev has video4linux, and loads mc, which has media.
+Wants=modprobe@videodev.service
+After=modprobe@videodev.service
 # A camera may be unplugged for a week: never stop restarting.
 StartLimitIntervalSec=0
 

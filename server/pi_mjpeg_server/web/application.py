@@ -16,8 +16,8 @@ from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
-from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
+from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS, ViewerLimits
 
 _CAMERA = "{camera:[a-z0-9_]{1,64}}"

@@ -44,6 +44,7 @@ ATTACKS = (
 async def attacked(hass: HomeAssistant, pi: Pi, tmp_path: Path) -> MockConfigEntry:
     """A set-up entry with a token, and a folder that Home Assistant may write to."""
     hass.config.allowlist_external_dirs = {str(tmp_path)}
+    hass.config.media_dirs = {"local": str(tmp_path)}
     pi.token = SECRET
     entry = add_entry(hass, url=pi.url, token=SECRET)
     assert await async_setup_component(hass, "api", {})
@@ -85,7 +86,7 @@ async def test_no_template_is_rendered_for_a_user_of_the_rest_api(
         assert attacked.runtime_data.config_entry.entry_id not in text
         if response.status == 200:
             path = json.loads(text)["service_response"][FRONT]["path"]
-            assert path == filename.replace("{entity_id}", FRONT)
+            assert path == str(tmp_path / filename.replace("{entity_id}", FRONT))
     assert fired == []
     assert hass.states.get("light.attacked") is None
 

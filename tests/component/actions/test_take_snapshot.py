@@ -44,6 +44,7 @@ async def test_the_pi_keeps_it_and_the_answer_says_where(hass: HomeAssistant, pi
     assert answer.pop("url").startswith(f"{pi.url}/snapshots/front-20261122T100000000Z-9f3a61c2.jpg?sig=")
     assert answer == {
         "path": None,
+        "link": None,
         "time": "2026-11-22T10:00:00+00:00",
         "width": 1280,
         "height": 720,

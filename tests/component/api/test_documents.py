@@ -285,7 +285,11 @@ def test_an_announcement_with_one_wrong_field_is_refused(field: str, value: obje
         parse_announcement(TOPIC, json.dumps(document))
 
 
-@pytest.mark.parametrize("field", list(json.loads(example("announcement.json"))))
+LATER = {"base_urls", "instance", "started_at"}
+"""Fields of the announcement that the first version of the server does not have."""
+
+
+@pytest.mark.parametrize("field", [each for each in json.loads(example("announcement.json")) if each not in LATER])
 def test_an_announcement_that_lacks_a_field_is_refused(field: str) -> None:
     document = json.loads(example("announcement.json"))
     del document[field]

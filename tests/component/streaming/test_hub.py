@@ -16,6 +16,9 @@ from tests.component.conftest import until
 from tests.component.support.fake_pi import CAMERA, Pi, jpeg
 from tests.component.support.hubs import make_hub
 
+SECOND = "second"
+"""What is in the URL that dashboards have now."""
+
 
 @pytest.fixture
 async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
@@ -229,29 +232,33 @@ async def test_a_silent_server_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> 
         assert pi.watching == 1
 
 
-async def test_dashboards_that_leave_in_a_gap_are_lost_until_they_return(hub_with_short_gap: Hub, pi: Pi) -> None:
+async def test_a_dashboard_that_leaves_in_a_gap_is_lost_unless_its_url_was_replaced(
+    hub_with_short_gap: Hub, pi: Pi
+) -> None:
     hub = hub_with_short_gap
+    hub.lost_dashboards.url_changed(SECOND)
     pi.stalled = True
-    with hub.viewing(for_browser=True), hub.viewing():
-        with hub.viewing(for_browser=True):
+    with hub.viewing():
+        with hub.viewing(for_browser=True, token=SECOND):
             pass
-        assert hub.lost_dashboards.count == 0
-        with hub.viewing(for_browser=True), hub.viewing():
-            await until(lambda: hub.in_gap)
-        assert hub.lost_dashboards.count == 1
-        with hub.viewing(for_browser=True):
-            assert hub.lost_dashboards.count == 0
+        assert not hub.lost_dashboards.waiting
+        await until(lambda: hub.in_gap)
+        for token, is_lost in (("first", False), (SECOND, True)):
+            with hub.viewing(for_browser=True, token=token):
+                pass
+            assert hub.lost_dashboards.waiting is is_lost
 
 
-async def test_a_recall_dismisses_dashboards_alone_and_counts_each_once(hub: Hub) -> None:
-    with hub.viewing(for_browser=True) as dashboard, hub.viewing() as recorder:
+async def test_a_recall_dismisses_dashboards_alone(hub: Hub) -> None:
+    with hub.viewing(for_browser=True, token=SECOND) as dashboard, hub.viewing() as recorder:
+        hub.lost_dashboards.url_changed(SECOND)
         assert not hub.recall_dashboards()
         assert not dashboard.dismissed
-        hub.lost_dashboards.add()
+        hub.lost_dashboards.lost(SECOND)
         assert hub.recall_dashboards()
-        assert (dashboard.dismissed, recorder.dismissed, hub.lost_dashboards.count) == (True, False, 2)
+        assert (dashboard.dismissed, recorder.dismissed) == (True, False)
         await hub.close()
-        assert (recorder.dismissed, hub.lost_dashboards.count) == (True, 2)
+        assert recorder.dismissed
 
 
 async def test_a_paused_hub_shows_one_picture_to_everybody_and_nothing_of_the_camera(hub: Hub, pi: Pi) -> None:

@@ -1,8 +1,10 @@
-"""A dashboard that lost its view gets a new URL until it returns. Others keep their view."""
+"""A dashboard that lost its view gets a new URL once."""
 
 import asyncio
 
 import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant
 from homeassistant.helpers.event import async_track_state_change_event
@@ -15,7 +17,6 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg.camera import PiMjpegCamera
 from custom_components.pi_mjpeg.streaming.hub import Hub
-from custom_components.pi_mjpeg.streaming.lost_dashboards import MAX_RECALLS
 from tests.component.conftest import FRONT, LIVE, access_token, until
 from tests.component.support.fake_pi import Pi, jpeg
 
@@ -42,46 +43,75 @@ async def ask_again(entry: MockConfigEntry) -> None:
     await entry.runtime_data.async_refresh()
 
 
-async def test_a_view_that_was_lost_in_a_gap_is_recalled_until_it_returns(
-    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+async def watch(hass: HomeAssistant, client: TestClient[web.Request, web.Application]) -> ClientResponse:
+    """Open the live picture as a dashboard does, with the token that is valid now."""
+    return await client.get(LIVE, params={"token": access_token(hass)}, headers=IMG)
+
+
+async def test_a_view_that_was_lost_in_a_gap_is_recalled_once(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    client = await hass_client()
+    client = await hass_client_no_auth()
     pi.show(jpeg(1))
-    lost, kept = await client.get(LIVE, headers=IMG), await client.get(LIVE)
+    lost, other = await watch(hass, client), await watch(hass, client)
     await lost.content.readuntil(jpeg(1))
-    await kept.content.readuntil(jpeg(1))
+    await other.content.readuntil(jpeg(1))
     pi.stalled = True
     hub = hub_of(hass)
     await until(lambda: hub.in_gap)
     before = access_token(hass)
     lost.close()
-    await until(lambda: hub.lost_dashboards.count == 1)
+    await until(lambda: hub.viewers == 1)
     assert access_token(hass) == before
     pi.stalled = False
     pi.show(jpeg(2))
     await until(lambda: access_token(hass) != before)
-    await kept.content.readuntil(jpeg(2))
-    first = access_token(hass)
-    await ask_again(loaded)
-    assert access_token(hass) != first
-    back = await client.get(LIVE, headers=IMG)
-    await back.content.readuntil(jpeg(2))
-    healed = access_token(hass)
-    await ask_again(loaded)
-    assert access_token(hass) == healed
-    back.close()
-    kept.close()
-
-
-async def test_closed_pages_are_not_recalled_for_ever(hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi) -> None:
-    hub = hub_of(hass)
-    hub.lost_dashboards.add()
-    seen = set()
-    for _ in range(MAX_RECALLS + 3):
+    async with asyncio.timeout(3):
+        await other.content.read()
+    recalled = access_token(hass)
+    for _ in range(5):
         await ask_again(loaded)
-        seen.add(access_token(hass))
-    assert len(seen) == MAX_RECALLS
-    assert hub.lost_dashboards.count == 0
+    # The page may have been closed: nobody else is disturbed again.
+    assert access_token(hass) == recalled
+
+
+async def test_who_changes_over_to_a_new_url_in_a_gap_has_lost_nothing(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    client = await hass_client_no_auth()
+    pi.show(jpeg(1))
+    old = await watch(hass, client)
+    await old.content.readuntil(jpeg(1))
+    pi.stalled = True
+    hub = hub_of(hass)
+    await until(lambda: hub.in_gap)
+    pi.camera()["available"] = False
+    await ask_again(loaded)
+    pi.camera()["available"] = True
+    await ask_again(loaded)
+    token = access_token(hass)
+    new = await watch(hass, client)
+    await new.content.readuntil(b"\r\n")
+    old.close()
+    await until(lambda: hub.viewers == 1)
+    pi.stalled = False
+    pi.show(jpeg(2))
+    await new.content.readuntil(jpeg(2))
+    await ask_again(loaded)
+    assert access_token(hass) == token
+    new.close()
+
+
+async def test_a_new_url_from_home_assistant_is_one_for_those_who_lost_the_view_too(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
+) -> None:
+    """Home Assistant changes all tokens every five minutes."""
+    entity = entity_of(hass)
+    entity.hub.lost_dashboards.lost(entity.access_tokens[-1])
+    entity.async_update_token()
+    before = entity.access_tokens[-1]
+    await ask_again(loaded)
+    assert entity.access_tokens[-1] == before
 
 
 async def test_other_dashboards_change_over_in_the_same_moment(
@@ -92,7 +122,7 @@ async def test_other_dashboards_change_over_in_the_same_moment(
     pi.show(jpeg(1))
     old = await client.get(LIVE, headers=IMG)
     await old.content.readuntil(jpeg(1))
-    hub_of(hass).lost_dashboards.add()
+    hub_of(hass).lost_dashboards.lost(access_token(hass))
     await ask_again(loaded)
     async with asyncio.timeout(3):
         await old.content.read()
@@ -118,8 +148,8 @@ async def test_one_update_changes_the_url_once_and_the_one_before_stays_valid(
     pi.camera()["available"] = False
     await ask_again(loaded)
     entity = entity_of(hass)
-    entity.hub.lost_dashboards.add()
     before = entity.access_tokens[-1]
+    entity.hub.lost_dashboards.lost(before)
     written: list[Event[EventStateChangedData]] = []
     async_track_state_change_event(hass, FRONT, written.append)
     pi.camera()["available"] = True

@@ -44,8 +44,9 @@ def jpeg(number: int, size: int = 0) -> bytes:
 
 
 def number_of(picture: bytes) -> int:
-    """Return the number that `jpeg` put into a picture."""
-    return int(picture[len(_BEFORE) : len(_BEFORE) + 8])
+    """Return the number that `jpeg` put into a picture, or 1 for any other picture."""
+    digits = picture[len(_BEFORE) : len(_BEFORE) + 8]
+    return int(digits) if digits.isdigit() else 1
 
 
 def part(picture: bytes, timestamp: float = 1.0, *, drawn: bool = False) -> bytes:
@@ -61,7 +62,7 @@ OFF = jpeg(0)
 
 def _timestamp(picture: bytes) -> float:
     """Return a time of capture that differs with the number of a picture, if it has one."""
-    return float(number_of(picture)) if picture.startswith(_BEFORE) else 1.0
+    return float(picture[2:10]) if picture[2:10].isdigit() else 1.0
 
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -159,15 +160,26 @@ class Pi:
                 return self._keep("front")
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
-            case "PATCH", ["api", "cameras", camera_id]:
-                return self._turn(camera_id, await request.json())
             case "POST", ["api", "identity"] if self.identity_key is not None:
                 return web.json_response({"key": KEY, "secret": secret_of(self.identity_key)}, status=201)
+            case "PATCH", ["api", "cameras", camera_id]:
+                return self._turn(camera_id, await request.json())
             case "PATCH", ["api", "cameras", camera_id, "controls"]:
                 return self._adjust(camera_id, await request.json())
             case "GET", ["snapshots", _]:
                 return web.Response(body=jpeg(8), content_type="image/jpeg")
         return web.Response(text=example("error.json"), status=503, content_type="application/json")
+
+    def _prove(self, request: web.Request, identity_key: bytes) -> web.StreamResponse:
+        """Prove who this is to whoever asks at the address at which they did."""
+        assert request.transport is not None
+        host, port = request.transport.get_extra_info("sockname")[:2]
+        assert request.query["key"] == KEY
+        node = self.state["server"]["id"]
+        lines = ("pi_mjpeg identity 1", request.query["nonce"], node, f"{host}:{port}")
+        secret = bytes.fromhex(secret_of(identity_key))
+        proof = hmac.new(secret, "\n".join(lines).encode(), "sha256").hexdigest()
+        return web.json_response({"id": node, "proof": proof})
 
     def turn(self, camera_id: str = CAMERA, *, enabled: bool) -> None:
         """Turn a camera on or off, as somebody at the Pi does."""
@@ -194,17 +206,6 @@ class Pi:
         if "snapshot" in self.camera(camera_id):
             self.camera(camera_id)["snapshot"] = snapshot
         return web.json_response(snapshot, status=201)
-
-    def _prove(self, request: web.Request, identity_key: bytes) -> web.StreamResponse:
-        """Prove who this is to whoever asks at the address at which they did."""
-        assert request.transport is not None
-        host, port = request.transport.get_extra_info("sockname")[:2]
-        assert request.query["key"] == KEY
-        node = self.state["server"]["id"]
-        lines = ("pi_mjpeg identity 1", request.query["nonce"], node, f"{host}:{port}")
-        secret = bytes.fromhex(secret_of(identity_key))
-        proof = hmac.new(secret, "\n".join(lines).encode(), "sha256").hexdigest()
-        return web.json_response({"id": node, "proof": proof})
 
     def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]

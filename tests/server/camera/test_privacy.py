@@ -13,7 +13,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import placard
 from pi_mjpeg_server.media.frame import Frame, Picture
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
@@ -33,8 +33,8 @@ def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)
 
 
-def viewer() -> Viewer:
-    return Viewer("127.0.0.1", None)
+def viewer() -> ViewerStats:
+    return ViewerStats("127.0.0.1", None)
 
 
 def capture_threads() -> int:

@@ -12,7 +12,7 @@ from pi_mjpeg_server.camera.camera import RESTART_INTERVAL, Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraUnavailableError
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.sources import DeviceBusyError, SourceInfo
 
 from tests.server.support.scripted_camera import Script, ScriptedSource, camera, supervised, until
@@ -91,7 +91,7 @@ async def test_a_camera_without_a_picture_is_unavailable_however_often_it_is_res
 async def test_a_live_camera_that_stops_giving_pictures_is_unavailable_however_often_it_is_restarted() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             script.silent = True
             available = await restart_for(cam, 3)
@@ -104,7 +104,7 @@ async def test_a_live_camera_that_stops_giving_pictures_is_unavailable_however_o
 async def test_a_driver_that_never_returns_is_stuck_however_often_it_is_restarted() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             script.blocked.clear()
             restarting = asyncio.create_task(restart_for(cam, 8))
@@ -128,12 +128,12 @@ async def test_a_driver_that_never_returns_is_stuck_however_often_it_is_restarte
 async def test_viewers_who_come_and_go_do_not_extend_the_time_to_close() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             script.blocked.clear()
             cam.restart()
             for _ in range(20):
-                with cam.viewing(Viewer("127.0.0.2", None)):
+                with cam.viewing(ViewerStats("127.0.0.2", None)):
                     await asyncio.sleep(0.05)
             assert cam.state in {CameraState.FAILING, CameraState.STUCK}
         script.blocked.set()
@@ -143,7 +143,7 @@ async def test_viewers_who_come_and_go_do_not_extend_the_time_to_close() -> None
 async def test_restarts_that_let_pictures_come_leave_the_camera_available() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             before = cam.capture_rate.count
             assert all(await restart_for(cam, 2))
@@ -169,7 +169,7 @@ async def test_a_device_that_its_own_driver_keeps_busy_is_stuck_however_often_it
     script = Script()
     cam = Camera(CameraSettings("front", "Front", "scripted", 0.1), lambda _: BusyWhileBlocked(script))
     async with supervised(cam):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             script.blocked.clear()
             restarting = asyncio.create_task(restart_for(cam, 5))

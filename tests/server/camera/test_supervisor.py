@@ -11,7 +11,7 @@ from pi_mjpeg_server.camera import supervisor
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import placard
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Source, SourceError, SourceInfo, SourceSettings
@@ -32,8 +32,8 @@ def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)
 
 
-def viewer() -> Viewer:
-    return Viewer("127.0.0.1", None)
+def viewer() -> ViewerStats:
+    return ViewerStats("127.0.0.1", None)
 
 
 async def idle(cam: Camera) -> None:

@@ -175,6 +175,19 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[[camera]]\ncontrols = 3\n", ["controls", "table"]),
         ("[[camera]]\nhflip = 1\n", ["hflip", "true or false"]),
         ("[server\n", ["line 1"]),
+        ("[servr]\n", ["line 1"]),
+        ("server.prot = 1\n", ["line 1", "'prot'"]),
+        ("\n[mqtt]\n[server]\nhosts = [\n  'a',\n]\nprot = 1\n", ["line 7", "'prot'"]),
+        ('[server]\nname = """\n[auth]\nprot"""\nprot = 1\n', ["line 5", "'prot'"]),
+        ("[server]\nhosts = [\n  'http://a',\n]\n", ["line 2", "hosts"]),
+        ("camera = [{ fps = 1 }, { fsp = 1 }]\n", ["line 1", "'fsp'"]),
+        ("[[camera]]\n[camera.controls]\nA = 1\n[[camera]]\n[camera.control]\n", ["line 5", "'control'"]),
+        ('["server"]\n"prot" = 1\n', ["line 2", "'prot'"]),
+        ("# [[camera]]\n[[camera]]\nid = 'a'\n[[camera]]\nfps = 1\nid = 'a'\n", ["line 6", "two cameras"]),
+        ("[[camera]]\nfps = 1\nsource = 'webcam'\n", ["line 3", "'webcam'"]),
+        ("[mqtt]\nhost = 'a'\nca_file = 'ca.pem'\n", ["line 3", "without tls"]),
+        ("[server]\ntls_key = 'key.pem'\n", ["line 2", "belong together"]),
+        ("x = " + "[" * 3000 + "]" * 3000, ["too deep"]),
     ],
 )
 def test_the_message_about_a_mistake_names_its_place(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -200,6 +213,53 @@ def test_the_message_about_a_mistake_names_the_flag_or_the_variable(
     with pytest.raises(ConfigurationError) as raised:
         load(None, environment, flags)
     for word in words:
+        assert word in str(raised.value)
+
+
+def test_every_mistake_is_named_in_one_go(tmp_path: Path) -> None:
+    (file := tmp_path / "config.toml").write_text(
+        "[server]\nprot = 1\nname = ''\n[mqtt]\ntls = 'yes'\nca_file = 'ca.pem'\n[cam]\n"
+        "[[camera]]\nfps = 0\nid = 'a'\n[[camera]]\nfsp = 1\nid = 'a'\nsource = 'webcam'\n"
+    )
+    with pytest.raises(ConfigurationError) as raised:
+        load(file, {"PI_MJPEG_PORT": "x"}, {"--size": "1280"})
+    places = [mistake.split(": ")[0].removeprefix(f"{file}, ") for mistake in raised.value.mistakes]
+    assert sorted(places) == sorted(
+        ["line 2", "line 3", "line 5", "line 7", "line 9", "line 12", "line 13", "line 14", "PI_MJPEG_PORT", "--size"]
+    )
+    assert str(raised.value).count("\n") == 9
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_is_read_as_windows_editors_write_it(tmp_path: Path, encoding: str, newline: str) -> None:
+    file = tmp_path / "config.toml"
+    text = newline.join(["[server]", 'name = "G\u00e4rtchen"', "", "[[camera]]", "fps = 5", ""])
+    file.write_bytes(text.encode(encoding))
+    configuration = load(file, {}, {})
+    assert configuration.server.name == "G\u00e4rtchen"
+    assert configuration.cameras[0].requested.fps == 5
+    file.write_bytes((text + "fsp = 1").encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"config\.toml, line 6: .*'fsp'"):
+        load(file, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"[server]\r\n\r\nname = 'G\xe4rtchen'\r\n", ["line 3", "0xe4", "'\u00e4'", "save the file as UTF-8"]),
+        (b"[server]\rname = '\x81'\r", ["line 2", "0x81", "save the file as UTF-8"]),
+        (b"\xef\xbb\xbf[server]\n# \xe9", ["line 2", "0xe9"]),
+        (b"\xff\xfe[\x00s", ["UTF-16", "save it as UTF-8"]),
+    ],
+)
+def test_bytes_that_are_no_text_are_named_with_their_line_and_what_to_do(
+    tmp_path: Path, data: bytes, words: list[str]
+) -> None:
+    (file := tmp_path / "config.toml").write_bytes(data)
+    with pytest.raises(ConfigurationError) as raised:
+        load(file, {}, {})
+    for word in ["config.toml", *words]:
         assert word in str(raised.value)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from pi_mjpeg_server.config import ServerSettings
-from pi_mjpeg_server.discovery.zeroconf import SERVICE_TYPE, ZeroconfAnnouncer, local_addresses, properties
+from pi_mjpeg_server.discovery.zeroconf import SERVICE_TYPE, ZeroconfAnnouncer, properties
 from pi_mjpeg_server.system.identity import Identity
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
@@ -71,6 +71,7 @@ async def test_the_server_is_announced_with_what_the_component_needs_and_withdra
         "auth": "token",
         "scheme": "http",
         "version": "0.1.0",
+        "addresses": "127.0.0.1",
     }
     await announcer.stop()
     await until(lambda: NAME not in browser.names, 10)
@@ -107,6 +108,51 @@ async def test_a_failure_is_logged_once_and_tried_again(browser: Browser, caplog
 
 
 @pytest.mark.asyncio
+async def test_all_addresses_are_told_with_their_order_and_a_new_order_is_announced(browser: Browser) -> None:
+    # Those of IPv4 belong to this machine, so that it can announce them; the other is for documentation (RFC 3849).
+    addresses = ["127.0.0.9", "127.0.0.1", "127.0.0.5", "2001:db8::7"]
+    announcer = ZeroconfAnnouncer(IDENTITY, ServerSettings(), "none", lambda: list(addresses), check_interval=0.1)
+    announcer.start()
+    await until(lambda: NAME in browser.names, 10)
+    info = await browser.service_info()
+    assert set(info.parsed_addresses()) == set(addresses)
+    assert info.decoded_properties["addresses"] == ",".join(addresses)
+    addresses[:] = ["127.0.0.5", "127.0.0.1"]
+    async with asyncio.timeout(10):
+        while (await browser.service_info()).decoded_properties["addresses"] != "127.0.0.5,127.0.0.1":  # noqa: ASYNC110 - it asks the network
+            await asyncio.sleep(0.1)
+    await announcer.stop()
+
+
+@pytest.mark.asyncio
+async def test_another_server_with_the_same_id_is_named_until_it_is_gone(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ServerSettings(host="127.0.0.1", port=8123)
+    problems: dict[str, str] = {}
+    first = ZeroconfAnnouncer(IDENTITY, settings, "none")
+    first.start()
+    await until(lambda: NAME in browser.names, 10)
+    second = ZeroconfAnnouncer(IDENTITY, settings, "none", check_interval=0.1, problems=problems)
+    second.start()
+    await until(lambda: "duplicate_name" in problems, 10)
+    assert NODE in problems["duplicate_name"]
+    assert "pi-mjpeg new-id" in problems["duplicate_name"]
+    await asyncio.sleep(1)
+    assert caplog.text.count("pi-mjpeg new-id") == 1
+    await first.stop()
+    await until(lambda: not problems, 20)
+    await second.stop()
+
+
+def test_a_long_list_of_addresses_is_cut_between_two() -> None:
+    addresses = [f"2001:db8::{number}" for number in range(100, 130)]
+    listed = properties(Identity("a", "b"), "none", "http", addresses)["addresses"]
+    assert len(listed) <= 200
+    assert listed.split(",") == addresses[: listed.count(",") + 1]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ValueError("no such adapter")])
 async def test_an_address_lookup_that_raises_is_logged_and_tried_again(
     browser: Browser, caplog: pytest.LogCaptureFixture, error: Exception
@@ -133,10 +179,6 @@ async def test_an_address_lookup_that_raises_is_logged_and_tried_again(
     assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
 
 
-def test_loopback_addresses_are_not_announced() -> None:
-    assert "127.0.0.1" not in local_addresses()
-
-
 def test_a_long_name_is_cut_to_fit_the_txt_record() -> None:
-    name = properties(Identity("a", "ü" * 200), "none", "http")["name"]
+    name = properties(Identity("a", "ü" * 200), "none", "http", [])["name"]
     assert name == "ü" * 100

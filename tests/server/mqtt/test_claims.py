@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from pi_mjpeg_server.mqtt import core_discovery, retained_topics
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
+from pi_mjpeg_server.mqtt import core_discovery, retained_topics_file
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopics, RetainedTopicsStore, load
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopics, RetainedTopicsStore, load
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -41,7 +41,7 @@ class Discovery:
     def __init__(self, folder: Path) -> None:
         self.client = RecordingClient()
         self.store = RetainedTopicsStore(folder / "mqtt.json")
-        publisher = RetainedPublisher(cast("MqttClient", self.client), self.store)
+        publisher = RetainedMessages(cast("MqttClient", self.client), self.store)
         snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: b""))
         stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
         server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
@@ -136,7 +136,7 @@ async def test_a_write_that_was_cancelled_does_not_undo_a_later_one(
 ) -> None:
     """A thread goes on when its task is cancelled."""
     begun, go_on = threading.Event(), threading.Event()
-    write = retained_topics.save
+    write = retained_topics_file.save
 
     def slow(file: Path, retained: RetainedTopics) -> None:
         if retained.topics == {"first"}:
@@ -144,7 +144,7 @@ async def test_a_write_that_was_cancelled_does_not_undo_a_later_one(
             go_on.wait(5)
         write(file, retained)
 
-    monkeypatch.setattr(retained_topics, "save", slow)
+    monkeypatch.setattr(retained_topics_file, "save", slow)
     store = RetainedTopicsStore(file := tmp_path / "mqtt.json")
     store.retained.topics = {"first"}
     first = asyncio.create_task(store.save())
@@ -163,7 +163,7 @@ async def test_a_write_that_was_cancelled_does_not_undo_the_return_to_what_was_t
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    write = retained_topics.save
+    write = retained_topics_file.save
 
     def slow(file: Path, retained: RetainedTopics) -> None:
         if retained.topics == {"other"}:
@@ -171,7 +171,7 @@ async def test_a_write_that_was_cancelled_does_not_undo_the_return_to_what_was_t
             go_on.wait(5)
         write(file, retained)
 
-    monkeypatch.setattr(retained_topics, "save", slow)
+    monkeypatch.setattr(retained_topics_file, "save", slow)
     store = RetainedTopicsStore(file := tmp_path / "mqtt.json")
     store.retained.topics = {"first"}
     await store.save()
@@ -190,18 +190,18 @@ async def test_a_write_that_was_cancelled_does_not_undo_the_return_to_what_was_t
 async def test_a_disk_that_fails_is_reported_once_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write = retained_topics.save
+    write = retained_topics_file.save
 
     def fail(_file: Path, _retained: RetainedTopics) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(retained_topics, "save", fail)
+    monkeypatch.setattr(retained_topics_file, "save", fail)
     store = RetainedTopicsStore(file := tmp_path / "mqtt.json")
     for number in range(100):
         store.retained.topics = {str(number)}
         await store.save()
     assert caplog.text.count("No space left on device") == 1
-    monkeypatch.setattr(retained_topics, "save", write)
+    monkeypatch.setattr(retained_topics_file, "save", write)
     await store.save()
     assert load(file).topics == {"99"}
 

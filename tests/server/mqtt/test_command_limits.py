@@ -12,8 +12,8 @@ import pytest
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.documents import Document
-from pi_mjpeg_server.mqtt.client import Message
 from pi_mjpeg_server.mqtt.command_handler import COMMAND_BURST, COMMANDS_PER_SECOND, CommandHandler
+from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore

@@ -139,12 +139,12 @@ def test_a_snapshot_that_is_deleted_on_the_disk_is_cleared_at_the_broker(
     listener.publish(camera["command_topic"], SNAPSHOT)
     listener.wait(lambda heard: json.loads(heard.retained[camera["snapshot_topic"]])["id"] != first["id"])
     second = json.loads(listener.retained[camera["snapshot_topic"]])
-    (tmp_path / "state" / "snapshots" / f"{second['id']}.jpg").unlink()
+    (tmp_path / "state" / "snapshots" / "mqtt" / f"{second['id']}.jpg").unlink()
     # Each change of a camera's state publishes all states.
     listener.publish(camera["command_topic"], '{"command": "restart"}')
     listener.wait(lambda heard: json.loads(heard.retained[camera["snapshot_topic"]])["id"] == first["id"])
     assert json.loads(listener.retained[camera["snapshot_topic"]]) == first
-    (tmp_path / "state" / "snapshots" / f"{first['id']}.jpg").unlink()
+    (tmp_path / "state" / "snapshots" / "mqtt" / f"{first['id']}.jpg").unlink()
     listener.wait(lambda heard: camera["snapshot_topic"] not in heard.retained, 20)
 
 

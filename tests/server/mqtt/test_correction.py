@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 from pi_mjpeg_server.mqtt import correction
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
 from pi_mjpeg_server.mqtt.correction import RetainedCorrector
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import (
@@ -35,12 +35,12 @@ async def client() -> RecordingClient:
 
 
 @pytest.fixture
-def publisher(client: RecordingClient, tmp_path: Path) -> RetainedPublisher:
-    return RetainedPublisher(cast("MqttClient", client), RetainedTopicsStore(tmp_path / "mqtt.json"))
+def publisher(client: RecordingClient, tmp_path: Path) -> RetainedMessages:
+    return RetainedMessages(cast("MqttClient", client), RetainedTopicsStore(tmp_path / "mqtt.json"))
 
 
 @pytest.fixture
-def corrector(publisher: RetainedPublisher, monkeypatch: pytest.MonkeyPatch) -> RetainedCorrector:
+def corrector(publisher: RetainedMessages, monkeypatch: pytest.MonkeyPatch) -> RetainedCorrector:
     monkeypatch.setattr(correction, "SHORTEST_DELAY", 0.05)
     monkeypatch.setattr(correction, "LONGEST_DELAY", 0.8)
     return RetainedCorrector(publisher)
@@ -52,7 +52,7 @@ def message(topic: str, payload: str, *, retained: bool = False) -> Message:
 
 @pytest.mark.parametrize("wrong", ["offline", "", "ONLINE", "{}", "\x00"])
 async def test_a_wrong_message_is_corrected_and_a_right_one_is_not(
-    client: RecordingClient, publisher: RetainedPublisher, corrector: RetainedCorrector, wrong: str
+    client: RecordingClient, publisher: RetainedMessages, corrector: RetainedCorrector, wrong: str
 ) -> None:
     publisher.publish("a", "online")
     corrector.received(message("a", "online"))
@@ -64,7 +64,7 @@ async def test_a_wrong_message_is_corrected_and_a_right_one_is_not(
 
 
 async def test_nothing_is_corrected_before_it_is_published_and_after_the_connection_is_lost(
-    client: RecordingClient, publisher: RetainedPublisher, corrector: RetainedCorrector
+    client: RecordingClient, publisher: RetainedMessages, corrector: RetainedCorrector
 ) -> None:
     corrector.received(message("a", "offline"))
     await asyncio.sleep(0.1)
@@ -80,7 +80,7 @@ async def test_nothing_is_corrected_before_it_is_published_and_after_the_connect
 
 
 async def test_what_was_retained_before_is_cleared_only_where_nothing_is_published(
-    client: RecordingClient, publisher: RetainedPublisher, corrector: RetainedCorrector
+    client: RecordingClient, publisher: RetainedMessages, corrector: RetainedCorrector
 ) -> None:
     for topic in ("a", "b", "c"):
         corrector.received(message(topic, "old", retained=True))
@@ -95,7 +95,7 @@ async def test_what_was_retained_before_is_cleared_only_where_nothing_is_publish
 
 async def test_what_the_server_itself_has_replaced_is_no_contradiction(
     client: RecordingClient,
-    publisher: RetainedPublisher,
+    publisher: RetainedMessages,
     corrector: RetainedCorrector,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -113,7 +113,7 @@ async def test_what_the_server_itself_has_replaced_is_no_contradiction(
 
 async def test_two_that_contradict_each_other_do_so_ever_later(
     client: RecordingClient,
-    publisher: RetainedPublisher,
+    publisher: RetainedMessages,
     corrector: RetainedCorrector,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -136,7 +136,7 @@ async def test_two_that_contradict_each_other_do_so_ever_later(
 
 
 async def test_a_flood_costs_no_more_than_one_message(
-    client: RecordingClient, publisher: RetainedPublisher, corrector: RetainedCorrector
+    client: RecordingClient, publisher: RetainedMessages, corrector: RetainedCorrector
 ) -> None:
     publisher.publish("a", "online")
     publisher.publish("b", "online")
@@ -148,7 +148,7 @@ async def test_a_flood_costs_no_more_than_one_message(
 
 
 async def test_after_a_quiet_time_a_correction_is_quick_again(
-    client: RecordingClient, publisher: RetainedPublisher, corrector: RetainedCorrector
+    client: RecordingClient, publisher: RetainedMessages, corrector: RetainedCorrector
 ) -> None:
     publisher.publish("a", "online")
     for _ in range(3):

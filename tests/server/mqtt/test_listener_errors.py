@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from pi_mjpeg_server.config import MqttSettings
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.scripted_camera import until

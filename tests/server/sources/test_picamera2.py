@@ -21,7 +21,7 @@ from pi_mjpeg_server.camera import supervisor
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError, SourceSettings
 from pi_mjpeg_server.sources import picamera2 as picamera2_source
@@ -181,6 +181,48 @@ def test_the_frame_rate_is_set_at_every_start(camera: Untyped) -> None:
         assert sent == {"FrameDurationLimits": (50_000, 200_000), "Brightness": 0.1}
 
 
+def with_limits(camera: Untyped, exposure_us: int, frame_us: int) -> None:
+    """Have the camera offer exposures and frames of at most these times."""
+    limits = {"ExposureTime": (29, exposure_us, 20000), "FrameDurationLimits": (33333, frame_us, None)}
+    camera.return_value.camera_controls = CONTROLS | limits
+
+
+def test_frames_become_long_enough_for_a_long_exposure_and_short_again(camera: Untyped) -> None:
+    FakeSensor(camera.return_value)
+    with_limits(camera, 11_000_000, 12_000_000)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20))
+    source.open()
+    for exposure_us, longest in ((1_000_000, 1_010_000), (199_500, 201_495), (20_000, 200_000)):
+        source.set_control("ExposureTime", exposure_us)
+        sent = camera.return_value.set_controls.call_args.args[0]
+        assert sent == {"ExposureTime": exposure_us, "FrameDurationLimits": (50_000, longest)}
+    source.set_control("ExposureTime", 500_000)
+    source.set_control("Brightness", 0.5)
+    assert "FrameDurationLimits" not in camera.return_value.set_controls.call_args.args[0]
+    frames = source.frames()
+    next(frames)
+    sent = camera.return_value.set_controls.call_args.args[0]
+    assert sent == {"FrameDurationLimits": (50_000, 505_000), "ExposureTime": 500_000, "Brightness": 0.5}
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize(
+    ("fps", "frame_us", "offered"),
+    [
+        pytest.param(30, 12_000_000, 1_000_000, id="a second, since a camera without pictures counts as failing"),
+        pytest.param(30, 120_000, 118_800, id="what fits in the longest frame of the sensor"),
+        pytest.param(0.25, 12_000_000, 4_000_000, id="a frame's time at the configured rate"),
+    ],
+)
+def test_no_exposure_is_offered_that_the_camera_would_not_make(
+    camera: Untyped, fps: float, frame_us: int, offered: int
+) -> None:
+    with_limits(camera, 11_000_000, frame_us)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=fps, controls={"ExposureTime": offered + 1}))
+    assert source.open().note == "it has no control of that name or range: ExposureTime"
+    assert source.controls()["ExposureTime"].maximum == offered
+
+
 def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: Untyped) -> None:
     enums = sys.modules["libcamera.controls"]
     enums.AwbModeEnum = SimpleNamespace(__members__={"Auto": 0, "Tungsten": 1, "Cloudy": 2, "Custom": 7})  # type: ignore[attr-defined]  # stands in
@@ -326,7 +368,7 @@ async def test_an_encoder_whose_callback_raises_is_restarted_and_keeps_its_viewe
     sensor = FakeSensor(camera.return_value)
     settings = CameraSettings("front", "Front", requested=SourceSettings(size=SIZE, fps=50))
     async with supervised(cam := Camera(settings, Picamera2Source)):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.state is CameraState.LIVE)
             broken = sensor.encoder
             broken.encode_func = MagicMock(side_effect=ValueError("broken"))

@@ -10,14 +10,14 @@ from unittest.mock import MagicMock
 import pytest
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceSettings, v4l2
 from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 from pi_mjpeg_server.sources.v4l2 import V4L2Source
-from pi_mjpeg_server.sources.webcam import RawFrame, VideoMode
+from pi_mjpeg_server.sources.v4l2_device import RawFrame, VideoMode
 from PIL import Image, ImageOps
 
 from tests.server.support.scripted_camera import grey, supervised, until
@@ -107,7 +107,7 @@ async def test_a_drawn_picture_has_the_shape_of_the_upright_one() -> None:
             yield cam.broadcast.latest.jpeg
 
     async with supervised(cam):
-        with cam.viewing(Viewer("127.0.0.1", None)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: cam.capture_rate.count > 0)
             cam.disable()
             await until(lambda: any(drawn()))

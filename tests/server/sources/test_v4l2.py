@@ -8,7 +8,7 @@ import pytest
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import SourceError
 from pi_mjpeg_server.sources.raw_formats import encode
-from pi_mjpeg_server.sources.webcam import VideoMode, nearest_mode
+from pi_mjpeg_server.sources.v4l2_device import VideoMode, nearest_mode
 from pi_mjpeg_server.sources.webcam_controls import control_name
 from PIL import Image
 

@@ -69,6 +69,13 @@ def test_the_unit_is_hardened(tmp_path: Path) -> None:
     assert float(exposure[1]) <= 2.0
 
 
+def test_the_modules_of_the_allowed_devices_are_loaded_before_the_service_starts() -> None:
+    text = unit_text(PLAIN)
+    assert {"char-video4linux rw", "char-media rw"} <= set(lines(text, "DeviceAllow"))
+    assert "modprobe@videodev.service" in lines(text, "Wants")
+    assert "modprobe@videodev.service" in lines(text, "After")
+
+
 ODD_TEXTS = [
     "50% %h %d %%",
     " a space before and after ",

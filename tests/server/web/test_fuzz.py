@@ -88,7 +88,7 @@ class Resources:
 
 
 _WATCHED = ("pi_mjpeg_server.", "aiohttp.", "asyncio.", "_asyncio.", "concurrent.futures.")
-_BOUNDED = frozenset({"pi_mjpeg_server.web.security.throttle._Failures"})
+_BOUNDED = frozenset({"pi_mjpeg_server.web.security.token_throttle._Failures"})
 _NOISE = 3
 
 

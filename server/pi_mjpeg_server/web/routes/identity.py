@@ -10,7 +10,7 @@ from pi_mjpeg_server.storage.identity_key import TOKEN_KEY_PURPOSE, proof
 from pi_mjpeg_server.web.errors import bad_request, no_identity, too_many_requests
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN, local_address
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN, local_address
 
 IDENTITY_LIMIT = web.AppKey("identity_limit", ClientRateLimit)
 """How often a proof may be requested. It has nothing to do with wrong tokens: neither keeps a client from the other."""

@@ -12,7 +12,7 @@ from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.snapshots import snapshot
 from pi_mjpeg_server.web.routes.static_files import file_response
 from pi_mjpeg_server.web.routes.stream import stream
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _ACTIONS = {"stream": stream, "snapshot": snapshot}
 _ACTION = re.compile(r"(stream|snapshot)(?:_([0-9]{1,2}))?")

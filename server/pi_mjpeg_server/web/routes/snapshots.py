@@ -12,7 +12,7 @@ from pi_mjpeg_server.media.scaling import MAX_SIDE, MIN_SIDE, ScalingError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 from pi_mjpeg_server.web.errors import not_found, unavailable
 from pi_mjpeg_server.web.routes.request import SERVER, is_cached, query_integer, query_number, requested_camera
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _MAX_AGE_MS = 60_000
 _CHUNK_BYTES = 64 * 1024

@@ -10,13 +10,13 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
 from pi_mjpeg_server.web.routes.request import SERVER, query_number, requested_camera
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.session_cookie import SessionCookie
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
     if request.method == "HEAD":
         return response
     for_browser = "image/" in request.headers.get("Accept", "")
-    viewer = Viewer(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
+    viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
     admitted = request.app[VIEWER_LIMITS].admit(request.app[SERVER], camera, viewer)
     # A ConnectionError means that the viewer left, which is how a stream ends.
     with admitted, contextlib.suppress(ConnectionError):
@@ -102,7 +102,7 @@ def _user_agent(request: web.Request) -> str | None:
 async def _send_frames(
     writer: AbstractStreamWriter,
     camera: Camera,
-    viewer: Viewer,
+    viewer: ViewerStats,
     limiter: FrameRateLimiter,
     session_cookie: SessionCookie,
     *,

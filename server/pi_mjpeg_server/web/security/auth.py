@@ -8,19 +8,19 @@ from aiohttp.typedefs import Handler
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.web.errors import too_many_attempts, unauthorised
-from pi_mjpeg_server.web.security.client_ip import client_network
-from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT
-from pi_mjpeg_server.web.security.credentials import (
+from pi_mjpeg_server.web.security.auth_method import (
     BASIC_CHALLENGE,
     BEARER_CHALLENGE,
-    Credential,
+    AuthMethod,
     parse_authorization,
 )
+from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT
 from pi_mjpeg_server.web.security.csrf import check_csrf
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME, SessionCookie
-from pi_mjpeg_server.web.security.throttle import Throttle
+from pi_mjpeg_server.web.security.token_throttle import Throttle
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "identity"})
 """The names of the routes that need no token. The URL of a kept snapshot is signed, which is permission enough."""
@@ -56,7 +56,7 @@ class Authenticator:
             check_csrf(request, credential)
             return await handler(request)
         finally:
-            slot.is_protected = credential is not Credential.NOT_NEEDED
+            slot.is_protected = credential is not AuthMethod.NOT_NEEDED
 
     def check_token(self, client_ip: str, token: str) -> bool:
         """Return whether this is the access token. Raises 429 for a wrong one from a client that gave too many.
@@ -68,13 +68,13 @@ class Authenticator:
         self._count_failure(client_ip)
         return False
 
-    def _authenticate(self, request: web.Request) -> Credential | None:
+    def _authenticate(self, request: web.Request) -> AuthMethod | None:
         """Return what authenticates the request, or None if nothing does. Raises 429 as `check_token` does.
 
         One valid credential is enough, whatever else was sent: browsers keep old passwords and old cookies for years.
         """
         if self._token is None:
-            return Credential.NOT_NEEDED
+            return AuthMethod.NOT_NEEDED
         client_ip = request[REQUEST_ORIGIN].client_ip
         authorization = parse_authorization(request.headers.get("Authorization", ""))
         if authorization is not None and self._matches(client_ip, authorization[1]):
@@ -82,7 +82,7 @@ class Authenticator:
         # Cookies are not throttled: they are 256 bits that nobody can guess, and every page left open sends an old one.
         if self.session_cookie.is_valid(request):
             self.proven_clients.add(client_ip, time.monotonic())
-            return Credential.COOKIE
+            return AuthMethod.COOKIE
         if authorization is not None:
             self._count_failure(client_ip)
         return None

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
-from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
 
 CLIENT_BURST = 10

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 
 REMEMBERED_FOR = 3600.0
 """Seconds."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from aiohttp import web
 
 from pi_mjpeg_server.storage.access_token import AccessToken
-from pi_mjpeg_server.web.security.proxy_headers import RequestOrigin
+from pi_mjpeg_server.web.security.trusted_proxies import RequestOrigin
 
 COOKIE_NAME = "pi_mjpeg_session"
 

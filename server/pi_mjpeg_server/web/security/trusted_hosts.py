@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.web.errors import bad_request, misdirected_request
-from pi_mjpeg_server.web.security.proxy_headers import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
 _MAX_PORT = 65535

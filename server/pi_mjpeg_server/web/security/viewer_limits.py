@@ -8,11 +8,11 @@ from typing import Self
 from aiohttp import web
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.viewer import Viewer
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import too_many_viewers
-from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ViewerLimits:
         return cls(settings.max_viewers, settings.max_viewers_per_camera, settings.max_viewers_per_address)
 
     @contextlib.contextmanager
-    def admit(self, server: Server, camera: Camera, viewer: Viewer) -> Iterator[None]:
+    def admit(self, server: Server, camera: Camera, viewer: ViewerStats) -> Iterator[None]:
         """Count a viewer of this camera while the context lasts. Raises 503 when a limit is reached.
 
         Nothing suspends between the check and the count, so no two viewers can get the last slot.

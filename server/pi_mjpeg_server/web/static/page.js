@@ -235,6 +235,9 @@ function show({ server, cameras }) {
   setText(document.getElementById("name"), server.name);
   document.getElementById("open").hidden = server.auth !== "none";
   document.getElementById("logout").hidden = server.auth === "none";
+  const problems = document.getElementById("problems");
+  problems.hidden = server.problems.length === 0;
+  setText(problems, server.problems.map((problem) => problem.message).join(". "));
   const broker = server.mqtt.error ? `${server.mqtt.state}: ${server.mqtt.error}` : server.mqtt.state;
   setText(document.getElementById("server"), `pi-mjpeg ${server.version} · MQTT ${broker}`);
   // A restarted server may have other cameras.

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from pi_mjpeg_server.logs import RateLimitedLog
-from pi_mjpeg_server.web.security.client_ip import normalize_ip
 from pi_mjpeg_server.web.security.connection_slot import ConnectionSlot
+from pi_mjpeg_server.web.security.ip_addresses import normalize_ip
 from pi_mjpeg_server.web.transport.connection import TOO_MANY_CONNECTIONS, Connection
 from pi_mjpeg_server.web.transport.connection_limit import ConnectionLimit
 

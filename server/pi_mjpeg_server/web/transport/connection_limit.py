@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from pi_mjpeg_server.config import ServerSettings
-from pi_mjpeg_server.web.security.client_ip import client_network
 from pi_mjpeg_server.web.security.client_rate_limit import RateLimitPerClient
 from pi_mjpeg_server.web.security.connection_slot import ConnectionSlot
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
-from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
+from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ _REPLACEMENT_BURST = 16
 _REPLACEMENTS_PER_SECOND = 4.0
 """About as many as time out by themselves. With more, a flood of requests would take the slots of those that send none:
 it would be answered, which costs far more than to refuse it."""
+_PROVEN_REPLACEMENTS = 64
+"""At once, and then each second, for a client that showed the token lately: whoever has it may share the address."""
 _OTHER_FILES = 256
 """Open files beside connections: cameras, MQTT, snapshots, libraries."""
 
@@ -45,13 +47,14 @@ class ConnectionLimit:
         self._open: dict[ConnectionSlot, None] = {}
         self._per_client: Counter[str] = Counter()
         self._replacements = RateLimitPerClient(_REPLACEMENT_BURST, _REPLACEMENTS_PER_SECOND)
+        self._proven_replacements = RateLimitPerClient(_PROVEN_REPLACEMENTS, _PROVEN_REPLACEMENTS)
 
     def acquire(self, address: str, now: float, close: Callable[[ConnectionSlot], None]) -> ConnectionSlot | None:
         """Return a slot for a connection from this address, or None if a limit is reached and no other makes room.
 
         To make room, another slot is released, and its connection has to be closed by `close`. A client that has as
-        many as others, and did not show the token lately, may have that done 16 times at once and then four times a
-        second. `now` is the time of a monotonic clock in seconds.
+        many as the others may have that done 16 times at once and then four times a second, or 64 times if it showed
+        the token lately. `now` is the time of a monotonic clock in seconds.
         """
         client = client_network(address)
         is_proxy = self._trusted_proxies.trusts(address)
@@ -91,7 +94,8 @@ class ConnectionLimit:
 
     def _must_wait(self, client: str, now: float) -> bool:
         """Return whether as many connections were closed for this client lately as may be."""
-        return self._replacements.take(client, now) > 0
+        limit = self._proven_replacements if self._is_proven(client, now) else self._replacements
+        return limit.take(client, now) > 0
 
     def _least_deserving(self, slots: Iterable[ConnectionSlot], now: float) -> tuple[ConnectionSlot | None, int]:
         """Return the slot that makes room and how many of its client could, or None and 0 if all are protected.

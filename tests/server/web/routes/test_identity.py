@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import trustme
-from pi_mjpeg_server.web.security import client_rate_limit, throttle
+from pi_mjpeg_server.web.security import client_rate_limit, token_throttle
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit, RateLimitPerClient
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
 
@@ -184,7 +184,7 @@ async def test_requests_for_proofs_are_limited_and_keep_nobody_from_anything_els
         assert (status, headers["retry-after"]) == (429, "1")
         assert parse_error(body)["code"] == "too_many_requests"
         # It is no guess of the token, and a guess is no request for a proof.
-        for _ in range(throttle.FREE_ATTEMPTS):
+        for _ in range(token_throttle.FREE_ATTEMPTS):
             async with client.get(f"{served.url}/api/state", headers={"Authorization": "Bearer wrong"}) as response:
                 assert response.status == 401
         async with open_connection(served.url, client="127.0.0.9") as (reader, writer):

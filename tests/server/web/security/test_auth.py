@@ -14,7 +14,7 @@ import pytest
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.web.application import make_application
-from pi_mjpeg_server.web.security import auth, throttle
+from pi_mjpeg_server.web.security import auth, token_throttle
 from pi_mjpeg_server.web.security.auth import PUBLIC_ROUTES
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME
 
@@ -147,7 +147,7 @@ async def test_wrong_tokens_throttle_wrong_tokens_of_their_address_and_nothing_e
     session = await cookie(client, served)
     seen = [await status(client, served, "/api/state", bearer(f"wrong-{number}")) for number in range(8)]
     assert caplog.text.count("127.0.0.1 gave too many wrong tokens") == 1
-    assert seen == [401] * throttle.FREE_ATTEMPTS + [429] * (8 - throttle.FREE_ATTEMPTS)
+    assert seen == [401] * token_throttle.FREE_ATTEMPTS + [429] * (8 - token_throttle.FREE_ATTEMPTS)
     async with client.get(f"{served.url}/api/state", headers=bearer("wrong")) as response:
         assert response.status == 429
         assert 1 <= int(response.headers["Retry-After"]) <= 2
@@ -170,7 +170,7 @@ async def test_one_valid_credential_is_enough_whatever_else_a_browser_remembers(
 ) -> None:
     session = await cookie(client, served)
     for stale in (basic("me", "an old one"), bearer("an old one"), {"Authorization": "Negotiate x"}):
-        for _ in range(throttle.FREE_ATTEMPTS + 3):
+        for _ in range(token_throttle.FREE_ATTEMPTS + 3):
             assert await status(client, served, "/api/state", session | stale) == 200
     for cookies in ("{0}; {1}", "{1}; {0}", 'a=b;{0};{1};c="d;e"'):
         both = {"Cookie": cookies.format(session["Cookie"], f"{COOKIE_NAME}=stale")}
@@ -314,11 +314,11 @@ async def test_a_wrong_token_in_the_login_form_is_refused_and_throttled(
     served: Served, client: aiohttp.ClientSession
 ) -> None:
     seen = []
-    for _ in range(throttle.FREE_ATTEMPTS + 1):
+    for _ in range(token_throttle.FREE_ATTEMPTS + 1):
         async with client.post(f"{served.url}/login", data={"token": "wrong"}, allow_redirects=False) as response:
             seen.append(response.status)
             assert COOKIE_NAME not in response.cookies
-    assert seen == [401] * throttle.FREE_ATTEMPTS + [429]
+    assert seen == [401] * token_throttle.FREE_ATTEMPTS + [429]
 
 
 async def test_no_token_reaches_a_log_or_an_error(

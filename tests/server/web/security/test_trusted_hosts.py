@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from pi_mjpeg_server.config import ServerSettings
-from pi_mjpeg_server.web.security.proxy_headers import TrustedProxies
 from pi_mjpeg_server.web.security.trusted_hosts import InvalidHostError, TrustedHosts, UnknownHostError
+from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 
 from tests.server.support.raw_http import parse_error, send_raw
 from tests.server.support.scripted_camera import Script, camera, serving

@@ -6,7 +6,7 @@ A wait holds for wrong tokens only: behind a router or in a container, whoever g
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 
 FREE_ATTEMPTS = 5
 """Wrong tokens that cost nothing: people mistype."""

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from pi_mjpeg_server.documents import Document
-from pi_mjpeg_server.mqtt.client import MqttClient
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import MqttClient
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 
 ACKNOWLEDGE_TIMEOUT = 5.0
 """Seconds to wait for the broker's acknowledgement; what it has not acknowledged is cleared again next time."""
 
 
-class RetainedPublisher:
+class RetainedMessages:
     """Keeps the retained messages of this server: publishes each only when it differs from the last on its topic."""
 
     def __init__(self, client: MqttClient, store: RetainedTopicsStore) -> None:

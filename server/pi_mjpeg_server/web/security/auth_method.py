@@ -8,7 +8,7 @@ BEARER_CHALLENGE = 'Bearer realm="pi-mjpeg"'
 BASIC_CHALLENGE = 'Basic realm="pi-mjpeg", charset="UTF-8"'
 
 
-class Credential(Enum):
+class AuthMethod(Enum):
     """What authenticates a request. Only a Bearer header is never added by a browser on its own."""
 
     BEARER = "bearer"
@@ -17,7 +17,7 @@ class Credential(Enum):
     NOT_NEEDED = "not needed"
 
 
-def parse_authorization(header: str) -> tuple[Credential, str] | None:
+def parse_authorization(header: str) -> tuple[AuthMethod, str] | None:
     """Return the kind of an Authorization header and its token, or None for another scheme.
 
     The token is the password of Basic (RFC 7617), with any user name, or the whole of Bearer (RFC 6750).
@@ -25,9 +25,9 @@ def parse_authorization(header: str) -> tuple[Credential, str] | None:
     scheme, _, value = header.partition(" ")
     match scheme.lower():
         case "basic":
-            return Credential.BASIC, _password(value)
+            return AuthMethod.BASIC, _password(value)
         case "bearer":
-            return Credential.BEARER, value.strip()
+            return AuthMethod.BEARER, value.strip()
         case _:
             return None
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from pi_mjpeg_server.mqtt.client import Message, MqttClient
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
-from pi_mjpeg_server.mqtt.retained_publisher import RetainedPublisher
-from pi_mjpeg_server.mqtt.retained_topics import RetainedTopicsStore
+from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient
+from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
+from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.control_store import ControlStore
@@ -35,12 +35,12 @@ def store(tmp_path: Path) -> RetainedTopicsStore:
 
 
 @pytest.fixture
-def publisher(client: RecordingClient, store: RetainedTopicsStore) -> RetainedPublisher:
-    return RetainedPublisher(cast("MqttClient", client), store)
+def publisher(client: RecordingClient, store: RetainedTopicsStore) -> RetainedMessages:
+    return RetainedMessages(cast("MqttClient", client), store)
 
 
 async def test_a_message_is_published_only_when_it_differs_from_the_last_one(
-    client: RecordingClient, publisher: RetainedPublisher
+    client: RecordingClient, publisher: RetainedMessages
 ) -> None:
     publisher.publish("a", "1")
     publisher.publish("a", "1")
@@ -54,7 +54,7 @@ async def test_a_message_is_published_only_when_it_differs_from_the_last_one(
 
 
 async def test_stale_topics_are_cleared_and_forgotten_once_the_broker_has_acknowledged(
-    client: RecordingClient, publisher: RetainedPublisher, store: RetainedTopicsStore, tmp_path: Path
+    client: RecordingClient, publisher: RetainedMessages, store: RetainedTopicsStore, tmp_path: Path
 ) -> None:
     await publisher.record({"old", "current"})
     publisher.clear_stale({"current"})
@@ -67,7 +67,7 @@ async def test_stale_topics_are_cleared_and_forgotten_once_the_broker_has_acknow
 
 
 async def test_a_topic_that_is_published_again_before_the_broker_has_acknowledged_is_not_forgotten(
-    publisher: RetainedPublisher, store: RetainedTopicsStore
+    publisher: RetainedMessages, store: RetainedTopicsStore
 ) -> None:
     await publisher.record({"a"})
     publisher.clear("a")
@@ -77,7 +77,7 @@ async def test_a_topic_that_is_published_again_before_the_broker_has_acknowledge
 
 
 async def test_core_discovery_works_on_one_change_of_the_claim_at_a_time_and_ends_with_the_last(
-    client: RecordingClient, publisher: RetainedPublisher, store: RetainedTopicsStore, tmp_path: Path
+    client: RecordingClient, publisher: RetainedMessages, store: RetainedTopicsStore, tmp_path: Path
 ) -> None:
     snapshots = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: b""))
     stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")

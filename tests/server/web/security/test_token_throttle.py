@@ -1,6 +1,6 @@
 """How long a client has to wait after wrong tokens."""
 
-from pi_mjpeg_server.web.security.throttle import Throttle
+from pi_mjpeg_server.web.security.token_throttle import Throttle
 
 
 def test_the_waits_double_up_to_a_maximum_and_are_forgotten() -> None:

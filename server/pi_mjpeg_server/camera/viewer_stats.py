@@ -7,7 +7,7 @@ from pi_mjpeg_server.camera.rate import Rate
 
 
 @dataclass(eq=False, slots=True)
-class Viewer:
+class ViewerStats:
     """A viewer: its IP address, its User-Agent, and when it connected (seconds since 1970).
 
     `send_rate` counts the frames that it was sent, `drops` those that it was not sent because it was too slow.

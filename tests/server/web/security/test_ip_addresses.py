@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from pi_mjpeg_server.web.security import client_ip, own_networks
-from pi_mjpeg_server.web.security.client_ip import client_network
+from pi_mjpeg_server.web.security import ip_addresses, own_networks
+from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.own_networks import OwnNetworks
 
 
@@ -13,7 +13,7 @@ def interfaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the file with the addresses of this machine, as Linux writes it, and let each use read it."""
     monkeypatch.setattr(own_networks, "_REFRESH_INTERVAL", 0.0)
     monkeypatch.setattr(own_networks, "_INTERFACE_ADDRESSES", tmp_path / "if_inet6")
-    monkeypatch.setattr(client_ip, "_OWN_NETWORKS", OwnNetworks())
+    monkeypatch.setattr(ip_addresses, "_OWN_NETWORKS", OwnNetworks())
     return tmp_path / "if_inet6"
 
 

@@ -51,7 +51,7 @@ class RawFrame:
     damage: str | None = None
 
 
-class Webcam:
+class V4L2Device:
     """An open device. Every call may block for any time, and raises the driver's `OSError`."""
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
 
 from pi_mjpeg_server.web.errors import bad_request
-from pi_mjpeg_server.web.security.client_ip import normalize_ip, parse_ip
+from pi_mjpeg_server.web.security.ip_addresses import normalize_ip, parse_ip
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
-from pi_mjpeg_server.web.security.proxy_headers import ProxyHeaderError, RequestOrigin, TrustedProxies
+from pi_mjpeg_server.web.security.trusted_proxies import ProxyHeaderError, RequestOrigin, TrustedProxies
 
 from tests.server.support.scripted_camera import Script, camera, serving
 

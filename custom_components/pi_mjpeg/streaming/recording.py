@@ -1,0 +1,51 @@
+"""Recordings by Home Assistant's `stream` integration, which copies the pictures into a file without decoding them."""
+
+from dataclasses import replace
+from typing import override
+
+from homeassistant.components.stream import HLS_PROVIDER, Stream
+from homeassistant.components.stream.core import StreamOutput
+from homeassistant.exceptions import HomeAssistantError
+
+from ..const import DOMAIN
+
+
+class RecordingStream(Stream):
+    """A stream that refuses to be played.
+
+    As HLS it would consist of Motion JPEG, which no browser, television or Chromecast plays: they show a black picture
+    and no error.
+    """
+
+    camera_name: str
+
+    @override
+    def add_provider(self, fmt: str, timeout: int | None = None) -> StreamOutput:
+        """Add an output. Raises `HomeAssistantError` for HLS."""
+        if fmt == HLS_PROVIDER:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="only_recording",
+                translation_placeholders={"camera": self.camera_name},
+            )
+        return super().add_provider(fmt, timeout)
+
+
+def only_records(stream: Stream, camera_name: str) -> Stream:
+    """Turn a new stream of Home Assistant's into one that refuses to be played, and return it.
+
+    Home Assistant creates streams by a function that takes no class.
+    """
+    stream.__class__ = RecordingStream
+    if isinstance(stream, RecordingStream):
+        stream.camera_name = camera_name
+    return stream
+
+
+async def async_stop(stream: Stream) -> None:
+    """End a stream of Home Assistant and its recording. What was recorded so far becomes the file."""
+    # With this preference set, it would only stop to be shown.
+    stream.dynamic_stream_settings = replace(stream.dynamic_stream_settings, preload_stream=False)
+    for output in list(stream.outputs().values()):
+        await stream.remove_provider(output)
+    await stream.stop()

@@ -1,0 +1,78 @@
+"""Dashboards never look like failed logins, which Home Assistant answers with a ban of the address."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Error
+from tooling.hass_client import until
+from tooling.network import LOOPBACK, free_ports
+from tooling.stack import Stack, StackSettings, running_stack
+
+from tests.e2e.conftest import ENVIRONMENT
+from tests.e2e.dashboards import LIVE, open_dashboard
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_CARDS = 3
+"""Of each kind: live ones, and ones with a still that is renewed every ten seconds."""
+
+_RELOADS = 5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def strict_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Home Assistant bans an address after three failed logins."""
+    ports = free_ports(0, 0, 0)
+    settings = StackSettings(
+        folder=tmp_path_factory.mktemp("strict-stack"),
+        server_port=ports[0],
+        home_assistant_port=ports[1],
+        broker=(LOOPBACK, ports[2]),
+        http={"ip_ban_enabled": True, "login_attempts_threshold": 3},
+    )
+    async with running_stack(settings, ENVIRONMENT) as running:
+        yield running
+
+
+def _failed_logins(stack: Stack) -> list[str]:
+    lines = stack.home_assistant.log.read_text().splitlines()
+    return [line for line in lines if "invalid authentication" in line or "Banned" in line]
+
+
+async def test_reloads_and_a_pi_that_is_off_are_no_failed_logins(strict_stack: Stack, browser: Browser) -> None:
+    stack = strict_stack
+    cards = [
+        {"type": "picture-entity", "entity": stack.camera, "camera_view": view}
+        for view in ("live", "auto")
+        for _ in range(_CARDS)
+    ]
+    views = [{"title": "Pi cameras", "path": "live", "cards": cards}]
+    await stack.client.command("lovelace/config/save", url_path="pi-cameras", config={"views": views})
+    (entry,) = await stack.client.command("config_entries/get", domain="pi_mjpeg")
+    page = await open_dashboard(browser, stack)
+    try:
+        live = page.locator(LIVE)
+
+        async def all_live() -> bool:
+            try:
+                widths = await live.evaluate_all("images => images.map(image => image.naturalWidth)")
+            except Error:
+                return False  # The page is being loaded.
+            return len(widths) == _CARDS and all(widths)
+
+        await until(all_live, "all cards show a picture", 60)
+        for _ in range(_RELOADS):
+            await stack.client.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload", {})
+            await asyncio.sleep(3)
+        await until(all_live, "all cards show a picture again")
+        stack.server.stop()
+        await asyncio.to_thread(stack.home_assistant.stop)
+        await stack.home_assistant.start_and_wait()
+        await asyncio.sleep(40)
+        await stack.server.start_and_wait()
+        await until(all_live, "all cards show a picture after the Pi came back", 120)
+    finally:
+        await page.context.close()
+    assert _failed_logins(stack) == []
