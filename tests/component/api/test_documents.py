@@ -115,6 +115,16 @@ def test_an_ipv6_address_is_one() -> None:
     assert str(discovered.url) == "https://[2001:db8::1]:8000"
 
 
+def test_the_state_names_the_last_snapshot_of_each_camera() -> None:
+    state = json.loads(example("api_state.json"))
+    cameras = parse_state(json.dumps(state).encode()).cameras
+    assert cameras["front"].snapshot == parse_snapshot(example("snapshot.json"))
+    assert cameras["shed"].snapshot is None
+    state["cameras"][1]["snapshot"] = state["cameras"][0].pop("snapshot")
+    cameras = parse_state(json.dumps(state).encode()).cameras
+    assert (cameras["front"].snapshot, cameras["shed"].snapshot) == (None, None)
+
+
 def test_the_snapshot_with_and_without_the_fields_of_mqtt() -> None:
     document = json.loads(example("snapshot.json"))
     pushed = parse_snapshot(json.dumps(document))
