@@ -81,7 +81,7 @@ async def test_an_address_that_is_signed_no_longer_makes_home_assistant_ask_for_
 async def test_what_the_broker_remembers_counts_less_than_what_the_server_says(
     hass: HomeAssistant, pi_mqtt: MQTTClient, with_mqtt: None, entry: MockConfigEntry, pi: Pi
 ) -> None:
-    pi.camera()["snapshot"] = snapshot(id="new", time="2026-11-22T12:00:00.000Z")
+    pi.camera()["snapshot"] = snapshot(id="front-20261122T120000000Z-00000001")
     await pi_mqtt.publish(TOPIC, example("snapshot.json").encode(), qos=1, retain=True)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: pi.requests.count("GET /api/state") == 2)
@@ -101,7 +101,7 @@ async def test_with_an_old_server_what_the_broker_remembers_counts(
     assert state_of(hass, IMAGE) == TEN
 
 
-@pytest.mark.parametrize("field", ["id", "url", "time", "width", "height", "bytes"])
+@pytest.mark.parametrize("field", ["id", "url", "width", "height", "bytes"])
 async def test_a_snapshot_that_is_not_in_the_contract_is_no_reason_to_hide_a_camera_or_to_show_it(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, field: str
 ) -> None:
