@@ -194,7 +194,7 @@ async def test_the_last_snapshot_from_before_stays_and_no_new_one_comes(
     pi.answers["/api/cameras/front"] = broken
     with pytest.raises(HomeAssistantError, match="works in Home Assistant, but not at the Pi"):
         await make_private(hass)
-    pi.camera()["snapshot"]["id"] = "front-20261122T110000000Z-9f3a61c2"
+    pi.camera()["snapshot"].update(id="front-20261122T110000000Z-00000001", time="2026-11-22T11:00:00.000Z")
     await loaded.runtime_data.async_refresh()
     assert state_of(hass, IMAGE) == shown
     coordinator = loaded.runtime_data
