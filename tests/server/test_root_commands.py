@@ -118,17 +118,14 @@ def test_purge_says_what_to_do(state: Path, target: Path, plant: Plant) -> None:
 
 
 @pytest.mark.parametrize("plant", PLANTED)
-def test_the_id_of_a_machine_without_one_is_not_written_elsewhere(
-    state: Path, target: Path, plant: Plant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(identity, "_MACHINE_ID", state / "none")
-    plant(state / "machine-id", target)
+def test_the_id_is_not_written_elsewhere(state: Path, target: Path, plant: Plant) -> None:
+    plant(state / identity.NODE_FILE, target)
     with pytest.raises(OSError, match="remove it"):
         identity.identify(None, state)
     assert_untouched(target)
-    (state / "machine-id").unlink()
+    (state / identity.NODE_FILE).unlink()
     node = identity.identify(None, state).node
-    assert (state / "machine-id").stat().st_uid == NOBODY
+    assert (state / identity.NODE_FILE).stat().st_uid == NOBODY
     assert identity.identify(None, state).node == node
 
 

@@ -40,7 +40,7 @@ def webcam(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     fake.set_mode.return_value = mode
     fake.model = "Fake"
     fake.read.side_effect = lambda *_, **__: RawFrame(grey(9), 0.0, time.monotonic())
-    monkeypatch.setattr(v4l2, "Webcam", lambda _: fake)
+    monkeypatch.setattr(v4l2, "V4L2Device", lambda _: fake)
     monkeypatch.setattr(v4l2, "_require_linuxpy", lambda: None)
     return fake
 

@@ -96,7 +96,7 @@ def test_the_error_of_the_source_has_the_same_command() -> None:
 def test_check_and_install_service_print_the_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(service, "install", lambda _: "installed")
+    monkeypatch.setattr(service, "install", lambda _, **_options: "installed")
     (file := tmp_path / "config.toml").write_text(
         "[[camera]]\nsource = 'emulated'\nsize = [320, 240]\n[[camera]]\nsource = 'v4l2'\n"
     )

@@ -114,14 +114,6 @@ def test_what_is_no_file_is_unreadable_and_not_missing(tmp_path: Path, make: obj
         SettingsStore(tmp_path / "settings.json").load()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read_is_unreadable(tmp_path: Path) -> None:
-    (file := tmp_path / "settings.json").write_text("{}")
-    file.chmod(0)
-    with pytest.raises(UnreadableSettingsError):
-        SettingsStore(file).load()
-
-
 def test_an_error_of_the_disk_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (file := tmp_path / "settings.json").write_text("{}")
 
