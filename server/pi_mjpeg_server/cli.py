@@ -227,7 +227,7 @@ def _snapshot(parsed: argparse.Namespace) -> int:
 
 
 def _purge(parsed: argparse.Namespace) -> int:
-    from pi_mjpeg_server.mqtt.purge import PurgeError, purge
+    from pi_mjpeg_server.mqtt.purge_command import PurgeError, purge
 
     try:
         print(f"{asyncio.run(purge(_configuration(parsed)))} topics are empty now.")
