@@ -154,7 +154,7 @@ function showPower(section, camera) {
   section.querySelector(".power input").checked = camera.enabled;
   section.querySelector(".snapshot").disabled = !camera.enabled;
   const missing = camera.enabled ? "The picture does not come; trying again." : "The camera is off.";
-  say(section.querySelector(".missing"), missing);
+  setText(section.querySelector(".missing"), missing);
 }
 
 function showViewers(details, viewers) {
