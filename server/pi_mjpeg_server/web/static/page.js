@@ -153,7 +153,7 @@ function showPower(section, camera) {
   }
   section.querySelector(".power input").checked = camera.enabled;
   section.querySelector(".snapshot").disabled = !camera.enabled;
-  const missing = camera.enabled ? "The picture does not come; trying again." : "The camera is off.";
+  const missing = camera.enabled ? "No picture received; trying again." : "The camera is off.";
   setText(section.querySelector(".missing"), missing);
 }
 
