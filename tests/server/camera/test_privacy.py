@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from pi_mjpeg_server.camera import camera as camera_module
-from pi_mjpeg_server.camera import supervisor
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.settings import CameraSettings
@@ -20,17 +18,7 @@ from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 
 from tests.server.support.scripted_camera import Script, ScriptedSource, camera, supervised, until
 
-
-@pytest.fixture(autouse=True)
-def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make timeouts last tenths of a second."""
-    monkeypatch.setattr(camera_module, "START_TIMEOUT", 0.8)
-    monkeypatch.setattr(supervisor, "START_TIMEOUT", 0.8)
-    monkeypatch.setattr(supervisor, "STOP_TIMEOUT", 0.4)
-    monkeypatch.setattr(supervisor, "CONTROL_TIMEOUT", 0.4)
-    monkeypatch.setattr(supervisor, "FRAME_TIMEOUT", 0.4)
-    monkeypatch.setattr(supervisor, "RETRY_DELAYS", (0.05, 0.1))
-    monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)
+pytestmark = pytest.mark.usefixtures("short_timeouts")
 
 
 def viewer() -> ViewerStats:

@@ -21,13 +21,8 @@ EVERY = 0.15
 
 
 @pytest.fixture
-def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make timeouts last tenths of a second, and allow a restart whenever the tests want one."""
-    monkeypatch.setattr(supervisor, "START_TIMEOUT", 0.8)
-    monkeypatch.setattr(supervisor, "STOP_TIMEOUT", 0.4)
-    monkeypatch.setattr(supervisor, "FRAME_TIMEOUT", 0.4)
-    monkeypatch.setattr(supervisor, "RETRY_DELAYS", (0.05, 0.1))
-    monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)
+def _frequent_restarts(short_timeouts: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Allow a restart whenever the tests want one."""
     monkeypatch.setattr(camera_module, "RESTART_INTERVAL", EVERY / 2)
 
 
@@ -74,7 +69,7 @@ async def test_restarts_on_request_are_logged_once_an_hour(caplog: pytest.LogCap
         assert len(caplog.messages) < 10
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 @pytest.mark.parametrize("script", [Script(silent=True), Script(opening=0.3)], ids=["silent", "slow to open"])
 async def test_a_camera_without_a_picture_is_unavailable_however_often_it_is_restarted(script: Script) -> None:
     async with supervised(cam := camera(script)):
@@ -87,7 +82,7 @@ async def test_a_camera_without_a_picture_is_unavailable_however_often_it_is_res
         await until(lambda: cam.available and cam.capture_rate.count > 0)
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 async def test_a_live_camera_that_stops_giving_pictures_is_unavailable_however_often_it_is_restarted() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
@@ -100,7 +95,7 @@ async def test_a_live_camera_that_stops_giving_pictures_is_unavailable_however_o
             await until(lambda: cam.state is CameraState.LIVE)
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 async def test_a_driver_that_never_returns_is_stuck_however_often_it_is_restarted() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
@@ -124,7 +119,7 @@ async def test_a_driver_that_never_returns_is_stuck_however_often_it_is_restarte
             await until(lambda: cam.state is CameraState.LIVE)
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 async def test_viewers_who_come_and_go_do_not_extend_the_time_to_close() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
@@ -139,7 +134,7 @@ async def test_viewers_who_come_and_go_do_not_extend_the_time_to_close() -> None
         script.blocked.set()
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 async def test_restarts_that_let_pictures_come_leave_the_camera_available() -> None:
     script = Script()
     async with supervised(cam := camera(script)):
@@ -161,7 +156,7 @@ class BusyWhileBlocked(ScriptedSource):
         return super().open()
 
 
-@pytest.mark.usefixtures("_short_timeouts")
+@pytest.mark.usefixtures("_frequent_restarts")
 async def test_a_device_that_its_own_driver_keeps_busy_is_stuck_however_often_it_is_restarted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,25 +15,13 @@ from pi_mjpeg_server.media import scaling
 from pi_mjpeg_server.media.jpeg import with_orientation
 from PIL import Image
 
-from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, until
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         yield session
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script()
-
-
-@pytest.fixture
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(script)]) as running:
-        await until(lambda: script.frames > 0)
-        yield running
 
 
 @pytest.fixture

@@ -16,12 +16,6 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
 async def test_the_page_loads_nothing_from_other_servers(served: Served, client: aiohttp.ClientSession) -> None:
     async with client.get(served.url) as response:
         assert response.content_type == "text/html"

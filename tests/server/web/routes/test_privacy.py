@@ -31,12 +31,6 @@ LIVE = grey(200)
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
 def script() -> Script:
     return Script(picture=LIVE)
 

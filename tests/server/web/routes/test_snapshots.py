@@ -21,17 +21,6 @@ from tests.server.support.scripted_camera import Script, Served, camera, grey, l
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script()
-
-
-@pytest.fixture
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
     async with serving(tmp_path, [camera(script), camera(Script(fail_open="unplugged"), "shed")]) as running:
         await until(lambda: running.server.cameras[0].state is CameraState.IDLE and script.frames > 0)

@@ -32,18 +32,6 @@ FEW_VIEWERS: dict[str, Any] = {"max_viewers": 5, "max_viewers_per_camera": 3, "m
 MAX_PER_CLIENT = ConnectionLimit(ServerSettings(), ProvenClients()).max_per_client
 
 
-@pytest.fixture
-def script() -> Script:
-    return Script(fps=20)
-
-
-@pytest.fixture
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(script)]) as running:
-        await until(lambda: script.frames > 0)
-        yield running
-
-
 async def test_of_a_thousand_connections_at_once_most_get_an_error_and_none_disturbs_a_viewer(
     served: Served, script: Script
 ) -> None:

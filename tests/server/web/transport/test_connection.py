@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,18 +29,6 @@ from tests.server.support.raw_http import (
 )
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 from tests.server.web.transport.test_tls import trusting, write
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script(fps=20)
-
-
-@pytest.fixture
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(script)]) as running:
-        await until(lambda: script.frames > 0)
-        yield running
 
 
 def stop_reading(writer: asyncio.StreamWriter) -> None:
