@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PIL import Image, ImageFilter
 
@@ -13,15 +14,21 @@ _PER_UNIT = math.log((255 + _BLACK) / _BLACK) / UNITS
 _LOGARITHM = [math.log((grey + _BLACK) / _BLACK) / _PER_UNIT for grey in range(256)]
 _GREY = [_BLACK * math.exp(unit * _PER_UNIT) for unit in range(256)]  # plus _BLACK
 
-_BINS = 8
-_MASKS = [[255 if unit * _BINS // 256 == bin_ else 0 for unit in range(256)] for bin_ in range(_BINS)]
+_BOUNDS = [0, *(_LOGARITHM[grey] for grey in (8, 20, 35, 55, 80, 110, 140, 170, 200, 228)), 256]
+_BINS = [(lower + upper) / 2 for lower, upper in pairwise(_BOUNDS)]
+_MASKS = [[255 if lower <= unit < upper else 0 for unit in range(256)] for lower, upper in pairwise(_BOUNDS)]
+_BRIGHTEST = _LOGARITHM[242]
 _MIN_SHARE = 0.03  # of the pixels, for a level of brightness to be judged by its own pixels
 
 _NOISE_FACTOR = 5.0
 _MIN_NOISE = 0.3  # units
 _DEVIATION_FACTOR = 2.5
-_MIN_CONTRAST = 6.0  # grey values
+_MIN_CONTRAST = 4.5  # grey values
 _EDGE_ALLOWANCE = 0.3  # pixels
+_LIGHT_ALLOWANCE = 0.1
+_BLOCK, _BLOCKS = 5, 3
+_OTHER_SCENE = 0.3  # of the pixels
+_MAX_JUMP = 30.0  # units
 _MAX_SHIFT = 4.0  # pixels
 
 _NOISE_TIME = 5.0  # seconds
@@ -37,12 +44,15 @@ _FORGET_TIME = 30.0
 class Difference:
     """How a picture differs from the background, in units of the logarithm.
 
-    `light` is the smooth part, `rest` what is left, `threshold` the absolute rest that noise and leaves do not reach.
+    `light` is the smooth part and `detail` the rest, both as large as the picture. `rest` is the rest without its
+    finest grain, at half the size, and so is `threshold`, the absolute value that noise and leaves do not reach.
     """
 
     light: Image.Image
+    detail: Image.Image
     rest: Image.Image
     threshold: Image.Image
+    is_other_scene: bool
 
 
 class Background:
@@ -50,42 +60,63 @@ class Background:
 
     def __init__(self, grey: Image.Image, contrast: float) -> None:
         self.contrast = contrast
-        self._looks = 0
-        self._noise = [1.0] * _BINS
+        self.half = (grey.width // 2, grey.height // 2)
+        self._noise: list[float | None] = [None] * len(_BINS)
+        self._worst_noise = 1.0
         self._jitter = 0.0
-        self._restart(grey.point(_LOGARITHM, "F"))
-
-    def _restart(self, log: Image.Image) -> None:
-        self._log = log
-        self._looks = 0
-        self._recent = constant(log.size, 0)
-        self._deviation = constant(log.size, 0)
+        self.restart(grey)
 
     def restart(self, grey: Image.Image) -> None:
         """Take a picture for the new background."""
-        self._restart(grey.point(_LOGARITHM, "F"))
+        self._log = grey.point(_LOGARITHM, "F")
+        self._looks = 0
+        self._brightness = 0.0
+        self._recent = constant(self.half, 0)
+        self._deviation = constant(self.half, 0)
 
     def compare(self, grey: Image.Image) -> Difference:
         """Return how a picture differs."""
         log = grey.point(_LOGARITHM, "F")
         level = to_bytes(self._log, 1)
-        masks = [level.point(table) for table in _MASKS]
+        sample = level.resize(self.half, Image.Resampling.NEAREST)
+        masks = [sample.point(table) for table in _MASKS]
         raw = compute(lambda of: of["a"] - of["b"], a=log, b=self._log)
-        tone = level.point(_by_brightness(_medians(to_bytes(raw, 4, 128), masks)), "F")
-        tone = compute(lambda of: (of["t"] - 128.0) * 0.25, t=tone)
+        tones = _tones(to_bytes(raw.resize(self.half, Image.Resampling.NEAREST), 4, 128), masks)
+        tone = level.point(_by_brightness(tones), "F")
         plain = compute(lambda of: of["d"] - of["t"], d=raw, t=tone)
-        smooth = plain.reduce(5).filter(ImageFilter.MedianFilter(5)).resize(log.size, Image.Resampling.BILINEAR)
-        rest = compute(lambda of: of["d"] - of["s"], d=plain, s=smooth)
-        rest = self._without_bands(rest)
-        across, down = gradients(self._log)
-        rest = self._without_shift(rest, across, down)
+        smooth = plain.reduce(_BLOCK).filter(ImageFilter.MedianFilter(_BLOCKS)).resize(log.size, Image.Resampling.BILINEAR)
         light = compute(lambda of: of["t"] + of["s"], t=tone, s=smooth)
+        # What is darker than expected where the picture is at its brightest, or brighter where the background was, is
+        # only the end of the range.
+        detail = compute(
+            lambda of: of["min"](
+                of["max"](of["d"] - of["s"], of["float"](of["l"] < _BRIGHTEST) * -1000.0),
+                of["float"](of["b"] < _BRIGHTEST) * 1000.0,
+            ),
+            d=plain,
+            s=smooth,
+            l=log,
+            b=self._log,
+        )
+        detail = self._without_bands(detail)
+        across, down = gradients(self._log)
+        detail = self._without_shift(detail, across, down)
+        rest = detail.resize(self.half, Image.Resampling.BILINEAR)
         self._measure_noise(rest, masks)
-        return Difference(light, rest, self._threshold(level, across, down))
+        threshold = self._threshold(sample, across, down)
+        brightness = mean(light)
+        jump, self._brightness = abs(brightness - self._brightness), brightness
+        changed = mean(compute(lambda of: of["float"](abs(of["r"]) > of["t"]), r=rest, t=threshold))
+        threshold = compute(
+            lambda of: of["t"] + abs(of["l"]) * _LIGHT_ALLOWANCE,
+            t=threshold,
+            l=light.resize(self.half, Image.Resampling.NEAREST),
+        )
+        return Difference(light, detail, rest, threshold, changed > _OTHER_SCENE or jump > _MAX_JUMP)
 
     def _without_bands(self, rest: Image.Image) -> Image.Image:
         """Take away what whole rows have in common: a lamp flickers while a sensor reads row after row."""
-        limit = 2 * max(self._noise)
+        limit = 2 * self._worst_noise
         clipped = compute(lambda of: of["min"](of["max"](of["r"], -limit), limit), r=rest)
         rows = clipped.resize((4, rest.height), Image.Resampling.BOX).resize(rest.size, Image.Resampling.BILINEAR)
         return compute(lambda of: of["r"] - of["b"], r=rest, b=rows)
@@ -110,11 +141,11 @@ class Background:
 
     def _threshold(self, level: Image.Image, across: Image.Image, down: Image.Image) -> Image.Image:
         floor = [self.contrast * _MIN_CONTRAST / (grey * _PER_UNIT) for grey in _GREY]
-        noise = _by_brightness(list(self._noise))
+        noise = _by_brightness(self._noise)
         factor = _NOISE_FACTOR * max(0.5, self.contrast)
         base = level.point([max(a, factor * b) for a, b in zip(floor, noise, strict=True)], "F")
         edges = compute(lambda of: of["convert"]((abs(of["x"]) + abs(of["y"])) * 4.0, "L"), x=across, y=down)
-        edges = spread(edges, 1)
+        edges = spread(edges.resize(self.half, Image.Resampling.BILINEAR), 1)
         allowance = (_EDGE_ALLOWANCE + self._jitter) / 4
         return compute(
             lambda of: of["max"](of["b"], of["v"] * _DEVIATION_FACTOR) + of["float"](of["e"]) * allowance,
@@ -129,7 +160,9 @@ class Background:
         for bin_, value in enumerate(_medians(absolute, masks)):
             if value is not None:
                 sigma = max(_MIN_NOISE, (value + 0.5) / 16 * 1.4826)
-                self._noise[bin_] += rate * (sigma - self._noise[bin_])
+                before = self._noise[bin_]
+                self._noise[bin_] = sigma if before is None else before + rate * (sigma - before)
+        self._worst_noise = max((value for value in self._noise if value is not None), default=1.0)
 
     def learn(self, found: Difference, seconds: float) -> None:
         """Move towards the picture that was compared, `seconds` after the one before it."""
@@ -140,27 +173,25 @@ class Background:
         light, learn = _share(seconds, _LIGHT_TIME), max(first, _share(seconds, _LEARN_TIME))
         forget = max(first, _share(seconds, _FORGET_TIME))
         # A pixel that is as it was lately belongs to the background, for example of a car that was parked.
-        self._log = compute(
-            lambda of: (
-                of["b"]
-                + of["l"] * light
-                + of["r"] * (moving + (still - moving) * of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3))
-            ),
-            b=self._log,
-            l=found.light,
+        rate = compute(
+            lambda of: of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3) * (still - moving) + moving,
             r=found.rest,
             q=self._recent,
             t=found.threshold,
+        ).resize(self._log.size, Image.Resampling.NEAREST)
+        self._log = compute(
+            lambda of: of["b"] + of["l"] * light + of["d"] * of["a"],
+            b=self._log,
+            l=found.light,
+            d=found.detail,
+            a=rate,
         )
         self._recent = compute(lambda of: of["q"] + (of["r"] - of["q"]) * recent, q=self._recent, r=found.rest)
+        more = compute(lambda of: of["min"](abs(of["r"]), 40.0) - of["v"], r=found.rest, v=self._deviation)
         self._deviation = compute(
-            lambda of: (
-                of["v"]
-                + of["max"](of["min"](abs(of["r"]), 40.0) - of["v"], 0.0) * learn
-                + of["min"](of["min"](abs(of["r"]), 40.0) - of["v"], 0.0) * forget
-            ),
+            lambda of: of["v"] + of["max"](of["m"], 0.0) * learn + of["min"](of["m"], 0.0) * forget,
             v=self._deviation,
-            r=found.rest,
+            m=more,
         )
 
 
@@ -177,14 +208,25 @@ def _medians(values: Image.Image, masks: list[Image.Image]) -> list[float | None
     return medians
 
 
+def _tones(values: Image.Image, masks: list[Image.Image]) -> list[float | None]:
+    """Return how much brighter each level of brightness has become, in units.
+
+    The level of one thing only, which a shadow may have fallen on, counts as little as it has places in the picture.
+    """
+    everywhere = median(values.histogram()) or 0.0
+    tones: list[float | None] = []
+    for mask, value in zip(masks, _medians(values, masks), strict=True):
+        places = sum(share > 25 for share in mask.resize((8, 6), Image.Resampling.BOX).tobytes()) if value else 0
+        weight = min(1.0, places / 16)
+        tones.append(None if value is None else (everywhere - 128 + weight * (value - everywhere)) / 4)
+    return tones if any(tone is not None for tone in tones) else [(everywhere - 128) / 4] * len(masks)
+
+
 def _by_brightness(values: list[float | None]) -> list[float]:
     """Return a table of 256 values, interpolated between the known ones of the levels of brightness."""
-    width = 256 / _BINS
-    known = [((bin_ + 0.5) * width, value) for bin_, value in enumerate(values) if value is not None]
-    table = []
-    for unit in range(256):
-        before = [point for point in known if point[0] <= unit] or known[:1]
-        after = [point for point in known if point[0] > unit] or known[-1:]
-        (x0, y0), (x1, y1) = before[-1], after[0]
-        table.append(y0 if x1 <= x0 else y0 + (y1 - y0) * (unit - x0) / (x1 - x0))
+    known = [(centre, value) for centre, value in zip(_BINS, values, strict=True) if value is not None]
+    known = [(0.0, known[0][1]), *known, (256.0, known[-1][1])]
+    table: list[float] = []
+    for (x0, y0), (x1, y1) in pairwise(known):
+        table += [y0 + (y1 - y0) * (unit - x0) / (x1 - x0) for unit in range(len(table), math.ceil(x1))]
     return table

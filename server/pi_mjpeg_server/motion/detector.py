@@ -1,12 +1,13 @@
 """Finds what moves in the pictures of a camera that stands still."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
 
 from pi_mjpeg_server.motion.arithmetic import compute, spread
-from pi_mjpeg_server.motion.background import Background, Difference
+from pi_mjpeg_server.motion.background import Background
 from pi_mjpeg_server.motion.picture import decode
 from pi_mjpeg_server.motion.settings import Region
 
@@ -16,10 +17,14 @@ STILL, NOT_WATCHED, MOVING = 0, 1, 2
 _CELL = 4  # pixels
 _MAX_GAP = 10.0  # seconds without a picture, after which everything may be different
 _HOLD_OFF = 2.0  # seconds
-_SCENE_CHANGE = 0.3  # of the pixels
 _DECAY = 0.8
-_ENOUGH = 1.6
-_MOST = 2.5
+_UNIT = 50
+_EVIDENCE = [round(_UNIT * max(0.0, min(1.0, (n * 9 / 255 - 1) / 2.5))) for n in range(256)]
+_CLEAR = [255 if n >= _UNIT * 0.3 else 0 for n in range(256)]
+_FADED = [round(n * _DECAY) for n in range(256)]
+_CLUTTER_TIME = 10.0
+_PER_BLOB = 8
+_REACH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class MotionDetector:
         self._hold_until = 0.0
         self._watched = Image.new("L", (1, 1))
         self._tracks = Image.new("L", (1, 1))
+        self._clutter = 0.02
 
     def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
         """Return what moves in a picture taken at `taken` (monotonic seconds).
@@ -64,31 +70,30 @@ class MotionDetector:
             self._start(grey, taken)
             return self._nothing()
         found = background.compare(grey)
-        excess = compute(
-            lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 255.0, "L"), r=found.rest, t=found.threshold
-        )
-        changed = excess.histogram()
-        if sum(changed[1:]) > _SCENE_CHANGE * sum(changed):
+        if found.is_other_scene:
             background.restart(grey)
             self._hold_until = taken + _HOLD_OFF
         else:
             background.learn(found, seconds)
-        if taken < self._hold_until:
-            self._tracks = Image.new("L", self._tracks.size)
-            return self._nothing()
-        return self._judge(ImageChops.darker(excess, self._watched), seconds)
+        excess = compute(
+            lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 255.0, "L"), r=found.rest, t=found.threshold
+        )
+        return self._judge(ImageChops.darker(excess, self._watched), seconds, holds=taken < self._hold_until)
 
-    def _judge(self, excess: Image.Image, seconds: float) -> Look:
-        half = (excess.width // 2, excess.height // 2)
-        # The number of changed pixels within 5 x 5, 3 of which are nothing yet, and 7 are a sure mover.
-        crowd = excess.filter(ImageFilter.BoxBlur(2)).resize(half, Image.Resampling.NEAREST)
-        evidence = crowd.point([round(100 * max(0.0, min(1.0, (n * 25 / 255 - 2) / 4))) for n in range(256)])
-        radius = max(1, min(8, round(seconds * 10)))
-        before = spread(self._tracks, radius).point([round(n * _DECAY) for n in range(256)])
-        self._tracks = ImageChops.add(evidence, before).point([min(n, round(_MOST * 100)) for n in range(256)])
-        sure = self._tracks.point([255 if n >= _ENOUGH * 100 else 0 for n in range(256)])
-        sure = ImageChops.darker(sure, spread(evidence.point([255 if n >= 20 else 0 for n in range(256)]), 1))
-        return self._report(sure)
+    def _judge(self, excess: Image.Image, seconds: float, *, holds: bool) -> Look:
+        # Of the changed pixels among 3 x 3, one is nothing yet, and four are a sure mover.
+        evidence = excess.filter(ImageFilter.BoxBlur(1)).point(_EVIDENCE)
+        before = spread(self._tracks, max(1, min(8, round(seconds * 10))))
+        fresh = ImageChops.subtract(evidence.point(_CLEAR), before.point(_CLEAR)).histogram()[255]
+        self._clutter += min(1.0, seconds / _CLUTTER_TIME) * (fresh / _PER_BLOB - self._clutter)
+        if holds:
+            self._tracks = evidence
+            return self._nothing()
+        self._tracks = ImageChops.add(evidence, before.point(_FADED))
+        enough = round(_UNIT * _chance_of(self._clutter, excess.width * excess.height))
+        sure = self._tracks.point([255 if n >= enough else 0 for n in range(256)])
+        self.enough=enough
+        return self._report(ImageChops.darker(sure, spread(evidence.point(_CLEAR), 1)))
 
     def _report(self, sure: Image.Image) -> Look:
         columns, rows = sure.width // 2, sure.height // 2
@@ -111,7 +116,7 @@ class MotionDetector:
         self._size = grey.size
         self._hold_until = taken + _HOLD_OFF
         self._tracks = Image.new("L", (grey.width // 2, grey.height // 2))
-        self._watched = _mask(grey.size, self._watch, self._ignore)
+        self._watched = _mask(self._tracks.size, self._watch, self._ignore)
 
 
 def _mask(size: tuple[int, int], watch: Sequence[Region], ignore: Sequence[Region]) -> Image.Image:
@@ -122,3 +127,10 @@ def _mask(size: tuple[int, int], watch: Sequence[Region], ignore: Sequence[Regio
             left, top, right, bottom = x * size[0], y * size[1], (x + width) * size[0], (y + height) * size[1]
             mask.paste(value, (round(left), round(top), round(right), round(bottom)))
     return mask
+
+
+def _chance_of(clutter: float, places: int) -> float:
+    """Return the evidence that chance does not give, if `clutter` blobs a look appear anywhere in `places`."""
+    near = min(0.5, max(1e-5, clutter * _REACH / places))
+    looks = min(8.0, math.log(2e6 * max(0.01, clutter)) / -math.log(near))
+    return max(1.6, (1 - _DECAY ** (1 + looks)) / (1 - _DECAY) * 0.98)
