@@ -1,6 +1,7 @@
 """The picture without movers, what is known of its noise, and how a new picture differs from it."""
 
 import math
+import statistics
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,8 +21,9 @@ _MASKS = [[255 if lower <= unit < upper else 0 for unit in range(256)] for lower
 _BRIGHTEST = _LOGARITHM[242]
 _MIN_SHARE = 0.03  # of the pixels, for a level of brightness to be judged by its own pixels
 
-_NOISE_FACTOR = 5.0
+_NOISE_FACTOR = 4.2
 _MIN_NOISE = 0.3  # units
+_FIRST_NOISE = 2.0
 _DEVIATION_FACTOR = 2.5
 _MIN_CONTRAST = 4.5  # grey values
 _EDGE_ALLOWANCE = 0.3  # pixels
@@ -29,6 +31,7 @@ _LIGHT_ALLOWANCE = 0.1
 _BLOCK, _BLOCKS = 5, 3
 _OTHER_SCENE = 0.3  # of the pixels
 _MAX_JUMP = 30.0  # units
+_MAX_ROUGHNESS = 6.0
 _MAX_SHIFT = 4.0  # pixels
 
 _NOISE_TIME = 5.0  # seconds
@@ -52,6 +55,7 @@ class Difference:
     detail: Image.Image
     rest: Image.Image
     threshold: Image.Image
+    masks: list[Image.Image]
     is_other_scene: bool
 
 
@@ -70,7 +74,7 @@ class Background:
         """Take a picture for the new background."""
         self._log = grey.point(_LOGARITHM, "F")
         self._looks = 0
-        self._brightness = 0.0
+        self._light: list[float] = []
         self._recent = constant(self.half, 0)
         self._deviation = constant(self.half, 0)
 
@@ -102,17 +106,24 @@ class Background:
         across, down = gradients(self._log)
         detail = self._without_shift(detail, across, down)
         rest = detail.resize(self.half, Image.Resampling.BILINEAR)
-        self._measure_noise(rest, masks)
         threshold = self._threshold(sample, across, down)
-        brightness = mean(light)
-        jump, self._brightness = abs(brightness - self._brightness), brightness
+        jump, roughness = self._light_change(light)
         changed = mean(compute(lambda of: of["float"](abs(of["r"]) > of["t"]), r=rest, t=threshold))
         threshold = compute(
-            lambda of: of["t"] + abs(of["l"]) * _LIGHT_ALLOWANCE,
+            lambda of: of["t"] + (abs(of["l"]) + jump) * _LIGHT_ALLOWANCE,
             t=threshold,
             l=light.resize(self.half, Image.Resampling.NEAREST),
         )
-        return Difference(light, detail, rest, threshold, changed > _OTHER_SCENE or jump > _MAX_JUMP)
+        is_other = changed > _OTHER_SCENE or jump > _MAX_JUMP or roughness > _MAX_ROUGHNESS
+        return Difference(light, detail, rest, threshold, masks, is_other)
+
+    def _light_change(self, light: Image.Image) -> tuple[float, float]:
+        """Return how much the light has changed since the last look: on the whole, and how much places differ."""
+        places = [float(value) for value in light.resize((16, 9), Image.Resampling.BOX).getdata()]
+        steps = [now - then for now, then in zip(places, self._light, strict=True)] if self._light else [0.0]
+        self._light = places
+        whole = statistics.median(steps)
+        return abs(whole), statistics.fmean(abs(step - whole) for step in steps)
 
     def _without_bands(self, rest: Image.Image) -> Image.Image:
         """Take away what whole rows have in common: a lamp flickers while a sensor reads row after row."""
@@ -141,7 +152,7 @@ class Background:
 
     def _threshold(self, level: Image.Image, across: Image.Image, down: Image.Image) -> Image.Image:
         floor = [self.contrast * _MIN_CONTRAST / (grey * _PER_UNIT) for grey in _GREY]
-        noise = _by_brightness(self._noise)
+        noise = _by_brightness(self._noise if self._looks else [_FIRST_NOISE] * len(_BINS))
         factor = _NOISE_FACTOR * max(0.5, self.contrast)
         base = level.point([max(a, factor * b) for a, b in zip(floor, noise, strict=True)], "F")
         edges = compute(lambda of: of["convert"]((abs(of["x"]) + abs(of["y"])) * 4.0, "L"), x=across, y=down)
@@ -166,6 +177,7 @@ class Background:
 
     def learn(self, found: Difference, seconds: float) -> None:
         """Move towards the picture that was compared, `seconds` after the one before it."""
+        self._measure_noise(found.rest, found.masks)
         self._looks += 1
         first = 1 / self._looks
         recent = max(first, _share(seconds, _RECENT_TIME))

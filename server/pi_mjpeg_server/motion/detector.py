@@ -19,7 +19,7 @@ _MAX_GAP = 10.0  # seconds without a picture, after which everything may be diff
 _HOLD_OFF = 2.0  # seconds
 _DECAY = 0.8
 _UNIT = 50
-_EVIDENCE = [round(_UNIT * max(0.0, min(1.0, (n * 9 / 255 - 1) / 2.5))) for n in range(256)]
+_EVIDENCE = [round(_UNIT * max(0.0, min(1.0, (n * 9 / 255 - 0.7) / 2))) for n in range(256)]
 _CLEAR = [255 if n >= _UNIT * 0.3 else 0 for n in range(256)]
 _FADED = [round(n * _DECAY) for n in range(256)]
 _CLUTTER_TIME = 10.0
@@ -76,7 +76,7 @@ class MotionDetector:
         else:
             background.learn(found, seconds)
         excess = compute(
-            lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 255.0, "L"), r=found.rest, t=found.threshold
+            lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 365.0, "L"), r=found.rest, t=found.threshold
         )
         return self._judge(ImageChops.darker(excess, self._watched), seconds, holds=taken < self._hold_until)
 
