@@ -31,6 +31,7 @@ _LIGHT_TIME, _STILL_TIME, _MOVING_TIME = 4.0, 3.0, 25.0
 _RECENT_TIME, _DEVIATE_TIME, _FORGET_TIME = 0.6, 6.0, 30.0
 
 _REFRESH = 5  # looks
+_END_SHARE = 0.02  # a look
 
 
 @dataclass(slots=True)
@@ -38,12 +39,14 @@ class Difference:
     """How a picture differs from the background, in units of the logarithm.
 
     `light` is the smooth part, `rest` what is left, and `threshold` the absolute rest that noise, edges and leaves do
-    not reach. With an `is_other_scene`, the background says nothing about the picture.
+    not reach. `jump` is by how much the light of the whole picture has changed since the last look. With an
+    `is_other_scene`, the background says nothing about the picture.
     """
 
     light: Image.Image
     rest: Image.Image
     threshold: Image.Image
+    jump: float
     is_other_scene: bool
 
 
@@ -81,6 +84,8 @@ class Background:
         self._light: list[float] = []
         self._recent = constant(self.size, 0)
         self._deviation = constant(self.size, 0)
+        # Where the range ended lately: 1, and less with each look since.
+        self._ended = compute(lambda of: of["float"](of["l"] >= BRIGHTEST), l=self._log)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -105,17 +110,20 @@ class Background:
         plain = compute(lambda of: of["d"] - of["t"], d=raw, t=tone)
         smooth = _smooth(plain)
         light = compute(lambda of: of["t"] + of["s"], t=tone, s=smooth)
-        # What is darker than expected where the picture is at its brightest, or brighter where the background was, is
-        # only the end of the range.
+        # What is darker than expected where the picture is at its brightest, or brighter where the picture was lately,
+        # is only the end of the range.
         rest = compute(
             lambda of: of["min"](
                 of["max"](of["d"] - of["s"], of["float"](of["l"] < BRIGHTEST) * -1000.0),
-                of["float"](of["b"] < BRIGHTEST) * 1000.0,
+                of["float"](of["e"] <= 0.0) * 1000.0,
             ),
             d=plain,
             s=smooth,
             l=log,
-            b=self._log,
+            e=self._ended,
+        )
+        self._ended = compute(
+            lambda of: of["max"](of["float"](of["l"] >= BRIGHTEST), of["e"] - _END_SHARE), l=log, e=self._ended
         )
         rest = self._without_shift(self._without_bands(rest))
         jump, roughness = self._light_change(light)
@@ -133,7 +141,7 @@ class Background:
             t=threshold,
             l=light,
         )
-        return Difference(light, rest, threshold, is_other)
+        return Difference(light, rest, threshold, jump, is_other)
 
     def _light_change(self, light: Image.Image) -> tuple[float, float]:
         """Return how much the light has changed since the last look: on the whole, and how much places differ."""

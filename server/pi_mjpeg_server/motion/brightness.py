@@ -13,7 +13,8 @@ PER_UNIT = math.log((255 + _BLACK) / _BLACK) / 255
 """The logarithm has units of this size, so that it is 0 to 255 as grey values are."""
 LOGARITHM = [math.log((grey + _BLACK) / _BLACK) / PER_UNIT for grey in range(256)]
 UNITS_PER_GREY = [1 / (_BLACK * math.exp(unit * PER_UNIT) * PER_UNIT) for unit in range(256)]
-BRIGHTEST = LOGARITHM[242]
+BRIGHTEST = LOGARITHM[235]
+"""From here on, the range of a camera ends for some of the pixels that were averaged."""
 
 _BOUNDS = [0, *(LOGARITHM[grey] for grey in (8, 20, 35, 55, 80, 110, 140, 170, 200, 228)), 256]
 _CENTRES = [(lower + upper) / 2 for lower, upper in pairwise(_BOUNDS)]

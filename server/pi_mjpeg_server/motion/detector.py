@@ -18,7 +18,8 @@ _AS_MOVING = [MOVING if value else STILL for value in range(256)]
 _AS_WATCHED = [STILL if value else NOT_WATCHED for value in range(256)]
 
 _MAX_GAP = 10.0  # seconds without a picture, after which everything may be different
-_HOLD_OFF = 2.0  # seconds
+_HOLD_OFF, _MAX_HOLD_OFF = 2.0, 8.0  # seconds
+_SETTLED = 1.0  # units of the logarithm from one look to the next
 _GAMMA = 2.2
 _MAX_EXPOSURE_CHANGE = 40.0  # units of the logarithm: a factor of about 4 in light
 
@@ -67,7 +68,7 @@ class MotionDetector:
         self._contrast = 2 ** ((50 - sensitivity) / 25)
         self._background: Background | None = None
         self._picture_size = (0, 0)
-        self._taken = self._hold_until = 0.0
+        self._taken = self._changed = self._hold_until = 0.0
         self._exposure: float | None = None
 
     def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
@@ -87,9 +88,14 @@ class MotionDetector:
         found = background.compare(grey)
         if found.is_other_scene or exposure_change > _MAX_EXPOSURE_CHANGE:
             background.restart(grey)
+            self._changed = taken
             self._hold_until = taken + _HOLD_OFF
         else:
             background.learn(found, seconds)
+            if taken < self._hold_until and found.jump > _SETTLED:
+                # The camera's exposure still settles.
+                settled = max(self._hold_until, taken + _HOLD_OFF / 2)
+                self._hold_until = min(settled, self._changed + _MAX_HOLD_OFF)
         excess = compute(
             lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 365.0, "L"), r=found.rest, t=found.threshold
         )
@@ -150,6 +156,7 @@ class MotionDetector:
     def _start(self, grey: Image.Image) -> None:
         self._background = Background(grey, self._contrast)
         self._picture_size = grey.size
+        self._changed = self._taken
         self._hold_until = self._taken + _HOLD_OFF
         self._clutter = _FIRST_CLUTTER
         self._watched = _mask(self._background.size, self._watch, self._ignore)
