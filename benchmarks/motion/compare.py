@@ -130,7 +130,9 @@ def main() -> int:
     """Print the table; return 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=6, help="how many scenes of each kind are judged (default: 6)")
-    parser.add_argument("--without-motion", action="store_true", help="leave out Debian's motion, which takes real time")
+    parser.add_argument(
+        "--without-motion", action="store_true", help="leave out Debian's motion, which takes real time"
+    )
     arguments = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -156,7 +158,9 @@ def main() -> int:
         for one in judged:
             verdict = judge(one.truth, one.alarms.get(keys[0], []))
             if verdict.found is False or verdict.false:
-                what = "missed" if verdict.found is False else f"false at {', '.join(f'{t:.1f} s' for t in verdict.false)}"
+                what = (
+                    "missed" if verdict.found is False else f"false at {', '.join(f'{t:.1f} s' for t in verdict.false)}"
+                )
                 print(f"{one.truth.kind}, seed {one.truth.seed}: {what}")
         print()
         cost.report(folder, with_motion=not arguments.without_motion)

@@ -11,7 +11,8 @@ class MotionSettings:
     """The settings of one camera's motion detection.
 
     `sensitivity` is 1 to 100. Without regions in `watch` the whole picture is watched; `ignore` is taken from it.
-    Motion ends `clear_after` seconds (at least 1) after the last picture that showed it. At most `fps` pictures a second are looked at.
+    Motion ends `clear_after` seconds (at least 1) after the last picture that showed it. At most `fps` pictures a
+    second are looked at.
     """
 
     enabled: bool = False
