@@ -16,6 +16,7 @@ from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
+from pi_mjpeg_server.web.security.head_limits import head_limits_middleware
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
 from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS, ViewerLimits
@@ -37,6 +38,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
         # The first is the outermost: it also sees the errors of those after it.
         middlewares=[
             error_middleware,
+            head_limits_middleware,
             TrustedProxies(settings.trusted_proxies).middleware,
             TrustedHosts.from_settings(settings).middleware,
             cors_policy.middleware,

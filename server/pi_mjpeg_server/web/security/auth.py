@@ -18,7 +18,7 @@ from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT
 from pi_mjpeg_server.web.security.csrf import check_csrf
 from pi_mjpeg_server.web.security.ip_addresses import client_network
 from pi_mjpeg_server.web.security.proven_clients import ProvenClients
-from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME, SessionCookie
+from pi_mjpeg_server.web.security.session_cookie import SessionCookie
 from pi_mjpeg_server.web.security.token_throttle import Throttle
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
@@ -119,7 +119,7 @@ def _login_required(request: web.Request) -> web.HTTPException:
         # Relative, so that it also holds below the path prefix of a proxy.
         return web.HTTPSeeOther("../" * (request.path.count("/") - 1) + "login")
     # Basic would make a browser ask for a name and password, for a mere script or <img> of the page.
-    is_page = "Sec-Fetch-Mode" in request.headers or COOKIE_NAME in request.cookies
+    is_page = "Sec-Fetch-Mode" in request.headers or SessionCookie.is_in(request)
     return unauthorised(
         "this needs the access token, as `Authorization: Bearer` or as the password of Basic; "
         "`pi-mjpeg token` on the server prints it",
