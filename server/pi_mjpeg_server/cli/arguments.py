@@ -29,6 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
             "have systemd run the server, with the options given here",
         ),
         ("token", state_commands.token, "print the access token"),
+        ("view-token", state_commands.view_token, "print URLs with which others may look at one camera, and no more"),
         (
             "new-id",
             state_commands.new_id,
@@ -63,6 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="make a new one first; the old one, all logins and all signed URLs become void",
             )
+        if name == "view-token":
+            sub.add_argument("camera", metavar="CAMERA", help="the id of the camera")
+            sub.add_argument("--revoke", action="store_true", help="make the URLs that were printed before void")
         sub.add_argument(
             "--config",
             type=Path,
