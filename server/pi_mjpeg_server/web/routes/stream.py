@@ -13,10 +13,10 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import BROWSER_PREAMBLE, CONTENT_TYPE, PREAMBLE, Frame
 from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
-from pi_mjpeg_server.web.routes.request import SERVER, query_number, requested_camera
+from pi_mjpeg_server.web.routes.request import SERVER, is_browser, query_number, requested_camera
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
-from pi_mjpeg_server.web.security.session_cookie import SessionCookie
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
+from pi_mjpeg_server.web.security.view_session import Session
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
     response = UnchunkedResponse()
     if request.method == "HEAD":
         return response
-    for_browser = "image/" in request.headers.get("Accept", "")
+    for_browser = is_browser(request)
     viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
     admitted = request.app[VIEWER_LIMITS].admit(request.app[SERVER], camera, viewer)
     # A ConnectionError means that the viewer left, which is how a stream ends.
@@ -74,8 +74,8 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         try:
             await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
-            session_cookie = request.app[AUTHENTICATOR].session_cookie
-            await _send_frames(writer, camera, viewer, limiter, session_cookie, for_browser=for_browser)
+            session = request.app[AUTHENTICATOR].session(request)
+            await _send_frames(writer, camera, viewer, limiter, session, for_browser=for_browser)
         except TimeoutError:
             _LOGGER.info("%s: viewer %s took no frame for %.0f s", camera.settings.name, viewer.address, DRAIN_TIMEOUT)
             if request.transport is not None:
@@ -104,16 +104,16 @@ async def _send_frames(
     camera: Camera,
     viewer: ViewerStats,
     limiter: FrameRateLimiter,
-    session_cookie: SessionCookie,
+    session: Session,
     *,
     for_browser: bool,
 ) -> None:
-    """Send frames until the access token is rotated, which changes the value of the session cookie."""
+    """Send frames until what the viewer was authenticated with becomes void."""
     frame: Frame | None = None
-    session, next_check = session_cookie.value, time.monotonic() + _TOKEN_CHECK_INTERVAL
+    value, next_check = session.value, time.monotonic() + _TOKEN_CHECK_INTERVAL
     while True:
         if time.monotonic() >= next_check:
-            if session_cookie.value != session:
+            if session.value != value:
                 return
             next_check = time.monotonic() + _TOKEN_CHECK_INTERVAL
         next_frame, missed = await _next(camera, frame, limiter)
