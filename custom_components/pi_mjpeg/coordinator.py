@@ -188,11 +188,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_came_online(self) -> None:
-        """Mark the server as reachable, and ask it for its state."""
+        """Ask the server for its state: it says that it is reachable.
+
+        Its cameras may fail where they worked before. An open dashboard loads the live picture each time that a camera
+        becomes available, so it must not become that before this is known.
+        """
         self._offline_since = None
-        if not self.last_update_success:
-            LOGGER.info("%s is back", self.name)
-            self.async_set_updated_data(self.data)
         self.refresh_soon()
 
     @callback
@@ -202,9 +203,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_changed(self, telemetry: ServerTelemetry) -> None:
-        """Store the telemetry that the server published."""
+        """Store the telemetry that the server published. One that publishes some can be asked for its state."""
         self.data = replace(self.data, telemetry=telemetry)
         self._updates.soon()
+        if not self.last_update_success:
+            self.refresh_soon()
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:
