@@ -117,6 +117,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._compare_snapshots(server, began)
         return server
 
+    @callback
+    def go_on_without(self, known: Server, reason: Exception) -> None:
+        """Wait for a server that did not answer at the start, with what is known of it."""
+        LOGGER.warning("%s cannot be reached and is waited for: %s", self.name, reason.__cause__ or reason)
+        self.data = known
+
     def _compare_snapshots(self, server: Server, began: float) -> None:
         """Take over which snapshots the server keeps, from a state that was requested at `began`."""
         for camera in server.cameras.values():
