@@ -158,6 +158,8 @@ _CAMERA: Final = document(
     }
 )
 
+_PROBLEM: Final = document({"code": text, "message": sentence})
+
 API_STATE: Final = document(
     {
         "server": document(
@@ -169,6 +171,8 @@ API_STATE: Final = document(
                 "version": text,
                 "mac": optional(mac_address),
                 "auth": _AUTH,
+                # Older servers do not tell them.
+                "problems": absent_or_none(list_of(_PROBLEM, MAX_REASONS)),
             }
         ),
         "cameras": list_of(_CAMERA, MAX_CAMERAS),
@@ -183,4 +187,7 @@ CHANGED_CAMERA: Final = document({"enabled": boolean})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 
-IDENTITY: Final = document({"id": node_id, "proof": hexadecimal(64)})
+IDENTITY: Final = document(
+    # Older servers do not tell their instance.
+    {"id": node_id, "proof": hexadecimal(64), "instance": absent_or_none(hexadecimal(16))}
+)
