@@ -8,7 +8,7 @@ _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 COMPONENT: Table = {
     "const": frozenset(),
     "api": frozenset({"const"}),
-    "pictures": frozenset(),
+    "pictures": frozenset({"api"}),
     "streaming": frozenset({"const", "api", "pictures"}),
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
