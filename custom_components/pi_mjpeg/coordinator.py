@@ -20,6 +20,7 @@ from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
 
@@ -114,6 +115,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
         self.check_twins(server.telemetry)
+        if server.problems & TWIN_PROBLEMS:
+            issues.async_twins(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         await self.privacy.async_compare(server, began)
         self._compare_snapshots(server, began)

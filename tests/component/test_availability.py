@@ -114,7 +114,7 @@ async def test_a_camera_that_fails_after_an_outage_becomes_available_once_when_i
     await until(lambda: not loaded.runtime_data.data.cameras["front"].available)
     await publish("front/availability", "online")
     await until(lambda: is_available(hass))
-    assert states == ["unavailable", "idle"]
+    assert states == ["unavailable", "streaming"]
 
 
 async def test_a_server_that_did_not_answer_when_it_came_online_is_asked_again_when_it_says_something(
