@@ -33,7 +33,7 @@ class PlacardDrawer:
     """Draws the placards of one camera in threads, each after the former one has ended.
 
     A thread goes on when nobody waits for its picture any more. A camera whose pictures are expensive to decode must
-    not have one more of them in each gap.
+    not have one more of them each time.
     """
 
     def __init__(self, name: str, slots: asyncio.Semaphore, run_in_thread: _Run) -> None:
@@ -44,9 +44,9 @@ class PlacardDrawer:
         self._turn = asyncio.Lock()
         self._drawing: asyncio.Future[bytes] | None = None
 
-    async def draw_gap(self, last: bytes | None) -> bytes:
+    async def draw_stalled(self, last: bytes | None) -> bytes:
         """Return a placard made of the `last` picture."""
-        return await self._draw(draw_gap, last)
+        return await self._draw(draw_stalled, last)
 
     async def draw_off(self, size: tuple[int, int] | None) -> bytes:
         """Return a placard that says that the camera is off."""
@@ -62,7 +62,7 @@ class PlacardDrawer:
             return await asyncio.shield(self._drawing)
 
 
-def draw_gap(name: str, last: bytes | None) -> bytes:
+def draw_stalled(name: str, last: bytes | None) -> bytes:
     """Return a JPEG of the size of the `last` one. It takes about 20 ms, too long for the event loop."""
     return _labelled(_darkened(last), name, RECONNECTING)
 
