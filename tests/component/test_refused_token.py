@@ -22,7 +22,7 @@ OLD, NEW = "the-old-token", "the-new-token"
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "gap_timeout": 1.5})
+    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "stall_timeout": 1.5})
 
 
 @pytest.fixture
