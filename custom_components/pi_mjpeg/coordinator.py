@@ -20,6 +20,7 @@ from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
 
@@ -114,10 +115,18 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
         self.check_twins(server.telemetry)
+        if server.problems & TWIN_PROBLEMS:
+            issues.async_twins(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         await self.privacy.async_compare(server, began)
         self._compare_snapshots(server, began)
         return server
+
+    @callback
+    def go_on_without(self, known: Server, reason: Exception) -> None:
+        """Wait for a server that did not answer at the start, with what is known of it."""
+        LOGGER.warning("%s cannot be reached and is waited for: %s", self.name, reason.__cause__ or reason)
+        self.data = known
 
     def _compare_snapshots(self, server: Server, began: float) -> None:
         """Take over which snapshots the server keeps, from a state that was requested at `began`."""
@@ -190,11 +199,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_came_online(self) -> None:
-        """Mark the server as reachable, and ask it for its state."""
+        """Ask the server for its state: it says that it is reachable.
+
+        Its cameras may fail where they worked before. An open dashboard loads the live picture each time that a camera
+        becomes available, so it must not become that before this is known.
+        """
         self._offline_since = None
-        if not self.last_update_success:
-            LOGGER.info("%s is back", self.name)
-            self.async_set_updated_data(self.data)
         self.refresh_soon()
 
     @callback
@@ -204,9 +214,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_changed(self, telemetry: ServerTelemetry) -> None:
-        """Store the telemetry that the server published."""
+        """Store the telemetry that the server published. One that publishes some can be asked for its state."""
         self.data = replace(self.data, telemetry=telemetry)
         self._updates.soon()
+        if not self.last_update_success:
+            self.refresh_soon()
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool, remembered: bool) -> None:

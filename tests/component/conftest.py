@@ -98,8 +98,8 @@ async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
 
 @pytest.fixture
 def short_hub_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hubs close soon, try again soon, and see a gap soon."""
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "gap_timeout": 1.5})
+    """Hubs close soon, try again soon, and see soon that a stream stalls."""
+    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "stall_timeout": 1.5})
 
 
 @pytest.fixture

@@ -131,10 +131,11 @@ def parse_state(payload: bytes) -> Server:
     server = fields["server"]
     telemetry = ServerTelemetry(**{field: server.pop(field) for field in SERVER_TELEMETRY_FIELDS})
     server["name"] = server["name"] or server["id"]
+    problems = frozenset(problem["code"] for problem in server.pop("problems") or [])
     cameras: dict[str, Camera] = {}
     for camera in fields["cameras"]:
         cameras.setdefault(camera["id"], _camera(camera))
-    return Server(**server, telemetry=telemetry, cameras=cameras)
+    return Server(**server, telemetry=telemetry, cameras=cameras, problems=problems)
 
 
 def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
@@ -168,8 +169,8 @@ def parse_enrolment(payload: bytes) -> dict[str, str]:
     return _read(payload, ENROLMENT, numbered=False)
 
 
-def parse_identity(payload: bytes) -> dict[str, str]:
-    """Parse what a server says about itself: `id` and `proof`. Raises `DocumentError`."""
+def parse_identity(payload: bytes) -> dict[str, Any]:
+    """Parse what a server says about itself: `id`, `proof` and `instance`. Raises `DocumentError`."""
     return _read(payload, IDENTITY, numbered=False)
 
 

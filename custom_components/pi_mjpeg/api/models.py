@@ -147,7 +147,7 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """The server, and its cameras by id."""
+    """The server, and its cameras by id. `problems` are codes of what its owner has to mend."""
 
     id: str
     name: str
@@ -157,6 +157,7 @@ class Server:
     auth: Literal["none", "token"] | None
     telemetry: ServerTelemetry
     cameras: Mapping[str, Camera]
+    problems: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -164,6 +164,8 @@ _CAMERA: Final = document(
     }
 )
 
+_PROBLEM: Final = document({"code": text})
+
 API_STATE: Final = document(
     {
         "server": document(
@@ -175,6 +177,8 @@ API_STATE: Final = document(
                 "version": lenient(text),
                 "mac": lenient(mac_address),
                 "auth": lenient(_AUTH),
+                # Older servers do not tell them.
+                "problems": lenient(list_of_valid(_PROBLEM, MAX_REASONS)),
             }
         ),
         "cameras": list_of_valid(_CAMERA, MAX_CAMERAS),
@@ -189,4 +193,7 @@ CHANGED_CAMERA: Final = document({"enabled": boolean})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 
-IDENTITY: Final = document({"id": node_id, "proof": hexadecimal(64)})
+IDENTITY: Final = document(
+    # Older servers do not tell their instance.
+    {"id": node_id, "proof": hexadecimal(64), "instance": lenient(hexadecimal(16))}
+)
