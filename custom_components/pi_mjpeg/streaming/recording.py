@@ -30,6 +30,16 @@ class RecordingStream(Stream):
             )
         return super().add_provider(fmt, timeout)
 
+    @override
+    async def async_record(self, video_path: str, duration: int = 30, lookback: int = 5) -> None:
+        """Record to a file, also right after a former recording.
+
+        The worker of that one removes all outputs when it ends, which may be later than the former recording ended.
+        """
+        if not self.outputs():
+            await self.stop()
+        await super().async_record(video_path, duration, lookback)
+
 
 def only_records(stream: Stream, camera_name: str) -> Stream:
     """Turn a new stream of Home Assistant's into one that refuses to be played, and return it.
