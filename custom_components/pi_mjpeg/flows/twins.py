@@ -31,9 +31,9 @@ class Twins:
         self._present: datetime | None = None
         self._returns = 0
 
-    def seen(self, started_at: datetime) -> bool:
-        """Return whether two machines are known to answer, after one of them said its start time."""
-        if started_at != self._present:
+    def seen(self, started_at: datetime | None) -> bool:
+        """Return whether two machines are known to answer, after one of them said its start time, if it knows it."""
+        if started_at is not None and started_at != self._present:
             if started_at in self._former:
                 self._returns += 1
             if self._present is not None and self._present not in self._former:
