@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 )
 from yarl import URL
 
-from tests.component.conftest import FRONT, add_entry
+from tests.component.conftest import FRONT, add_entry, until
 from tests.component.support.fake_pi import Pi, jpeg
 
 SECRET = "the-token-of-the-pi"  # noqa: S105 - the tests' own
@@ -168,3 +168,21 @@ async def test_playing_is_refused_in_words_and_recording_still_works(
     await client.send_json_auto_id({"type": "camera/stream", "entity_id": FRONT})
     answer = await client.receive_json()
     assert "Motion JPEG" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("former", [None, b"a former film"])
+async def test_a_recording_that_ends_before_it_has_a_picture_is_an_error(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, tmp_path: Path, former: bytes | None
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    film = tmp_path / "film.mp4"
+    if former is not None:
+        film.write_bytes(former)
+    data = {"entity_id": FRONT, "filename": str(film), "duration": 30}
+    recording = hass.async_create_task(hass.services.async_call("camera", "record", data, blocking=True))
+    await until(lambda: pi.watching)
+    await hass.services.async_call("camera", "turn_off", {"entity_id": FRONT}, blocking=True)
+    with pytest.raises(HomeAssistantError) as caught:
+        await recording
+    assert caught.value.translation_key == "nothing_recorded"
+    assert film.exists() is (former is not None)
