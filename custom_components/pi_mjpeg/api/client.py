@@ -145,9 +145,10 @@ class PiMjpegClient:
         except DocumentError as error:
             raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
-    async def identity(self, key: str, nonce: str) -> Answer:
-        """Ask the server to prove who it is with the secret that has the name `key`."""
-        url = (self.base_url / "api/identity").with_query(nonce=nonce, key=key)
+    async def identity(self, key: str | None, nonce: str) -> Answer:
+        """Ask the server to prove who it is with the secret that has the name `key`, or with its token's."""
+        query = {"nonce": nonce} if key is None else {"nonce": nonce, "key": key}
+        url = (self.base_url / "api/identity").with_query(query)
         async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
             body = await read(response, MAX_MESSAGE_BYTES)
         peername = response.peername if isinstance(response, ResponseWithPeer) else None

@@ -31,6 +31,9 @@ MAX_OPTIONS_PER_CAMERA: Final = 512
 """Of all menus together. The drivers of the kernel have some 30 menus of 2 to 16 options."""
 
 MAX_REASONS: Final = 16
+
+MAX_ADDRESSES: Final = 16
+"""Of one server."""
 _COUNT: Final = integer(0, 2**53)
 _SIDE: Final = integer(1, 2**16)
 _FPS: Final = number(0, 1000)
@@ -71,6 +74,7 @@ ANNOUNCEMENT: Final = document(
         "sw_version": text,
         "mac": optional(mac_address),
         "base_url": base_url,
+        "base_urls": absent_or_none(_frozen(list_of(base_url, MAX_ADDRESSES))),
         "auth": _AUTH,
         "availability_topic": text,
         "cameras": list_of(_ANNOUNCED_CAMERA, MAX_CAMERAS),
@@ -78,7 +82,14 @@ ANNOUNCEMENT: Final = document(
 )
 
 ZEROCONF_RECORD: Final = document(
-    {"id": node_id, "name": text, "auth": _AUTH, "scheme": one_of("http", "https"), "version": text}
+    {
+        "id": node_id,
+        "name": text,
+        "auth": _AUTH,
+        "scheme": one_of("http", "https"),
+        "version": text,
+        "addresses": absent_or_none(text),
+    }
 )
 
 CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
