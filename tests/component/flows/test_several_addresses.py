@@ -133,24 +133,23 @@ async def test_addresses_that_do_not_begin_with_the_base_url_are_ignored(
     assert shown_urls(form) == pi.url
 
 
-@pytest.mark.parametrize("wrong", [["ftp://x"], "http://x", [1], [f"http://10.0.0.{n}" for n in range(17)]])
-async def test_an_announcement_with_addresses_that_are_none_is_refused(
-    hass: HomeAssistant, announcement: dict[str, Any], wrong: object
+@pytest.mark.parametrize("wrong", [["ftp://x"], "http://x", [1], [], {}, [f"http://10.0.0.{n}" for n in range(17)]])
+async def test_addresses_that_are_none_cost_only_themselves(
+    hass: HomeAssistant, pi: Pi, announcement: dict[str, Any], wrong: object
 ) -> None:
-    result = await by_announcement(hass, {**announcement, "base_urls": wrong})
-    assert result["reason"] == "invalid_announcement"
+    form = await by_announcement(hass, {**announcement, "base_urls": wrong})
+    assert shown_urls(form) == pi.url
 
 
 async def test_the_record_of_multicast_dns_has_all_addresses(hass: HomeAssistant, pi: Pi) -> None:
     form = await by_multicast(hass, pi.port, addresses="127.0.0.1,10.0.0.2")
     assert shown_urls(form) == f"{pi.url}, http://10.0.0.2:{pi.port}"
     assert (await add(hass, await submit(hass, form)))["data"]["url"] == pi.url
-    assert (await by_multicast(hass, pi.port, addresses="10.0.0.1,nonsense"))["reason"] == "invalid_announcement"
 
 
 def test_the_addresses_of_a_record_come_in_their_order_and_once() -> None:
     record = {"id": "n", "name": "Pi", "auth": "none", "scheme": "http", "version": "1"}
-    found = parse_zeroconf("172.17.0.1", 8000, {**record, "addresses": "192.168.1.20,fd00::20,192.168.1.20"})
+    found = parse_zeroconf("172.17.0.1", 8000, {**record, "addresses": "192.168.1.20,nonsense, fd00::20,,192.168.1.20"})
     assert [str(url) for url in found.urls] == [
         "http://192.168.1.20:8000",
         "http://[fd00::20]:8000",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 from aiohttp import web_protocol
-from pi_mjpeg_server.web.routes import metrics, request_body, stream
+from pi_mjpeg_server.web.routes import frame_writer, metrics, request_body
 from pi_mjpeg_server.web.transport import acceptor, aiohttp_internals, connection
 
 from tests.server.support.concurrent_viewer import undisturbed_viewer
@@ -299,7 +299,7 @@ async def test_a_client_that_does_not_read_its_response_is_disconnected(
 async def test_a_viewer_that_takes_no_frame_for_long_is_disconnected(
     served: Served, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(stream, "DRAIN_TIMEOUT", 1.0)
+    monkeypatch.setattr(frame_writer, "DRAIN_TIMEOUT", 1.0)
     caplog.set_level(logging.INFO)
     script.padding = 1_000_000
     async with open_connection(served.url) as (_, writer):
