@@ -240,8 +240,10 @@ class Capture:
             self._notify(lambda listener: listener.pictures_damaged(count, damage))
 
     def _follow_size(self, picture: Picture) -> None:
+        if picture.size == self._size and self._new_size is None:
+            return
         try:
-            size = jpeg.upright_size(picture.jpeg)
+            size = picture.size or jpeg.upright_size(picture.jpeg)
         except jpeg.JpegError:
             return
         now = time.monotonic()

@@ -22,11 +22,13 @@ class Picture:
     """A JPEG from a source.
 
     `taken` is the time of exposure in seconds of `time.monotonic()`, as precisely as the source knows it. The default
-    is the present time, for a source that does not know.
+    is the present time, for a source that does not know. `size` is width and height in pixels as it is shown, from a
+    source that has read them anyway.
     """
 
     jpeg: bytes
     taken: float = field(default_factory=time.monotonic)
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
