@@ -27,7 +27,7 @@ def executable(source: Path) -> Path:
 def _compiled(source: Path, name: str, flags: tuple[str, ...]) -> Path:
     def build(into: Path) -> None:
         into.mkdir()
-        arguments = (*flags, "-o", into / name, source, "-ldl")
+        arguments: tuple[str | Path, ...] = (*flags, "-o", into / name, source, "-ldl")
         own = shutil.which("cc")
         if own:
             try:
