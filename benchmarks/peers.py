@@ -1,6 +1,6 @@
 """The servers that are compared: this project's, ustreamer, Flask as in Miguel Grinberg's article, and a floor.
 
-Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2.c`): by default 1280x720 at 30 frames per
+Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2`): by default 1280x720 at 30 frames per
 second, JPEGs of about 90 kB, which all pass on unchanged. The floor has no webcam: it only sends.
 """
 

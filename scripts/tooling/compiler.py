@@ -15,7 +15,10 @@ _PROGRAM_FLAGS = ("-O2",)
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library compiled from one C file. Raises ScriptError with the compiler's output."""
+    """Return the shared library compiled from one C file, which may include others of its folder.
+
+    Raises ScriptError with the compiler's output.
+    """
     return _compiled(source, "library.so", _LIBRARY_FLAGS)
 
 
@@ -39,7 +42,8 @@ def _compiled(source: Path, name: str, flags: tuple[str, ...]) -> Path:
             run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
     kind = name.removesuffix(".so")
-    return cache.ensure(f"{kind}-{source.stem}", f"{flags} {source.read_text()}", build) / name
+    text = "".join(each.read_text() for each in sorted(source.parent.glob("*.[ch]")))
+    return cache.ensure(f"{kind}-{source.stem}", f"{flags} {text}", build) / name
 
 
 def _zig() -> Path:

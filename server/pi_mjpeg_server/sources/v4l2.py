@@ -184,7 +184,7 @@ class V4L2Source:
             _LOGGER.debug("%s: skipped damaged picture number %d: %s", self._require_webcam().path, self.broken, error)
             return None
         taken = self._times.taken(raw.stamp, raw.dequeued)
-        return Picture(jpeg.with_orientation(data, self._orientation), taken, size)
+        return Picture(jpeg.with_orientation(data, self._orientation), taken, size=size)
 
     def _jpeg(self, data: bytes) -> tuple[bytes, tuple[int, int]]:
         """Return the picture as a JPEG, and its size as it is shown."""

@@ -13,7 +13,7 @@ from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import CONTENT_TYPE
 from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
 from pi_mjpeg_server.web.routes.frame_writer import FrameWriter
-from pi_mjpeg_server.web.routes.request import SERVER, query_number, requested_camera
+from pi_mjpeg_server.web.routes.request import SERVER, is_browser, query_number, requested_camera
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
@@ -54,7 +54,7 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
     response = UnchunkedResponse()
     if request.method == "HEAD":
         return response
-    for_browser = "image/" in request.headers.get("Accept", "")
+    for_browser = is_browser(request)
     viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
     admitted = request.app[VIEWER_LIMITS].admit(request.app[SERVER], camera, viewer)
     # A ConnectionError means that the viewer left, which is how a stream ends.
@@ -64,13 +64,13 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
             return response
         _limit_buffers(transport)
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
-        session_cookie = request.app[AUTHENTICATOR].session_cookie
-        session = session_cookie.value
+        session = request.app[AUTHENTICATOR].session(request)
+        value = session.value
         limiter = FrameRateLimiter(fps, time.monotonic()) if fps else None
         frames = FrameWriter(writer, transport, camera, viewer, limiter, for_browser=for_browser)
         try:
-            # A token that is rotated changes the value of the session cookie.
-            await frames.run(lambda: session_cookie.value != session)
+            # What the viewer was authenticated with becomes void when its token is rotated or revoked.
+            await frames.run(lambda: session.value != value)
         finally:
             _LOGGER.info(
                 "%s: viewer %s left after %.0f s, %d frames sent, %d left out",
