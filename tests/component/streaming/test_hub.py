@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import aiohttp
 import pytest
-from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.frame import Frame
@@ -18,13 +17,6 @@ from tests.component.support.hubs import make_hub
 
 SECOND = "second"
 """What is in the URL that dashboards have now."""
-
-
-@pytest.fixture
-async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
-    """A client of the Pi."""
-    async with aiohttp.ClientSession() as session:
-        yield PiMjpegClient(session, URL(pi.url))
 
 
 @asynccontextmanager

@@ -23,9 +23,7 @@ from tests.component.support.fake_pi import Pi, jpeg
 IMG = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
 
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "stall_timeout": 1.5})
+pytestmark = pytest.mark.usefixtures("short_hub_times")
 
 
 def entity_of(hass: HomeAssistant) -> PiMjpegCamera:
