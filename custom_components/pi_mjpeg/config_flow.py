@@ -9,7 +9,6 @@ import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_MQTT,
-    SOURCE_ZEROCONF,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
@@ -17,7 +16,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_TOKEN, CONF_URL
 from homeassistant.core import callback
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
@@ -30,6 +28,7 @@ from .const import DOMAIN, LOGGER
 from .coordinator import PiMjpegConfigEntry
 from .flows.address_change import UnprovenError, async_follow_address, async_follow_typed_address
 from .flows.discovery_limits import async_is_room_for_card, async_warn_of_announcement
+from .flows.forms import RECONFIGURE_SCHEMA, TOKEN_SCHEMA, USER_SCHEMA
 from .flows.options import PiMjpegOptionsFlow
 from .flows.server_probe import (
     UNAUTHORISED,
@@ -42,13 +41,6 @@ from .flows.server_probe import (
     parse_url,
     shown_fingerprint,
 )
-
-_FOUND = frozenset({SOURCE_MQTT, SOURCE_ZEROCONF})
-_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
-_TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
-_USER_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL})
-_TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN})
-_RECONFIGURE_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL, vol.Optional(CONF_TOKEN): _TOKEN})
 
 
 class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -123,7 +115,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = await self.async_set_unique_id(discovered.id)
         if entry is not None:
             return await self._follow_known_server(entry, discovered)
-        if not async_is_room_for_card(self.hass, self._cards()):
+        if not async_is_room_for_card(self.hass, self._async_in_progress(include_uninitialized=True)):
             return self.async_abort(reason="too_many_discovered")
         self._discovered = discovered
         self.context["title_placeholders"] = {"name": discovered.name}
@@ -144,12 +136,6 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_update_reload_and_abort(
             entry, data_updates={CONF_URL: str(access.url)}, reason="already_configured"
         )
-
-    @callback
-    def _cards(self) -> int:
-        """Return how many servers that were found are shown now."""
-        others = self._async_in_progress(include_uninitialized=True)
-        return sum("title_placeholders" in flow["context"] for flow in others if flow["context"]["source"] in _FOUND)
 
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""
@@ -269,7 +255,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             case "user":
                 # There is one field, so whatever is wrong is shown at it.
                 errors = {CONF_URL: error.key} if error else {}
-                return self._show_form("user", _USER_SCHEMA, self._input, errors)
+                return self._show_form("user", USER_SCHEMA, self._input, errors)
             case "discovery_confirm":
                 found = self._discovered
                 assert found is not None  # noqa: S101 - only a discovery leads here
@@ -277,14 +263,14 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
                 return self._show_form("discovery_confirm", errors=errors, name=name, url=url)
             case "token":
                 url = escape_markdown(str(self._access.url))
-                return self._show_form("token", _TOKEN_SCHEMA, errors=errors, url=url)
+                return self._show_form("token", TOKEN_SCHEMA, errors=errors, url=url)
         entry = self._entry
         assert entry is not None  # noqa: S101 - the other two steps have set it
         if step_id == "reconfigure":
             suggested = self._input or {CONF_URL: entry.data[CONF_URL]}
-            return self._show_form("reconfigure", _RECONFIGURE_SCHEMA, suggested, errors)
+            return self._show_form("reconfigure", RECONFIGURE_SCHEMA, suggested, errors)
         name, url = escape_markdown(entry.title), escape_markdown(entry.data[CONF_URL])
-        return self._show_form("reauth_confirm", _TOKEN_SCHEMA, errors=errors, name=name, url=url)
+        return self._show_form("reauth_confirm", TOKEN_SCHEMA, errors=errors, name=name, url=url)
 
     def _show_form(
         self,

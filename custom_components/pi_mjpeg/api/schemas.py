@@ -170,7 +170,7 @@ _CAMERA: Final = document(
     }
 )
 
-_PROBLEM: Final = document({"code": text, "message": sentence})
+_PROBLEM: Final = document({"code": text})
 
 API_STATE: Final = document(
     {
