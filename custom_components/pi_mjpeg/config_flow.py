@@ -21,7 +21,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
 
 from .api.access import Access
-from .api.documents import DocumentError, parse_announcement, parse_zeroconf
+from .api.documents import DocumentError, announced_server, parse_announcement, parse_zeroconf
 from .api.models import DiscoveredServer, Server
 from .api.validators import escape_markdown
 from .const import DOMAIN, LOGGER
@@ -37,6 +37,7 @@ from .flows.server_probe import (
     async_fetch_fingerprint,
     async_fetch_picture,
     async_fetch_server,
+    async_first_answering,
     parse_url,
     shown_fingerprint,
 )
@@ -98,7 +99,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             async_warn_of_announcement(self.hass, topic, error)
             return self.async_abort(reason="invalid_announcement")
         self._abort_older_flow(announcement.id)
-        return await self._handle_discovery(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
+        return await self._handle_discovery(announced_server(announcement))
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
@@ -122,7 +123,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _follow_known_server(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
         try:
-            access = await async_follow_address(self.hass, entry, discovered.url)
+            access = await async_follow_address(self.hass, entry, discovered.urls)
         except UnprovenError:
             return self.async_abort(reason="address_unconfirmed")
         return self._move(entry, access)
@@ -140,8 +141,12 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask whether the server that was found may be contacted."""
         if user_input is None:
             return self._show_step("discovery_confirm")
-        assert self._discovered is not None  # noqa: S101 - only a discovery leads here
-        return await self._contact("discovery_confirm", Access(self._discovered.url))
+        found = self._discovered
+        assert found is not None  # noqa: S101 - only a discovery leads here
+        url = found.urls[0]
+        if len(found.urls) > 1:
+            url = await async_first_answering(self.hass, found.urls, found.id)
+        return await self._contact("discovery_confirm", Access(url))
 
     async def async_step_token(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the token of a server that wants one."""
@@ -254,7 +259,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             case "discovery_confirm":
                 found = self._discovered
                 assert found is not None  # noqa: S101 - only a discovery leads here
-                name, url = escape_markdown(found.name), escape_markdown(str(found.url))
+                name, url = escape_markdown(found.name), escape_markdown(", ".join(map(str, found.urls)))
                 return self._show_form("discovery_confirm", errors=errors, name=name, url=url)
             case "token":
                 url = escape_markdown(str(self._access.url))

@@ -155,6 +155,8 @@ async def with_mqtt(hass: HomeAssistant, broker_port: int, tmp_path: Path) -> As
 def announcement(pi: Pi) -> dict[str, Any]:
     """The recorded announcement, with the address of this Pi."""
     document: dict[str, Any] = json.loads(example("announcement.json").replace("http://192.168.1.20:8000", pi.url))
+    # Nobody is at the other addresses.
+    document["base_urls"] = [pi.url]
     return document
 
 

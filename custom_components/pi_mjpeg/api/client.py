@@ -138,9 +138,10 @@ class PiMjpegClient:
         """Return a new secret of the server's, with which it can be recognised at another address."""
         return Identity(**await self._ask(hdrs.METH_POST, self.base_url / "api/identity", parse_enrolment))
 
-    async def identity(self, key: str, nonce: str) -> Answer:
-        """Ask the server to prove who it is with the secret that has the name `key`."""
-        url = (self.base_url / "api/identity").with_query(nonce=nonce, key=key)
+    async def identity(self, key: str | None, nonce: str) -> Answer:
+        """Ask the server to prove who it is with the secret that has the name `key`, or with its token's."""
+        query = {"nonce": nonce} if key is None else {"nonce": nonce, "key": key}
+        url = (self.base_url / "api/identity").with_query(query)
         async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
             body = await read(response, MAX_MESSAGE_BYTES)
         peername = response.peername if isinstance(response, ResponseWithPeer) else None
