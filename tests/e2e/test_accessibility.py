@@ -115,7 +115,7 @@ async def test_the_background_follows_the_color_scheme(phone: Page, served: Serv
 async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.get_by_text("1 viewer").first.wait_for()
-    front = ["Camera on", "Take a snapshot", "Full screen", "1 viewer", "Controls"]
+    front = ["Camera on", "Take a snapshot", "Full screen", "1 viewer", "Links for other pages", "Controls"]
     for stop in ["Log out", *front, "Camera on", "Take a snapshot", "Full screen"]:
         await page.keyboard.press("Tab")
         focused = page.locator(":focus")
