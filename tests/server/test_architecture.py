@@ -13,6 +13,7 @@ SERVER: Table = {
     "logs": frozenset(),
     "concurrency": frozenset(),
     "media": _GROUND,
+    "motion": _GROUND | {"media"},
     "sources": _GROUND | {"media"},
     "camera": _GROUND | {"media", "sources"},
     "storage": _CAMERAS,

@@ -1,0 +1,1 @@
+"""Motion detection: pure functions on small grey pictures, with Pillow only."""
