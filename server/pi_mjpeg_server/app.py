@@ -40,8 +40,7 @@ async def run(configuration: Configuration) -> None:
     announcer = _zeroconf_announcer(server, configuration.server)
     try:
         async with serving_http(server, configuration.server):
-            for camera in server.cameras:
-                camera.start()
+            server.start()
             if bridge is not None:
                 bridge.start()
             if announcer is not None:
@@ -56,7 +55,7 @@ async def run(configuration: Configuration) -> None:
                 if bridge is not None:
                     await bridge.stop()
     finally:
-        await asyncio.gather(*(camera.stop() for camera in server.cameras))
+        await server.stop()
 
 
 async def _make_server(configuration: Configuration, stopping: asyncio.Event) -> Server | None:

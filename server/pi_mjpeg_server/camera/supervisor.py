@@ -82,6 +82,7 @@ class Supervisor:
         self._make_source = make_source
         self._listener = listener
         self._capture: Capture | None = None
+        self._rate_limit: float | None = None
         self._abandoned: list[Capture] = []
         self._enabled = True
         self._busy_retries = 0
@@ -146,6 +147,12 @@ class Supervisor:
     def wake(self) -> None:
         """Run the state machine now, because the demand for pictures has changed."""
         self._wake.set()
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Let the source give as few as `fps` pictures a second from now on, if it can; None for the usual rate."""
+        self._rate_limit = fps
+        if self._capture is not None:
+            self._capture.rate_limit = fps
 
     def restart(self) -> None:
         """Close the device and open it again, on request.
@@ -313,6 +320,7 @@ class Supervisor:
         if self.status.state is CameraState.IDLE:
             self._enter(CameraState.STARTING)
         capture = Capture(self._name, self._make_source, self)
+        capture.rate_limit = self._rate_limit
         capture.resume()
         try:
             capture.start()

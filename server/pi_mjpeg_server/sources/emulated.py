@@ -28,6 +28,7 @@ class EmulatedSource:
         """Use the requested size and rate; rotation and flips apply to the drawn picture, which shows the caption."""
         self._settings = settings
         self._caption = caption
+        self._fps = settings.fps
         self._backgrounds: list[Image.Image] = []
 
     @staticmethod
@@ -46,8 +47,12 @@ class EmulatedSource:
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield pictures at the requested rate."""
-        for due in ticks(self._settings.fps):
+        for due in ticks(lambda: self._fps):
             yield Picture(self._draw()) if due else None
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Draw at most so many pictures a second."""
+        self._fps = min(fps or self._settings.fps, self._settings.fps)
 
     def close(self) -> None:
         """Release the backgrounds."""
