@@ -57,6 +57,12 @@ def integer(lowest: int, highest: int) -> Callable[[object], int]:
     return check
 
 
+def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
+    """Return a validator of whole numbers that takes 50.0 for 50, as JSON does (RFC 8259, 6)."""
+    check = integer(lowest, highest)
+    return lambda value: check(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def number(lowest: float, highest: float) -> Callable[[object], float]:
     """Return a validator of numbers."""
 
@@ -245,7 +251,7 @@ MQTT: dict[str, Validator] = {
 }
 MOTION: dict[str, Validator] = {
     "enabled": boolean,
-    "sensitivity": integer(1, 100),
+    "sensitivity": whole_number(1, 100),
     "watch": regions,
     "ignore": regions,
     "clear_after": number(1, 3600),

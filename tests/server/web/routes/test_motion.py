@@ -104,6 +104,11 @@ async def test_what_is_no_setting_is_refused_in_words_and_changes_nothing(
     assert not (tmp_path / "settings.json").exists()
 
 
+async def test_a_whole_number_may_have_a_point(served: Served, client: aiohttp.ClientSession) -> None:
+    status, answer = await patch(client, served, {"motion": {"sensitivity": 70.0}})
+    assert (status, answer["motion"]["sensitivity"]) == (200, 70)
+
+
 async def test_thirds_of_a_picture_fill_it(served: Served, client: aiohttp.ClientSession) -> None:
     third = 1 / 3
     status, answer = await patch(client, served, {"motion": {"watch": [[2 * third, third, third, 2 * third]]}})
