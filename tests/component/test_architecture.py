@@ -13,6 +13,7 @@ COMPONENT: Table = {
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
     "coordinator": frozenset({"const", "api", "flows", "privacy"}),
+    "events": frozenset({"const", "api", "coordinator"}),
     "push": frozenset({"const", "api", "coordinator"}),
     "devices": frozenset({"const", "api", "flows", "coordinator"}),
     "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator"}),
@@ -24,7 +25,7 @@ COMPONENT: Table = {
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
-    "__init__": _ENTITIES | {"actions", "devices", "flows", "privacy", "push", "services"},
+    "__init__": _ENTITIES | {"actions", "devices", "events", "flows", "privacy", "push", "services"},
 }
 
 

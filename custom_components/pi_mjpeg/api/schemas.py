@@ -139,11 +139,21 @@ def _controls(value: object) -> list[dict[str, Any]]:
 
 SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
 
+MOTION: Final = document(
+    {
+        "enabled": boolean,
+        "motion": boolean,
+        "sensitivity": integer(1, 100),
+        "error": absent_or_none(sentence),
+    }
+)
+
 _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
         **_ENABLED,
         "snapshot": absent_or_none(SNAPSHOT),
+        "motion": absent_or_none(MOTION),
         "id": camera_id,
         "name": text,
         "source": text,
@@ -180,6 +190,14 @@ ERROR: Final = document({"error": document({"code": text, "message": sentence})}
 CHANGED_CONTROLS: Final = document({"controls": _controls})
 
 CHANGED_CAMERA: Final = document({"enabled": boolean})
+
+CHANGED_MOTION: Final = document({"motion": MOTION})
+
+EVENT_CAMERA: Final = document({"camera": optional(camera_id)})
+
+EVENT_AVAILABILITY: Final = document({"availability": one_of("online", "offline")})
+
+EVENT_SNAPSHOT: Final = document({"id": optional(snapshot_id)})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 

@@ -163,6 +163,7 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
         "value_template": "{{ 'off' if value_json.enabled else 'on' }}",
         "state_on": "on",
         "state_off": "off",
+        "availability": [{"topic": topics.availability}],
     }
     components |= _motion_components(camera_id, prefix, topics, shared)
     for key, (name, attributes, command) in buttons.items():
