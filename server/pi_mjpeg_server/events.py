@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.concurrency.events import wait_for_event
@@ -19,11 +20,13 @@ from pi_mjpeg_server.documents import (
     server_state_document,
     snapshot_document,
 )
-from pi_mjpeg_server.motion.detector import Look
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.storage.snapshots import Snapshot
 from pi_mjpeg_server.system.health import Health, measure
 from pi_mjpeg_server.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from pi_mjpeg_server.motion.detector import Look
 
 _Key = tuple[str, str | None]
 """The kind of an event, and the id of its camera; None for the server itself."""
@@ -196,7 +199,7 @@ class EventFeed:
         self._snapshots[snapshot.camera] = snapshot, trigger
         self._tell(("snapshot", snapshot.camera))
 
-    def _looked(self, camera_id: str, look: Look) -> None:
+    def _looked(self, camera_id: str, look: "Look") -> None:
         for subscriber in self._subscribers:
             if subscriber.cells == camera_id:
                 self._cells[camera_id] = look

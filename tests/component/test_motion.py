@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def state(hass: HomeAssistant, entity_id: str = MOTION) -> str | None:
 
 async def listening(hass: HomeAssistant, pi: Pi, entry: MockConfigEntry) -> None:
     """Wait until Home Assistant hears the events."""
-    await until(lambda: pi.listening == 1 and entry.runtime_data.has_events)
+    await until(lambda: bool(pi.listening == 1 and entry.runtime_data.has_events))
     await hass.async_block_till_done()
 
 
@@ -48,12 +49,16 @@ async def test_motion_is_shown_within_half_a_second(hass: HomeAssistant, pi: Pi,
     await listening(hass, pi, loaded)
     assert state(hass) == STATE_OFF
     assert hass.states.get(MOTION).attributes["device_class"] == "motion"  # type: ignore[union-attr]  # it is there
+
+    def shows(wanted: str) -> bool:
+        return state(hass) == wanted
+
     took = []
     for number in range(20):
         moves = number % 2 == 0
         began = time.monotonic()
         pi.tell_motion(motion=moves)
-        await until(lambda moves=moves: state(hass) == (STATE_ON if moves else STATE_OFF))
+        await until(partial(shows, STATE_ON if moves else STATE_OFF))
         took.append(time.monotonic() - began)
         await asyncio.sleep(0.05)
     assert sorted(took)[18] < 0.5

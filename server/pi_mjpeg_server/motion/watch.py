@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.concurrency.listeners import notify
@@ -15,8 +15,10 @@ from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.media.frame import Frame
-from pi_mjpeg_server.motion.detector import Look, MotionDetector
 from pi_mjpeg_server.motion.settings import MotionSettings, Region
+
+if TYPE_CHECKING:
+    from pi_mjpeg_server.motion.detector import Look
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ _MIN_CAPTURE_FPS = 5.0
 class Detector(Protocol):
     """Compares pictures; see `MotionDetector`."""
 
-    def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
+    def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> "Look":
         """Return what a picture shows. It is called in a thread, one picture after the other."""
 
 
@@ -76,7 +78,7 @@ class MotionWatch:
         camera: Camera,
         configured: MotionSettings | None = None,
         overrides: Mapping[str, Any] | None = None,
-        make_detector: Callable[..., Detector] = MotionDetector,
+        make_detector: Callable[..., Detector] | None = None,
     ) -> None:
         """Prepare to watch `camera`.
 
@@ -89,11 +91,12 @@ class MotionWatch:
         self.stats = LookStats()
         self.on_change: list[Callable[[], None]] = []
         self.on_look: list[Callable[[Look], None]] = []
-        self._make_detector = make_detector
+        self._make_detector = make_detector or _make_detector
         self._detector: Detector | None = None
+        self._generation = 0
         self._started = False
         self._task: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[tuple[Look, float]] | None = None
+        self._looking: asyncio.Task[tuple[Detector, Look, float]] | None = None
         self._moved_at = -math.inf
         self._reported_at = -math.inf
         self._failures = 0
@@ -140,11 +143,11 @@ class MotionWatch:
             self._clear()
         elif not self.camera.available:
             # When it is back, it may show something else, and it measures the light anew.
-            self._detector = None
+            self._forget()
 
     def _clear(self) -> None:
-        """Forget what was seen: motion has ended, and what comes is not to be compared with what was."""
-        self._detector = None
+        """Forget what was seen: motion has ended."""
+        self._forget()
         self._moved_at = -math.inf
         self._end_motion()
 
@@ -187,28 +190,33 @@ class MotionWatch:
         if self._looking is not None:
             # The thread of a look that was given up cannot be ended, and the detector takes one picture at a time.
             await asyncio.wait([self._looking])
+        generation, settings = self._generation, self.settings
+        make = partial(
+            self._make_detector, sensitivity=settings.sensitivity, watch=settings.watch, ignore=settings.ignore
+        )
         try:
-            detector = self._detector = self._detector or self._make_new_detector()
-            look = partial(_timed_look, detector, frame)
+            look = partial(_timed_look, self._detector, make, frame)
             self._looking = asyncio.create_task(run_in_daemon_thread(look, "motion"))
             done, _ = await asyncio.wait([self._looking], timeout=LOOK_TIMEOUT)
             if not done:
                 self._failures = FAILURES
                 self._failed(TimeoutError(f"the detector takes longer than {LOOK_TIMEOUT:.0f} s for a picture"))
                 await asyncio.wait([self._looking])
-            seen, cpu_seconds = self._looking.result()
+            detector, seen, cpu_seconds = self._looking.result()
         except Exception as error:  # noqa: BLE001  (whatever the detector does, the camera goes on)
             self._failed(error)
             return
         self._failures = 0
         self.stats.count += 1
         self.stats.cpu_seconds += cpu_seconds
-        if detector is self._detector and not self.camera.broadcast.is_withdrawn(frame):
+        if generation == self._generation and not self.camera.broadcast.is_withdrawn(frame):
+            self._detector = detector
             self._seen(seen)
 
-    def _make_new_detector(self) -> Detector:
-        settings = self.settings
-        return self._make_detector(sensitivity=settings.sensitivity, watch=settings.watch, ignore=settings.ignore)
+    def _forget(self) -> None:
+        """Use a new detector from now on: what comes is not to be compared with what was."""
+        self._detector = None
+        self._generation += 1
 
     def _failed(self, error: Exception) -> None:
         """Log that a look failed, and go on; after anything but a damaged picture with a new detector."""
@@ -216,14 +224,14 @@ class MotionWatch:
         if isinstance(error, ValueError):
             self._rate_limited_log.warn("picture", f"{name}: a picture is not looked at for motion: {reason}")
         else:
-            self._detector = None
+            self._forget()
             self._rate_limited_log.exception("detector", f"{name}: the motion detector failed", error)
         self._failures += 1
         if self._failures >= FAILURES:
             self._end_motion()
             self._report(replace(self.status, error=f"nothing can be detected: {reason}"))
 
-    def _seen(self, look: Look) -> None:
+    def _seen(self, look: "Look") -> None:
         now = time.monotonic()
         for listener in self.on_look:
             notify(listener, look)
@@ -253,6 +261,18 @@ class MotionWatch:
             notify(listener)
 
 
-def _timed_look(detector: Detector, frame: Frame) -> tuple[Look, float]:
+def _make_detector(**settings: Any) -> Detector:  # noqa: ANN401  (those of `MotionDetector`)
+    # A server that detects no motion needs no Pillow.
+    from pi_mjpeg_server.motion.detector import MotionDetector  # noqa: PLC0415
+
+    return MotionDetector(**settings)
+
+
+def _timed_look(
+    detector: Detector | None, make: Callable[[], Detector], frame: Frame
+) -> tuple[Detector, "Look", float]:
+    """Look at a picture, with a new detector if there is none, and return both and the processor time."""
     began = time.thread_time()
-    return detector.look(frame.jpeg, frame.taken), time.thread_time() - began
+    detector = detector or make()
+    look = detector.look(frame.jpeg, frame.taken)
+    return detector, look, time.thread_time() - began
