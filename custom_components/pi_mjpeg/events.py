@@ -4,7 +4,8 @@ import asyncio
 from contextlib import aclosing
 from typing import Final
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
 
 from .api.documents import (
     DocumentError,
@@ -33,9 +34,29 @@ _REFRESH_INTERVAL: Final = 5.0
 
 @callback
 def async_start(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> None:
-    """Listen to the server's events until the entry is unloaded."""
-    listener = EventListener(entry.runtime_data)
-    entry.async_create_background_task(hass, listener.async_run(), f"pi_mjpeg events of {entry.title}")
+    """Listen to the server's events until the entry is unloaded, as soon as the server is one that has them."""
+    coordinator = entry.runtime_data
+    tasks: list[asyncio.Task[None]] = []
+
+    @callback
+    def start() -> None:
+        # Events are as old as motion detection.
+        if not tasks and any(camera.motion is not None for camera in coordinator.data.cameras.values()):
+            # No background task of Home Assistant's: nobody is to wait for it, as it never ends by itself.
+            tasks.append(
+                hass.loop.create_task(EventListener(coordinator).async_run(), name=f"pi_mjpeg events of {entry.title}")
+            )
+
+    @callback
+    def stop(_: Event | None = None) -> None:
+        for task in tasks:
+            task.cancel()
+
+    entry.async_on_unload(coordinator.async_add_listener(start))
+    entry.async_on_unload(stop)
+    # Home Assistant does not unload entries when it stops.
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
+    start()
 
 
 class EventListener:
@@ -54,6 +75,8 @@ class EventListener:
                 await self._listen()
             except PiMjpegError as error:
                 reason, is_refused = str(error), _is_for_long(error)
+            except Exception:  # noqa: BLE001 - a fault of ours must not end it for good
+                LOGGER.exception("The events of %s could not be passed on", self._coordinator.name)
             if self._coordinator.has_events:
                 self._coordinator.events_ended()
             delay = REFUSED_RETRY_DELAY if is_refused else self._delay
