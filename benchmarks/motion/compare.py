@@ -22,7 +22,7 @@ from benchmarks.motion.judging import Score, Truth, Verdict, judge, sum_up
 from benchmarks.motion.rules import RULES
 from benchmarks.motion.scenes import FPS, QUIET, Scene, Shot
 
-TUNING = range(20, 22)
+TUNING = range(20, 21)
 JUDGING = 1000
 _STREAMS = 27  # that `motion` watches at once
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.motion.world import HEIGHT, WIDTH, Picture, rough, soften
@@ -214,7 +215,7 @@ class Insects(Disturbance):
             (
                 float(self.random.uniform(self.quiet, self.seconds)),
                 self.random.uniform(0, 1, 2) * (WIDTH, HEIGHT),
-                self.random.uniform(-1, 1, 2) * 1600,
+                _direction(self.random) * float(self.random.uniform(500, 1800)),
                 float(self.random.uniform(4, 22)),
             )
             for _ in range(int(self.random.integers(5, 25)))
@@ -253,6 +254,11 @@ class Headlights(Disturbance):
         for at, speed, _, _, power, _ in self.passes:
             reaction *= 1 - 0.12 * power * float(np.exp(-(((time - at - 0.3) * speed / WIDTH) ** 2) * 4))
         return reaction
+
+
+def _direction(random: np.random.Generator) -> NDArray[np.float64]:
+    angle = random.uniform(0, 2 * np.pi)
+    return np.array((np.cos(angle), np.sin(angle)))
 
 
 def _moved(light: Picture, x: float, y: float, zoom: float) -> Picture:

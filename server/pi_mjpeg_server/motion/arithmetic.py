@@ -57,12 +57,11 @@ def spread(picture: Image.Image, radius: int) -> Image.Image:
     return picture
 
 
-def median(histogram: Sequence[int]) -> float | None:
-    """Return the median of a histogram of 256 values, interpolated within the value it falls into; None if empty."""
-    total = sum(histogram)
-    half, below = total / 2, 0
+def median(histogram: Sequence[int]) -> float:
+    """Return the median of a histogram of 256 values, interpolated within the value it falls into; 0 if it is empty."""
+    half, below = sum(histogram) / 2, 0
     for value, count in enumerate(histogram):
         if count and below + count >= half:
             return value - 0.5 + (half - below) / count
         below += count
-    return None
+    return 0.0

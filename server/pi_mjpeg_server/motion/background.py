@@ -3,123 +3,149 @@
 import math
 import statistics
 from dataclasses import dataclass
-from itertools import pairwise
 
 from PIL import Image, ImageFilter
 
-from pi_mjpeg_server.motion.arithmetic import compute, constant, gradients, mean, median, spread, to_bytes
+from pi_mjpeg_server.motion.arithmetic import compute, constant, gradients, mean, spread, to_bytes
+from pi_mjpeg_server.motion.brightness import BRIGHTEST, LOGARITHM, UNITS_PER_GREY, Levels, by_brightness
 
-UNITS = 255.0
-_BLACK = 4.0  # added before the logarithm: below it, cameras have noise only
-_PER_UNIT = math.log((255 + _BLACK) / _BLACK) / UNITS
-_LOGARITHM = [math.log((grey + _BLACK) / _BLACK) / _PER_UNIT for grey in range(256)]
-_GREY = [_BLACK * math.exp(unit * _PER_UNIT) for unit in range(256)]  # plus _BLACK
-
-_BOUNDS = [0, *(_LOGARITHM[grey] for grey in (8, 20, 35, 55, 80, 110, 140, 170, 200, 228)), 256]
-_BINS = [(lower + upper) / 2 for lower, upper in pairwise(_BOUNDS)]
-_MASKS = [[255 if lower <= unit < upper else 0 for unit in range(256)] for lower, upper in pairwise(_BOUNDS)]
-_BRIGHTEST = _LOGARITHM[242]
-_MIN_SHARE = 0.03  # of the pixels, for a level of brightness to be judged by its own pixels
+_BLOCK, _BLOCKS = 2, 3  # pixels of a block, blocks of a median: 12 pixels of the small picture
 
 _NOISE_FACTOR = 4.2
-_MIN_NOISE = 0.3  # units
-_FIRST_NOISE = 2.0
+_MIN_NOISE, _FIRST_NOISE = 0.3, 2.0  # units
+_NOISE_SHARE = 0.04  # of a new value in the mean
 _DEVIATION_FACTOR = 2.5
+_MAX_DEVIATION = 40.0  # units
 _MIN_CONTRAST = 4.5  # grey values
-_EDGE_ALLOWANCE = 0.3  # pixels
+_EDGE_ALLOWANCE = 0.2  # pixels
 _LIGHT_ALLOWANCE = 0.1
-_BLOCK, _BLOCKS = 5, 3
-_OTHER_SCENE = 0.3  # of the pixels
-_MAX_JUMP = 30.0  # units
-_MAX_ROUGHNESS = 6.0
-_MAX_SHIFT = 4.0  # pixels
+_MAX_SHIFT = 2.0  # pixels
+_MAX_PULL = 8.0  # units that one pixel may count for in a shift
 
-_NOISE_TIME = 5.0  # seconds
-_LIGHT_TIME = 4.0
-_STILL_TIME = 3.0
-_MOVING_TIME = 25.0
-_RECENT_TIME = 0.6
-_LEARN_TIME = 6.0
-_FORGET_TIME = 30.0
+_OTHER_SCENE = 0.3  # of the pixels
+_MAX_JUMP = 30.0  # units of the whole picture from one look to the next
+_MAX_ROUGHNESS = 6.0  # units by which places differ in this
+
+# Seconds in which most of a change is learned.
+_LIGHT_TIME, _STILL_TIME, _MOVING_TIME = 4.0, 3.0, 25.0
+_RECENT_TIME, _DEVIATE_TIME, _FORGET_TIME = 0.6, 6.0, 30.0
+
+_REFRESH = 5  # looks
+_END_SHARE = 0.02  # a look
 
 
 @dataclass(slots=True)
 class Difference:
     """How a picture differs from the background, in units of the logarithm.
 
-    `light` is the smooth part and `detail` the rest, both as large as the picture. `rest` is the rest without its
-    finest grain, at half the size, and so is `threshold`, the absolute value that noise and leaves do not reach.
+    `light` is the smooth part, `rest` what is left, and `threshold` the absolute rest that noise, edges and leaves do
+    not reach. `jump` is by how much the light of the whole picture has changed since the last look. With an
+    `is_other_scene`, the background says nothing about the picture.
     """
 
     light: Image.Image
-    detail: Image.Image
     rest: Image.Image
     threshold: Image.Image
-    masks: list[Image.Image]
+    jump: float
     is_other_scene: bool
 
 
+class _Structure:
+    """What follows from the background, which changes slowly, so that it need not be computed for each look."""
+
+    def __init__(self, log: Image.Image) -> None:
+        self.brightness = to_bytes(log, 1)
+        self.levels = Levels(self.brightness)
+        self.across, self.down = gradients(log)
+        products = ((self.across, self.across), (self.across, self.down), (self.down, self.down))
+        self.xx, self.xy, self.yy = (_product(a, b) for a, b in products)
+        steep = compute(lambda of: abs(of["x"]) + abs(of["y"]), x=self.across, y=self.down)
+        edges = spread(to_bytes(steep, 4), 1)
+        self.edges = compute(lambda of: of["float"](of["e"]) * 0.25, e=edges)
+
+
 class Background:
-    """A slow mean of the picture, with noise per brightness and deviation per pixel."""
+    """A slow mean of the picture's logarithm, with noise per brightness and deviation per pixel.
+
+    It has half the size of the small picture. `contrast` scales what counts as a difference; 1 is usual.
+    """
 
     def __init__(self, grey: Image.Image, contrast: float) -> None:
-        self.contrast = contrast
-        self.half = (grey.width // 2, grey.height // 2)
-        self._noise: list[float | None] = [None] * len(_BINS)
-        self._worst_noise = 1.0
+        self._contrast = contrast
+        self.size = grey.width // 2, grey.height // 2
+        self._noise: dict[int, float] = {}
         self._jitter = 0.0
         self.restart(grey)
 
     def restart(self, grey: Image.Image) -> None:
         """Take a picture for the new background."""
-        self._log = grey.point(_LOGARITHM, "F")
+        self._log = self._logarithm(grey)
         self._looks = 0
         self._light: list[float] = []
-        self._recent = constant(self.half, 0)
-        self._deviation = constant(self.half, 0)
+        self._recent = constant(self.size, 0)
+        self._deviation = constant(self.size, 0)
+        # Where the range ended lately: 1, and less with each look since.
+        self._ended = compute(lambda of: of["float"](of["l"] >= BRIGHTEST), l=self._log)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._structure = _Structure(self._log)
+        noise = by_brightness(self._noise if self._looks else {}, _FIRST_NOISE)
+        factor, least = _NOISE_FACTOR * max(0.5, self._contrast), _MIN_CONTRAST * self._contrast
+        table = [max(factor * sigma, least * units) for sigma, units in zip(noise, UNITS_PER_GREY, strict=True)]
+        self._least = self._structure.brightness.point(table, "F")
+
+    def _logarithm(self, grey: Image.Image) -> Image.Image:
+        # Half the size, each pixel from 4 x 4 with the middle ones counting most, takes the grain out of the noise and
+        # leaves what is as large as the smallest walker.
+        return grey.point(LOGARITHM, "F").resize(self.size, Image.Resampling.BILINEAR)
 
     def compare(self, grey: Image.Image) -> Difference:
         """Return how a picture differs."""
-        log = grey.point(_LOGARITHM, "F")
-        level = to_bytes(self._log, 1)
-        sample = level.resize(self.half, Image.Resampling.NEAREST)
-        masks = [sample.point(table) for table in _MASKS]
+        log = self._logarithm(grey)
+        structure = self._structure
         raw = compute(lambda of: of["a"] - of["b"], a=log, b=self._log)
-        tones = _tones(to_bytes(raw.resize(self.half, Image.Resampling.NEAREST), 4, 128), masks)
-        tone = level.point(_by_brightness(tones), "F")
+        tones = {level: (tone - 128) / 4 for level, tone in structure.levels.tones(to_bytes(raw, 4, 128)).items()}
+        tone = structure.brightness.point(by_brightness(tones, 0.0), "F")
         plain = compute(lambda of: of["d"] - of["t"], d=raw, t=tone)
-        smooth = plain.reduce(_BLOCK).filter(ImageFilter.MedianFilter(_BLOCKS)).resize(log.size, Image.Resampling.BILINEAR)
+        smooth = _smooth(plain)
         light = compute(lambda of: of["t"] + of["s"], t=tone, s=smooth)
-        # What is darker than expected where the picture is at its brightest, or brighter where the background was, is
-        # only the end of the range.
-        detail = compute(
+        # What is darker than expected where the picture is at its brightest, or brighter where the picture was lately,
+        # is only the end of the range.
+        rest = compute(
             lambda of: of["min"](
-                of["max"](of["d"] - of["s"], of["float"](of["l"] < _BRIGHTEST) * -1000.0),
-                of["float"](of["b"] < _BRIGHTEST) * 1000.0,
+                of["max"](of["d"] - of["s"], of["float"](of["l"] < BRIGHTEST) * -1000.0),
+                of["float"](of["e"] <= 0.0) * 1000.0,
             ),
             d=plain,
             s=smooth,
             l=log,
-            b=self._log,
+            e=self._ended,
         )
-        detail = self._without_bands(detail)
-        across, down = gradients(self._log)
-        detail = self._without_shift(detail, across, down)
-        rest = detail.resize(self.half, Image.Resampling.BILINEAR)
-        threshold = self._threshold(sample, across, down)
+        self._ended = compute(
+            lambda of: of["max"](of["float"](of["l"] >= BRIGHTEST), of["e"] - _END_SHARE), l=log, e=self._ended
+        )
+        rest = self._without_shift(self._without_bands(rest))
         jump, roughness = self._light_change(light)
+        allowance = _EDGE_ALLOWANCE + self._jitter
+        threshold = compute(
+            lambda of: of["max"](of["n"], of["v"] * _DEVIATION_FACTOR) + of["e"] * allowance,
+            n=self._least,
+            v=self._deviation,
+            e=structure.edges,
+        )
         changed = mean(compute(lambda of: of["float"](abs(of["r"]) > of["t"]), r=rest, t=threshold))
+        is_other = changed > _OTHER_SCENE or jump > _MAX_JUMP or roughness > _MAX_ROUGHNESS
         threshold = compute(
             lambda of: of["t"] + (abs(of["l"]) + jump) * _LIGHT_ALLOWANCE,
             t=threshold,
-            l=light.resize(self.half, Image.Resampling.NEAREST),
+            l=light,
         )
-        is_other = changed > _OTHER_SCENE or jump > _MAX_JUMP or roughness > _MAX_ROUGHNESS
-        return Difference(light, detail, rest, threshold, masks, is_other)
+        return Difference(light, rest, threshold, jump, is_other)
 
     def _light_change(self, light: Image.Image) -> tuple[float, float]:
         """Return how much the light has changed since the last look: on the whole, and how much places differ."""
-        places = [float(value) for value in light.resize((16, 9), Image.Resampling.BOX).getdata()]
+        places = [float(value) for value in memoryview(light.resize((16, 9), Image.Resampling.BOX).tobytes()).cast("f")]
         steps = [now - then for now, then in zip(places, self._light, strict=True)] if self._light else [0.0]
         self._light = places
         whole = statistics.median(steps)
@@ -127,118 +153,74 @@ class Background:
 
     def _without_bands(self, rest: Image.Image) -> Image.Image:
         """Take away what whole rows have in common: a lamp flickers while a sensor reads row after row."""
-        limit = 2 * self._worst_noise
+        limit = 2 * max(self._noise.values(), default=_FIRST_NOISE)
         clipped = compute(lambda of: of["min"](of["max"](of["r"], -limit), limit), r=rest)
         rows = clipped.resize((4, rest.height), Image.Resampling.BOX).resize(rest.size, Image.Resampling.BILINEAR)
         return compute(lambda of: of["r"] - of["b"], r=rest, b=rows)
 
-    def _without_shift(self, rest: Image.Image, across: Image.Image, down: Image.Image) -> Image.Image:
-        """Take away what a shift of the whole picture explains (Lucas and Kanade's least squares)."""
-        limit = 8.0
-        clipped = compute(lambda of: of["min"](of["max"](of["r"], -limit), limit), r=rest)
-
-        def product(a: Image.Image, b: Image.Image) -> float:
-            return mean(compute(lambda of: of["a"] * of["b"], a=a, b=b))
-
-        xx, xy, yy = product(across, across), product(across, down), product(down, down)
-        xr, yr = product(across, clipped), product(down, clipped)
-        determinant = xx * yy - xy * xy
-        if determinant < 1e-3 * (xx + yy + 1e-3) ** 2:
-            return rest
-        shift_x = max(-_MAX_SHIFT, min(_MAX_SHIFT, (xr * yy - yr * xy) / determinant))
-        shift_y = max(-_MAX_SHIFT, min(_MAX_SHIFT, (yr * xx - xr * xy) / determinant))
-        self._jitter += 0.1 * (math.hypot(shift_x, shift_y) - self._jitter)
-        return compute(lambda of: of["r"] - of["x"] * shift_x - of["y"] * shift_y, r=rest, x=across, y=down)
-
-    def _threshold(self, level: Image.Image, across: Image.Image, down: Image.Image) -> Image.Image:
-        floor = [self.contrast * _MIN_CONTRAST / (grey * _PER_UNIT) for grey in _GREY]
-        noise = _by_brightness(self._noise if self._looks else [_FIRST_NOISE] * len(_BINS))
-        factor = _NOISE_FACTOR * max(0.5, self.contrast)
-        base = level.point([max(a, factor * b) for a, b in zip(floor, noise, strict=True)], "F")
-        edges = compute(lambda of: of["convert"]((abs(of["x"]) + abs(of["y"])) * 4.0, "L"), x=across, y=down)
-        edges = spread(edges.resize(self.half, Image.Resampling.BILINEAR), 1)
-        allowance = (_EDGE_ALLOWANCE + self._jitter) / 4
-        return compute(
-            lambda of: of["max"](of["b"], of["v"] * _DEVIATION_FACTOR) + of["float"](of["e"]) * allowance,
-            b=base,
-            v=self._deviation,
-            e=edges,
-        )
-
-    def _measure_noise(self, rest: Image.Image, masks: list[Image.Image]) -> None:
-        absolute = compute(lambda of: of["convert"](abs(of["r"]) * 16.0, "L"), r=rest)
-        rate = max(1 / (self._looks + 1), 0.04)
-        for bin_, value in enumerate(_medians(absolute, masks)):
-            if value is not None:
-                sigma = max(_MIN_NOISE, (value + 0.5) / 16 * 1.4826)
-                before = self._noise[bin_]
-                self._noise[bin_] = sigma if before is None else before + rate * (sigma - before)
-        self._worst_noise = max((value for value in self._noise if value is not None), default=1.0)
+    def _without_shift(self, rest: Image.Image) -> Image.Image:
+        """Take away what a shift of the whole picture explains (the least squares of Lucas and Kanade)."""
+        it = self._structure
+        clipped = compute(lambda of: of["min"](of["max"](of["r"], -_MAX_PULL), _MAX_PULL), r=rest)
+        xr, yr = _product(it.across, clipped), _product(it.down, clipped)
+        determinant = it.xx * it.yy - it.xy * it.xy
+        if determinant < 1e-3 * (it.xx + it.yy + 1e-3) ** 2:
+            return rest  # a picture without edges in both directions does not show a shift
+        x = max(-_MAX_SHIFT, min(_MAX_SHIFT, (xr * it.yy - yr * it.xy) / determinant))
+        y = max(-_MAX_SHIFT, min(_MAX_SHIFT, (yr * it.xx - xr * it.xy) / determinant))
+        self._jitter += 0.1 * (math.hypot(x, y) - self._jitter)
+        return compute(lambda of: of["r"] - of["x"] * x - of["y"] * y, r=rest, x=it.across, y=it.down)
 
     def learn(self, found: Difference, seconds: float) -> None:
         """Move towards the picture that was compared, `seconds` after the one before it."""
-        self._measure_noise(found.rest, found.masks)
+        self._measure_noise(found.rest)
         self._looks += 1
-        first = 1 / self._looks
-        recent = max(first, _share(seconds, _RECENT_TIME))
-        still, moving = max(first, _share(seconds, _STILL_TIME)), max(first, _share(seconds, _MOVING_TIME))
-        light, learn = _share(seconds, _LIGHT_TIME), max(first, _share(seconds, _LEARN_TIME))
-        forget = max(first, _share(seconds, _FORGET_TIME))
+        first = 1 / self._looks  # the first looks count equally
+        still, moving = (max(first, _share(seconds, time)) for time in (_STILL_TIME, _MOVING_TIME))
+        recent, more, less = (max(first, _share(seconds, time)) for time in (_RECENT_TIME, _DEVIATE_TIME, _FORGET_TIME))
+        light = _share(seconds, _LIGHT_TIME)
         # A pixel that is as it was lately belongs to the background, for example of a car that was parked.
-        rate = compute(
-            lambda of: of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3) * (still - moving) + moving,
+        self._log = compute(
+            lambda of: (
+                of["b"]
+                + of["l"] * light
+                + of["r"] * (of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3) * (still - moving) + moving)
+            ),
+            b=self._log,
+            l=found.light,
             r=found.rest,
             q=self._recent,
             t=found.threshold,
-        ).resize(self._log.size, Image.Resampling.NEAREST)
-        self._log = compute(
-            lambda of: of["b"] + of["l"] * light + of["d"] * of["a"],
-            b=self._log,
-            l=found.light,
-            d=found.detail,
-            a=rate,
         )
         self._recent = compute(lambda of: of["q"] + (of["r"] - of["q"]) * recent, q=self._recent, r=found.rest)
-        more = compute(lambda of: of["min"](abs(of["r"]), 40.0) - of["v"], r=found.rest, v=self._deviation)
+        change = compute(lambda of: of["min"](abs(of["r"]), _MAX_DEVIATION) - of["v"], r=found.rest, v=self._deviation)
         self._deviation = compute(
-            lambda of: of["v"] + of["max"](of["m"], 0.0) * learn + of["min"](of["m"], 0.0) * forget,
+            lambda of: of["v"] + of["max"](of["c"] * more, of["c"] * less),
             v=self._deviation,
-            m=more,
+            c=change,
         )
+        if self._looks % _REFRESH == 1:
+            self._refresh()
+
+    def _measure_noise(self, rest: Image.Image) -> None:
+        absolute = compute(lambda of: of["convert"](abs(of["r"]) * 16.0, "L"), r=rest)
+        share = max(1 / (self._looks + 1), _NOISE_SHARE)
+        for level, value in self._structure.levels.medians(absolute).items():
+            sigma = max(_MIN_NOISE, (value + 0.5) / 16 * 1.4826)  # of a normal distribution with this median
+            before = self._noise.get(level, sigma)
+            self._noise[level] = before + share * (sigma - before)
+
+
+def _product(a: Image.Image, b: Image.Image) -> float:
+    return mean(compute(lambda of: of["a"] * of["b"], a=a, b=b))
+
+
+def _smooth(picture: Image.Image) -> Image.Image:
+    """Return the smooth part: the median of neighbouring blocks, so that what is small has no part in it."""
+    blocks = picture.reduce(_BLOCK).filter(ImageFilter.MedianFilter(_BLOCKS))
+    covered = (0, 0, picture.width / _BLOCK, picture.height / _BLOCK)
+    return blocks.resize(picture.size, Image.Resampling.BILINEAR, box=covered)
 
 
 def _share(seconds: float, time: float) -> float:
     return 1 - math.exp(-seconds / time)
-
-
-def _medians(values: Image.Image, masks: list[Image.Image]) -> list[float | None]:
-    needed = _MIN_SHARE * values.width * values.height
-    medians = []
-    for mask in masks:
-        histogram = values.histogram(mask)
-        medians.append(median(histogram) if sum(histogram) >= needed else None)
-    return medians
-
-
-def _tones(values: Image.Image, masks: list[Image.Image]) -> list[float | None]:
-    """Return how much brighter each level of brightness has become, in units.
-
-    The level of one thing only, which a shadow may have fallen on, counts as little as it has places in the picture.
-    """
-    everywhere = median(values.histogram()) or 0.0
-    tones: list[float | None] = []
-    for mask, value in zip(masks, _medians(values, masks), strict=True):
-        places = sum(share > 25 for share in mask.resize((8, 6), Image.Resampling.BOX).tobytes()) if value else 0
-        weight = min(1.0, places / 16)
-        tones.append(None if value is None else (everywhere - 128 + weight * (value - everywhere)) / 4)
-    return tones if any(tone is not None for tone in tones) else [(everywhere - 128) / 4] * len(masks)
-
-
-def _by_brightness(values: list[float | None]) -> list[float]:
-    """Return a table of 256 values, interpolated between the known ones of the levels of brightness."""
-    known = [(centre, value) for centre, value in zip(_BINS, values, strict=True) if value is not None]
-    known = [(0.0, known[0][1]), *known, (256.0, known[-1][1])]
-    table: list[float] = []
-    for (x0, y0), (x1, y1) in pairwise(known):
-        table += [y0 + (y1 - y0) * (unit - x0) / (x1 - x0) for unit in range(len(table), math.ceil(x1))]
-    return table
