@@ -22,13 +22,13 @@ from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
-from .streaming import placard, recording, viewer
+from .streaming import placard, recording, stream_response
 from .streaming.hub import Hub
 from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
 
-_DRAWING_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_drawing_slots")
+_PICTURE_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_picture_slots")
 
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
@@ -60,14 +60,15 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         fps = coordinator.config_entry.options.get(CONF_FPS)
-        slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
-        self._placards = placard.PlacardDrawer(self.camera_name, slots, coordinator.hass.async_add_executor_job)
+        slots = coordinator.hass.data.setdefault(_PICTURE_SLOTS, asyncio.Semaphore(pictures.MAX_THREADS))
+        self._threads = pictures.PictureThreads(slots, coordinator.hass.async_add_executor_job)
+        self._placards = placard.PlacardDrawer(self.camera_name, self._threads)
         self.hub = Hub(
             self.camera_name,
             partial(self._open_stream, fps),
             self._create_background_task,
-            self._placards.draw_gap,
-            self._on_gap_end,
+            self._placards.draw_stalled,
+            self._on_stall_end,
         )
         self._relay = Relay(self.hub)
         Camera.__init__(self)
@@ -106,7 +107,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @override
     def async_update_token(self) -> None:
         super().async_update_token()
-        self.hub.lost_dashboards.url_changed(self.access_tokens[-1])
+        self.hub.dashboard_recall.url_changed(self.access_tokens[-1])
 
     @callback
     @override
@@ -125,8 +126,8 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         super()._handle_coordinator_update()
 
     @callback
-    def _on_gap_end(self) -> None:
-        if self.hub.lost_dashboards.waiting:
+    def _on_stall_end(self) -> None:
+        if self.hub.dashboard_recall.is_needed:
             # The URL changes with the next update. If it says that the server was away, that is a reason for one too,
             # and a single change is enough.
             self.coordinator.refresh_soon()
@@ -142,7 +143,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         self._attr_model = camera.model if camera else None
         telemetry = camera.telemetry if camera else None
         # Motion detection keeps a camera live that nobody watches.
-        is_watched = telemetry is not None and telemetry.state == "live" and telemetry.viewers > 0
+        is_watched = telemetry is not None and telemetry.state == "live" and (telemetry.viewers or 0) > 0
         self._attr_is_streaming = is_watched and not self.is_off
         self._attr_motion_detection_enabled = camera is not None and camera.motion is not None and camera.motion.enabled
 
@@ -229,16 +230,23 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         return await self._draw_off() if self.is_off else picture
 
     async def _thumbnail(self, width: int | None, height: int | None) -> bytes:
-        latest = self.hub.latest
-        if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
-            picture = latest.jpeg
-        else:
+        with self.asking_for("picture_failed"):
+            latest = self._latest()
+            if latest is not None:
+                return await self._threads.upright(latest, width, height)
             await self.coordinator.privacy.async_tell()
-            with self.asking_for("picture_failed"):
-                picture = await self.coordinator.client.snapshot(
-                    self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
-                )
-        return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
+            picture = await self.coordinator.client.snapshot(
+                self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
+            )
+            return await self._threads.upright(picture, width, height)
+
+    def _latest(self) -> bytes | None:
+        """Return a picture that viewers just got, unless the Pi has to turn it because that takes too long here."""
+        latest = self.hub.latest
+        if latest is None or latest.drawn or time.monotonic() - latest.received > MAX_THUMBNAIL_AGE:
+            return None
+        left_to_pi = not pictures.is_upright(latest.jpeg) and pictures.is_expensive(latest.jpeg)
+        return None if left_to_pi else latest.jpeg
 
     async def async_take_snapshot(
         self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
@@ -267,4 +275,4 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:
-        return await viewer.serve(request, self.hub)
+        return await stream_response.serve(request, self.hub)

@@ -119,7 +119,9 @@ class EventListener:
             case "motion":
                 coordinator.motion_changed(camera_id, parse_motion(data))
             case "availability":
-                coordinator.camera_availability_changed(camera_id, available=parse_event_availability(data))
+                coordinator.camera_availability_changed(
+                    camera_id, available=parse_event_availability(data), remembered=False
+                )
             case "state":
                 coordinator.camera_changed(camera_id, parse_camera_state(data))
             case "controls":
@@ -130,7 +132,7 @@ class EventListener:
     def _snapshot_changed(self, camera_id: str, data: str) -> None:
         snapshot = parse_event_snapshot(data)
         if snapshot is None:
-            self._coordinator.snapshot_gone(camera_id)
+            self._coordinator.snapshot_named(camera_id, None)
         elif snapshot.camera == camera_id:
             self._coordinator.snapshot_taken(camera_id, snapshot)
 

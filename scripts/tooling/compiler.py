@@ -10,15 +10,27 @@ from tooling.installer import uv
 from tooling.processes import run
 
 _ZIG = "ziglang==0.17.1"
-_FLAGS = ("-O1", "-shared", "-fPIC")
+_LIBRARY_FLAGS = ("-O1", "-shared", "-fPIC")
+_PROGRAM_FLAGS = ("-O2",)
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library compiled from one C file. Raises ScriptError with the compiler's output."""
+    """Return the shared library compiled from one C file, which may include others of its folder.
 
+    Raises ScriptError with the compiler's output.
+    """
+    return _compiled(source, "library.so", _LIBRARY_FLAGS)
+
+
+def executable(source: Path) -> Path:
+    """Return the program compiled from one C file. Raises ScriptError with the compiler's output."""
+    return _compiled(source, "program", _PROGRAM_FLAGS)
+
+
+def _compiled(source: Path, name: str, flags: tuple[str, ...]) -> Path:
     def build(into: Path) -> None:
         into.mkdir()
-        arguments = (*_FLAGS, "-o", into / "library.so", source, "-ldl")
+        arguments: tuple[str | Path, ...] = (*flags, "-o", into / name, source, "-ldl")
         own = shutil.which("cc")
         if own:
             try:
@@ -29,7 +41,9 @@ def shared_library(source: Path) -> Path:
         if own is None:
             run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
-    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {source.read_text()}", build) / "library.so"
+    kind = name.removesuffix(".so")
+    text = "".join(each.read_text() for each in sorted(source.parent.glob("*.[ch]")))
+    return cache.ensure(f"{kind}-{source.stem}", f"{flags} {text}", build) / name
 
 
 def _zig() -> Path:

@@ -2,21 +2,19 @@
 
 import argparse
 import itertools
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
-from tooling import cache, environments
+from tooling import environments
 from tooling.errors import ScriptError
 from tooling.programs import playwright_environment, program
 from tooling.progress import say
+from tooling.pytest_run import PytestRun, run_pytest
 
 _PARALLEL = 2  # suites; a Raspberry Pi and a small CI machine have at least that many cores
 
@@ -47,22 +45,18 @@ class Result:
 
     suite: Suite
     seconds: float
-    output: str
-    exit_code: int
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
+    run: PytestRun
 
     @property
     def successful(self) -> bool:
         """Whether at least one test ran and all passed."""
-        return self.exit_code == 0 and self.passed > 0 and self.failures == 0
+        return self.run.exit_code == 0 and self.run.passed > 0 and self.failures == 0
 
     @property
     def failures(self) -> int:
         """The number of failed tests, at least one if the suite itself failed."""
-        counted = self.failed + self.skipped
-        return counted or int(self.exit_code != 0 or self.passed == 0)
+        counted = len(self.run.failed) + self.run.skipped
+        return counted or int(self.run.exit_code != 0 or self.run.passed == 0)
 
 
 _MOSQUITTO = partial(program, "mosquitto")
@@ -103,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
     with ThreadPoolExecutor(_PARALLEL) as pool:
         results = list(pool.map(run, (suite for suite in suites if not suite.alone)))
     results += [run(suite) for suite in suites if suite.alone]
-    passed = sum(result.passed for result in results)
+    passed = sum(result.run.passed for result in results)
     failed = sum(result.failures for result in results)
     print(f"{passed} passed, {failed} failed", flush=True)
     return 0 if all(result.successful for result in results) else 1
@@ -125,40 +119,18 @@ def _parse(argv: Sequence[str]) -> tuple[list[Suite], list[str]]:
 def _run(suite: Suite, python: Path, pytest_arguments: Sequence[str]) -> Result:
     began = time.monotonic()
     say(f"          suite {suite.name} ...")
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        done = subprocess.run(
-            [python, *suite.arguments, "-rfEs", f"--junitxml={report}", *pytest_arguments],
-            cwd=cache.ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        counts = _counts(report)
-    return Result(suite, time.monotonic() - began, done.stdout, done.returncode, *counts)
-
-
-def _counts(report: Path) -> tuple[int, int, int]:
-    """Return how many tests passed, failed and were skipped according to pytest's report."""
-    if not report.exists():
-        return 0, 0, 0
-    # pytest wrote the report on this machine, so it is trusted.
-    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314
-    if suite is None:
-        return 0, 0, 0
-    tests, failures, errors, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
-    failed = failures + errors
-    return max(tests - failed - skipped, 0), failed, skipped
+    run = run_pytest([python, *suite.arguments, "-rfEs", *pytest_arguments])
+    return Result(suite, time.monotonic() - began, run)
 
 
 def _report(result: Result) -> None:
     if not result.successful:
-        print(result.output, flush=True)
-    line = f"{result.seconds:6.1f} s  suite {result.suite.name}: {result.passed} passed, {result.failures} failed"
-    if result.skipped:
-        line += f" ({result.skipped} of them skipped)"
-    if result.passed == 0:
+        print(result.run.output, flush=True)
+    line = f"{result.seconds:6.1f} s  suite {result.suite.name}: {result.run.passed} passed, {result.failures} failed"
+    if result.run.skipped:
+        line += f" ({result.run.skipped} of them skipped)"
+    if result.run.passed == 0:
         line += " (no test passed)"
+    if result.run.retried:
+        line += f" ({len(result.run.retried)} only when run alone: {', '.join(result.run.retried)})"
     say(line)

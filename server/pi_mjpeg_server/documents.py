@@ -52,6 +52,15 @@ def snapshot_url(camera_id: str, base: str) -> str:
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
+def view_document(camera_id: str, base: str, token: str) -> Document:
+    """Return a camera's view token and the URLs that contain it; `base` is the server's base URL."""
+    return {
+        "token": token,
+        "stream_url": f"{stream_url(camera_id, base)}?token={token}",
+        "snapshot_url": f"{snapshot_url(camera_id, base)}?token={token}",
+    }
+
+
 def state_document(server: Server, base: str, health: Health, snapshots: Mapping[str, Snapshot | None]) -> Document:
     """Return the answer to `GET /api/state`: the whole state, with URLs below `base`.
 
@@ -75,8 +84,7 @@ def state_document(server: Server, base: str, health: Health, snapshots: Mapping
             "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
         "cameras": [
-            _camera_in_state(camera, server.motion[camera.settings.id], base, snapshots.get(camera.settings.id))
-            for camera in server.cameras
+            _camera_in_state(server, camera, base, snapshots.get(camera.settings.id)) for camera in server.cameras
         ],
     }
 
@@ -170,7 +178,7 @@ def camera_facts(camera: Camera) -> Document:
     }
 
 
-def _camera_in_state(camera: Camera, motion: MotionWatch, base: str, snapshot: Snapshot | None) -> Document:
+def _camera_in_state(server: Server, camera: Camera, base: str, snapshot: Snapshot | None) -> Document:
     settings, status = camera.settings, camera.status
     return {
         **camera_facts(camera),
@@ -187,11 +195,12 @@ def _camera_in_state(camera: Camera, motion: MotionWatch, base: str, snapshot: S
         "drops": camera.capture_drops,
         "restarts": status.restarts,
         "last_error": status.last_error,
-        "motion": motion_document(motion),
+        "motion": motion_document(server.motion[settings.id]),
         "controls": controls_document(camera),
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),
         "snapshot_url": snapshot_url(settings.id, base),
+        "view_token": server.view_tokens is not None and server.view_tokens.digest(settings.id) is not None,
         "snapshot": None if snapshot is None else snapshot_document(snapshot, base),
     }
 

@@ -26,11 +26,10 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg import async_remove_config_entry_device, push
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.conftest import FRONT, poll, state_of, until
+from tests.component.conftest import FRONT, IMAGE, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
-IMAGE = "image.front_door_last_snapshot"
 KEYS = (
     *("camera", "take_snapshot", "last_snapshot", "restart", "problem", "privacy"),
     *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),
@@ -148,12 +147,13 @@ async def test_a_failed_snapshot_is_an_error_of_the_button(
 
 
 async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker: Broker, pi_mqtt: MQTTClient
+    hass: HomeAssistant, subscribed: MockConfigEntry, pi: Pi, pi_mqtt: MQTTClient
 ) -> None:
-    await until(lambda: f"pi_mjpeg/{NODE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
+    pi.camera()["snapshot"] = json.loads(example("snapshot.json"))
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
-    await until(lambda: "front" in loaded.runtime_data.snapshots)
+    await until(lambda: "front" in subscribed.runtime_data.snapshots)
     assert state_of(hass, IMAGE) == "2026-11-22T10:00:00+00:00"
+    pi.camera()["snapshot"] = None
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
     await until(lambda: state_of(hass, IMAGE) == "unknown")
 

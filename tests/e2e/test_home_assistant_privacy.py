@@ -120,8 +120,13 @@ async def test_a_recording_ends_when_the_camera_is_turned_off_and_none_can_be_ma
     assert await _call(stack, "camera", "record", stack.camera, filename=str(folder / "off.mp4"), duration=2) == 500
     assert not (folder / "off.mp4").exists()
     assert await _call(stack, "switch", "turn_off", _switch(stack)) == 200
+
+    async def gives_pictures() -> bool:
+        return (await _still(stack))[0] == 200
+
+    await until(gives_pictures, "the camera gives pictures again")
     again = folder / "again.mp4"
-    assert await _call(stack, "camera", "record", stack.camera, filename=str(again), duration=3) == 200
+    assert await _call(stack, "camera", "record", stack.camera, filename=str(again), duration=5) == 200
     assert again.stat().st_size > 0
 
 
@@ -161,8 +166,14 @@ async def test_the_switch_works_before_home_assistant_has_reached_the_pi(stack: 
     # Not killed: it writes which entities there are only three minutes after its start, and at its end.
     stack.home_assistant.stop()
     await stack.home_assistant.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"unavailable"})
+    await _wait_for_state(stack, _switch(stack), {"off"})
+    assert await stack.client.state(stack.camera) == "unavailable"
     assert await _call(stack, "switch", "turn_on", _switch(stack)) == 200
+    assert await stack.client.state(_switch(stack)) == "on"
     await stack.server.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on"})
+
+    async def told() -> bool:
+        return not await _enabled_at_the_pi(stack)
+
+    await until(told, "the Pi is told", 60)
     assert (await _still(stack))[0] == 500

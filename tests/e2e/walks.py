@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter
 SIZE = (640, 360)
 FPS = 10
 QUIET_SECONDS = 6
-WALK_SECONDS = 4
+WALK_SECONDS = 8
 
 
 def write_walk(folder: Path) -> None:
@@ -42,7 +42,7 @@ def _draw_person(picture: Image.Image, progress: float) -> None:
     """Draw a person 140 pixels tall, `progress` (0 to 1) of the way across."""
     x = progress * (SIZE[0] + 80) - 40
     pen = ImageDraw.Draw(picture)
-    stride = 22 * abs((progress * 12) % 2 - 1)
+    stride = 22 * abs((progress * 20) % 2 - 1)
     for leg in (-stride, stride):
         pen.line((x, 265, x + leg, 315), (30, 30, 40), 11)
     pen.rounded_rectangle((x - 17, 205, x + 17, 270), 10, (45, 40, 60))

@@ -182,7 +182,7 @@ async def async_save(
     width, height = limits
     picture = await client.snapshot(camera_id, width=width, height=height)
     time = dt_util.utcnow()
-    size = await hass.async_add_executor_job(shown_size, picture)
+    size = shown_size(picture)
     where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}
     return where | _description(time, size or (None, None), len(picture))
 
@@ -194,6 +194,6 @@ async def _async_put(hass: HomeAssistant, picture: bytes, path: str | None, *, l
     return await links.async_publish(hass, picture) if link else None
 
 
-def _description(time: datetime, size: tuple[int | None, int | None], length: int) -> dict[str, Any]:
+def _description(time: datetime | None, size: tuple[int | None, int | None], length: int | None) -> dict[str, Any]:
     width, height = size
-    return {"time": time.isoformat(), "width": width, "height": height, "bytes": length}
+    return {"time": time.isoformat() if time else None, "width": width, "height": height, "bytes": length}

@@ -10,7 +10,8 @@ class CameraSettings:
     """One camera as configured.
 
     `source` is the kind of source, `linger` the seconds for which the camera goes on capturing after the last viewer
-    has left, and `requested` the settings that the source is to use.
+    has left, and `requested` the settings that the source is to use. No still is taken in the first `warm_up` seconds
+    of each capture. A camera that is `always_on` captures without viewers too.
     """
 
     id: str
@@ -18,3 +19,5 @@ class CameraSettings:
     source: str = "auto"
     linger: float = 10
     requested: SourceSettings = field(default_factory=SourceSettings)
+    warm_up: float = 0
+    always_on: bool = False

@@ -126,7 +126,8 @@ def _camera(given: _Given, number: int, table: dict[str, Any]) -> CameraSettings
     if source != settings.source and source not in (known := kinds()):
         names = ", ".join([settings.source, *known])
         given.mistake(f"there is no source {source!r}; there is: {names}", "camera", "source", number)
-    return replace(settings, source=source, linger=table.get("linger", settings.linger))
+    own = {key: table[key] for key in ("linger", "warm_up", "always_on") if key in table}
+    return replace(settings, source=source, **own)
 
 
 def _check_unique_ids(given: _Given, tables: Sequence[Mapping[str, Any]]) -> None:

@@ -269,6 +269,8 @@ CAMERA: dict[str, Validator] = {
     "hflip": boolean,
     "vflip": boolean,
     "linger": number(0, 3600),
+    "warm_up": number(0, 10),
+    "always_on": boolean,
     "controls": controls,
 }
 SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA}

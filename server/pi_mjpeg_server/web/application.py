@@ -1,5 +1,7 @@
 """The application: every route in one table, and the middlewares that each request passes first."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
@@ -8,21 +10,21 @@ from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.events import EventFeed
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
-from pi_mjpeg_server.web.routes import identity, login, page, snapshots, static_files
+from pi_mjpeg_server.web.routes import aliases, identity, login, page, snapshots, static_files, view_token
+from pi_mjpeg_server.web.routes.aliases import CAMERA
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.events import EVENT_FEED, events
-from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
 from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
+from pi_mjpeg_server.web.security.head_limits import head_limits_middleware
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
 from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS, ViewerLimits
 
-_CAMERA = "{camera:[a-z0-9_]{1,64}}"
 _DEFAULT_HEADERS = {
     # aiohttp's default tells attackers which versions to look up.
     "Server": "pi-mjpeg",
@@ -33,12 +35,13 @@ _DEFAULT_HEADERS = {
 
 def make_application(server: Server, settings: ServerSettings) -> web.Application:
     """Return the application that serves this server as its settings say."""
-    authenticator = Authenticator(server.token)
+    authenticator = Authenticator(server.token, server.view_tokens, _viewed_camera_id)
     cors_policy = CorsPolicy(settings.cors_origins)
     application = web.Application(
         # The first is the outermost: it also sees the errors of those after it.
         middlewares=[
             error_middleware,
+            head_limits_middleware,
             TrustedProxies(settings.trusted_proxies).middleware,
             TrustedHosts.from_settings(settings).middleware,
             cors_policy.middleware,
@@ -69,17 +72,38 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/api/identity", identity.enrol)
     get("/api/events", events)
     get("/api/openapi.json", static_files.openapi)
-    get("/metrics", metrics)
-    get(f"/cameras/{_CAMERA}/stream", stream)
-    get(f"/cameras/{_CAMERA}/snapshot.jpg", snapshots.snapshot)
-    add("POST", f"/api/cameras/{_CAMERA}/snapshots", snapshots.keep_snapshot)
-    add("PATCH", f"/api/cameras/{_CAMERA}", patch_camera)
-    add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
-    add("POST", f"/api/cameras/{_CAMERA}/restart", restart)
-    get("/stream", stream)
-    get("/video_feed", stream)
-    get("/snapshot.jpg", snapshots.snapshot)
+    get("/metrics", _metrics)
+    add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)
+    add("PATCH", f"/api/cameras/{CAMERA}", patch_camera)
+    add("PATCH", f"/api/cameras/{CAMERA}/controls", patch_controls)
+    add("POST", f"/api/cameras/{CAMERA}/restart", restart)
+    add("POST", f"/api/cameras/{CAMERA}/view_token", view_token.make)
+    add("DELETE", f"/api/cameras/{CAMERA}/view_token", view_token.revoke)
+    # Those below also take the view token of their camera.
+    for paths, handler in (
+        (aliases.STREAMS, stream),
+        (aliases.STILLS, snapshots.snapshot),
+        (aliases.ACTIONS, aliases.answer_action),
+    ):
+        for path in paths:
+            get(path, handler)
     return application
+
+
+def _viewed_camera_id(request: web.Request) -> str | None:
+    camera = aliases.viewed_camera(request)
+    return None if camera is None else camera.settings.id
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    """Import what it needs in a thread, at the first request: most servers are never asked for metrics."""
+    return await (await asyncio.to_thread(_import_metrics))(request)
+
+
+def _import_metrics() -> Callable[[web.Request], Awaitable[web.Response]]:
+    from pi_mjpeg_server.web.routes.metrics import metrics  # noqa: PLC0415
+
+    return metrics
 
 
 async def _add_default_headers(_: web.Request, response: web.StreamResponse) -> None:

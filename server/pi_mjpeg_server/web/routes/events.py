@@ -1,8 +1,9 @@
 """Events: what MQTT says, as Server-Sent Events (HTML Living Standard, 9.2), for clients without a broker."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -10,10 +11,9 @@ from aiohttp.abc import AbstractStreamWriter
 from pi_mjpeg_server.events import Event, EventFeed, Subscriber
 from pi_mjpeg_server.web.errors import not_found, too_many_event_streams
 from pi_mjpeg_server.web.routes.request import SERVER
-from pi_mjpeg_server.web.routes.stream import limit_buffers, send
+from pi_mjpeg_server.web.routes.stream import limit_buffers
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
 from pi_mjpeg_server.web.security.ip_addresses import client_network
-from pi_mjpeg_server.web.security.session_cookie import SessionCookie
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 HEARTBEAT_INTERVAL = 15.0
@@ -22,6 +22,9 @@ MAX_STREAMS = 64
 """Clients that listen at once."""
 MAX_STREAMS_PER_CLIENT = 16
 """The same of one client, as `client_network` returns it."""
+
+DRAIN_TIMEOUT = 15.0
+"""Seconds that a client may take for some events. One that needs longer is disconnected."""
 
 _TOKEN_CHECK_INTERVAL = 1.0
 _HEADERS = {
@@ -47,15 +50,17 @@ async def events(request: web.Request) -> web.StreamResponse:
     _check_limits(feed, client)
     # A ConnectionError means that the client left.
     with feed.subscribe(client, origin.base_url, cells) as subscriber, contextlib.suppress(ConnectionError):
-        writer = await response.prepare(request)
-        if writer is None:
+        writer, transport = await response.prepare(request), request.transport
+        if writer is None or transport is None:
             return response
-        limit_buffers(request.transport)
+        limit_buffers(transport)
+        session = request.app[AUTHENTICATOR].session(request)
+        value = session.value
         try:
-            await _send_events(writer, feed, subscriber, request.app[AUTHENTICATOR].session_cookie)
+            await _send_events(writer, feed, subscriber, lambda: session.value != value)
         except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+            # close() would wait until the client has taken what is buffered for it.
+            transport.abort()
     return response
 
 
@@ -68,20 +73,26 @@ def _check_limits(feed: EventFeed, client: str) -> None:
 
 
 async def _send_events(
-    writer: AbstractStreamWriter, feed: EventFeed, subscriber: Subscriber, session_cookie: SessionCookie
+    writer: AbstractStreamWriter, feed: EventFeed, subscriber: Subscriber, is_void: Callable[[], bool]
 ) -> None:
-    """Send events until the server stops or the access token is rotated, which changes the session cookie's value."""
-    session = session_cookie.value
+    """Send events until the server stops, or what the client was authenticated with becomes void."""
     heartbeat_at = time.monotonic()
     while not feed.is_closing:
         if time.monotonic() >= heartbeat_at:
-            await send(writer, b": pi-mjpeg\n\n")
+            await _send(writer, b": pi-mjpeg\n\n")
             heartbeat_at = time.monotonic() + HEARTBEAT_INTERVAL
         happened = await subscriber.take(min(_TOKEN_CHECK_INTERVAL, max(0.0, heartbeat_at - time.monotonic())))
-        if session_cookie.value != session:
+        if is_void():
             return
         if happened:
-            await send(writer, _encoded(happened))
+            await _send(writer, _encoded(happened))
+
+
+async def _send(writer: AbstractStreamWriter, data: bytes) -> None:
+    """Return once the kernel has taken it. Raises `TimeoutError` when the client does not take it."""
+    async with asyncio.timeout(DRAIN_TIMEOUT):
+        await writer.write(data)
+        await writer.drain()
 
 
 def _encoded(happened: Sequence[Event]) -> bytes:

@@ -18,6 +18,7 @@ _TYPES = {
     "controls.js": "text/javascript",
     "motion.js": "text/javascript",
     "regions.js": "text/javascript",
+    "share.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "openapi.json": "application/json",

@@ -133,7 +133,7 @@ async def test_what_the_detector_sees_is_told_to_those_who_ask_for_it(
 async def test_a_client_that_does_not_read_is_told_only_the_latest_and_delays_nobody(
     served: Served, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pi_mjpeg_server.web.routes.stream.DRAIN_TIMEOUT", 0.5)
+    monkeypatch.setattr(events, "DRAIN_TIMEOUT", 0.5)
     host, port = served.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port), limit=1024)
     writer.write(b"GET /api/events?cells=front HTTP/1.1\r\nHost: localhost\r\n\r\n")

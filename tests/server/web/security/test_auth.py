@@ -179,6 +179,10 @@ async def test_one_valid_credential_is_enough_whatever_else_a_browser_remembers(
         assert await status(client, served, "/api/state", right | {"Cookie": f"{COOKIE_NAME}=stale"}) == 200
     # What was stale was no guess either.
     assert await status(client, served, "/api/state", bearer("wrong")) == 401
+    # Not even where the address has to wait for other guesses.
+    while await status(client, served, "/api/state", bearer("wrong")) != 429:
+        pass
+    assert await status(client, served, "/api/state", session | basic("me", "an old one")) == 200
 
 
 async def test_the_credential_that_was_valid_decides_what_a_page_of_another_origin_may_do(
