@@ -40,8 +40,7 @@ async def run(configuration: Configuration) -> None:
     announcer: ZeroconfAnnouncer | None = None
     try:
         async with serving_http(server, configuration.server):
-            for camera in server.cameras:
-                camera.start()
+            server.start()
             if bridge is not None:
                 bridge.start()
             announcer = await _zeroconf_announcer(server, configuration.server)
@@ -57,7 +56,7 @@ async def run(configuration: Configuration) -> None:
                 if bridge is not None:
                     await bridge.stop()
     finally:
-        await asyncio.gather(*(camera.stop() for camera in server.cameras))
+        await server.stop()
 
 
 async def _make_server(configuration: Configuration, stopping: asyncio.Event) -> Server | None:

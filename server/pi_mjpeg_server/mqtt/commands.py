@@ -19,6 +19,9 @@ _SET = vol.Schema(
         **_ID,
     }
 )
+_SET_MOTION = vol.Schema(
+    {vol.Required("command"): "set", vol.Required("motion"): vol.All({str: object}, vol.Length(min=1)), **_ID}
+)
 
 
 class CommandError(ValueError):
@@ -29,12 +32,14 @@ class CommandError(ValueError):
 class Command:
     """One command: `snapshot`, `restart`, `enable`, `disable` or `set`.
 
-    The `id`, if the sender gave one, is repeated in the result.
+    The `id`, if the sender gave one, is repeated in the result. `set` has either `controls` or `motion` settings, which
+    are validated when it is executed.
     """
 
     name: str
     id: str | None = None
     controls: Mapping[str, object] = field(default_factory=dict)
+    motion: Mapping[str, object] = field(default_factory=dict)
 
 
 def parse(payload: bytes) -> Command:
@@ -43,11 +48,17 @@ def parse(payload: bytes) -> Command:
         raise CommandError(f"it is longer than {MAX_BYTES} bytes")
     try:
         document = json.loads(payload)
-        is_set = isinstance(document, dict) and document.get("command") == "set"
-        command = (_SET if is_set else _SIMPLE)(document)
+        command = _schema(document)(document)
     except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
         raise CommandError("it is not JSON") from error
     except vol.Invalid as error:
         # The error may quote the payload, which may contain control characters.
         raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
-    return Command(command["command"], command.get("id"), command.get("controls", {}))
+    return Command(command["command"], command.get("id"), command.get("controls", {}), command.get("motion", {}))
+
+
+def _schema(document: object) -> vol.Schema:
+    """Return the schema of the kind of command that a document seems to be."""
+    if not isinstance(document, dict) or document.get("command") != "set":
+        return _SIMPLE
+    return _SET_MOTION if "motion" in document else _SET
