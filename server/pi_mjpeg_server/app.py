@@ -51,6 +51,7 @@ async def run(configuration: Configuration) -> None:
                     await stopping.wait()
                     _LOGGER.info("stopping")
             finally:
+                await server.recorder.stop()
                 if announcer is not None:
                     await announcer.stop()
                 if bridge is not None:

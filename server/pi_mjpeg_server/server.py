@@ -15,10 +15,14 @@ from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.media.scaling import Scaler
+from pi_mjpeg_server.recording.recorder import Recorder
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
+from pi_mjpeg_server.storage.clip import Clip
+from pi_mjpeg_server.storage.clip_folder import default_clip_folder
+from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
@@ -52,6 +56,14 @@ class BrokerStatus:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastKept:
+    """The last snapshot and the last clip that are kept of a camera; None where there is none."""
+
+    snapshot: Snapshot | None = None
+    clip: Clip | None = None
+
+
 @dataclass(slots=True)
 class Server:
     """One server process. Without a `token`, everybody may watch and command.
@@ -66,6 +78,7 @@ class Server:
     snapshots: SnapshotStore
     control_store: ControlStore
     settings_store: SettingsStore
+    clips: ClipStore
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
@@ -74,11 +87,16 @@ class Server:
     problems: dict[str, str] = field(default_factory=dict)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+    recorder: Recorder = field(init=False)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
     _waiting: int = 0
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        """Make the recorder of the clips."""
+        self.recorder = Recorder(self.clips)
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return the camera with this id, or None if there is none."""
@@ -109,10 +127,12 @@ class Server:
             listener(snapshot, trigger)
         return snapshot
 
-    async def latest_snapshots(self) -> dict[str, Snapshot | None]:
-        """Return the last kept snapshot of each camera by its id, None where there is none."""
+    async def last_kept(self) -> dict[str, LastKept]:
+        """Return the last kept snapshot and clip of each camera by its id."""
         camera_ids = [camera.settings.id for camera in self.cameras]
-        return await asyncio.to_thread(lambda: {each: self.snapshots.latest(each) for each in camera_ids})
+        return await asyncio.to_thread(
+            lambda: {each: LastKept(self.snapshots.latest(each), self.clips.latest(each)) for each in camera_ids}
+        )
 
     async def set_enabled(self, camera: Camera, enabled: bool) -> None:  # noqa: FBT001  (a value, not a flag)
         """Switch a camera on or off at once, and return when that is on the disk.
@@ -180,13 +200,17 @@ def make_server(configuration: Configuration) -> Server:
     except OSError as error:
         raise _unusable(folder, error) from error
     _store_camera_ids(configuration)
-    snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
+    signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
+    limits = ClipLimits(configuration.clips.max_bytes, configuration.clips.max_age, configuration.clips.max_count)
+    clips = ClipStore(configuration.clips.folder or default_clip_folder(folder), signer, limits)
+    clips.load()
     return Server(
         identity,
         make_cameras(configuration),
-        snapshots,
+        SnapshotStore(folder / "snapshots", signer),
         _control_store(configuration),
         _settings_store(configuration),
+        clips,
         token=token if configuration.auth.mode == "token" else None,
         identity_key=identity_key,
     )

@@ -6,7 +6,7 @@ from tests.import_rules import Table, rooms, violations
 # have rooms of their own. A room may always import itself.
 _GROUND = frozenset({"logs", "concurrency"})
 _CAMERAS = _GROUND | {"media", "sources", "camera"}
-_KEPT = _CAMERAS | {"storage", "config", "system"}
+_KEPT = _CAMERAS | {"storage", "recording", "config", "system"}
 _TOLD = _KEPT | {"server", "documents"}
 
 SERVER: Table = {
@@ -16,6 +16,7 @@ SERVER: Table = {
     "sources": _GROUND | {"media"},
     "camera": _GROUND | {"media", "sources"},
     "storage": _CAMERAS,
+    "recording": _CAMERAS | {"storage"},
     "config": _CAMERAS,
     "system": _CAMERAS | {"storage", "config"},
     "server": _KEPT,

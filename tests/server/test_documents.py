@@ -18,10 +18,11 @@ from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.command_handler import result_document
 from pi_mjpeg_server.mqtt.core_discovery_document import core_discovery_document, with_tombstones
 from pi_mjpeg_server.mqtt.topics import Topics
-from pi_mjpeg_server.server import BrokerStatus, Server
+from pi_mjpeg_server.server import BrokerStatus, LastKept, Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -86,7 +87,8 @@ async def server(tmp_path: Path) -> Server:
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
-    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    clips = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json"), clips
     token = AccessToken(tmp_path / "token")
     server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
     server.problems["duplicate_id"] = f"another server has the id {NODE} too"
@@ -96,8 +98,8 @@ async def server(tmp_path: Path) -> Server:
 
 async def test_api_state(server: Server) -> None:
     expected = recorded("api_state.json")
-    snapshots = {"front": kept_snapshot(recorded("snapshot.json")), "shed": None}
-    assert state_document(server, BASE, Health(48.3), snapshots) == expected
+    kept = {"front": LastKept(kept_snapshot(recorded("snapshot.json")))}
+    assert state_document(server, BASE, Health(48.3), kept) == expected
 
 
 async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Server) -> None:

@@ -12,6 +12,7 @@ from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
+from pi_mjpeg_server.camera.ring import Ring
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
@@ -48,6 +49,7 @@ class Camera:
         """
         self.settings = settings
         self.broadcast = Broadcast()
+        self.ring = Ring(settings.preroll)
         self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
@@ -126,6 +128,7 @@ class Camera:
         """
         self.supervisor.disable(reason)
         self.broadcast.withdraw()
+        self.ring.clear()
 
     def restart(self) -> None:
         """Close the device and open it again, on request.
@@ -153,6 +156,16 @@ class Camera:
             self._frames_sent_before += viewer.send_rate.count
             self._viewer_drops_before += viewer.drops
             self._notify()
+
+    @contextlib.contextmanager
+    def recording(self, listener: Callable[[Frame], None]) -> Iterator[None]:
+        """Keep the camera capturing and call `listener` with each frame, inside the `with` block."""
+        self.ring.listeners.append(listener)
+        try:
+            with self._demand():
+                yield
+        finally:
+            self.ring.listeners.remove(listener)
 
     async def still(self, taken_after: float) -> Frame:
         """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
@@ -234,6 +247,9 @@ class Camera:
 
     def state_changed(self) -> None:
         """Notify the listeners (called by the supervisor)."""
+        if self.state is CameraState.IDLE:
+            # What it saw last is not what happens before the next clip, and the memory is for those that run.
+            self.ring.clear()
         self._placard_loop.state_changed()
         self._notify()
 
@@ -278,7 +294,10 @@ class Camera:
     def _publish(self, jpeg: bytes, taken: float, *, drawn: bool) -> None:
         self._sequence += 1
         timestamp = time.time() - (time.monotonic() - taken)
-        self.broadcast.publish(Frame(jpeg, self._sequence, taken, timestamp, drawn))
+        frame = Frame(jpeg, self._sequence, taken, timestamp, drawn)
+        self.broadcast.publish(frame)
+        if not drawn:
+            self.ring.add(frame)
 
     def _notify(self) -> None:
         for listener in self.on_change:

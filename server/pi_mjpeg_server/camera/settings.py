@@ -10,7 +10,8 @@ class CameraSettings:
     """One camera as configured.
 
     `source` is the kind of source, `linger` the seconds for which the camera goes on capturing after the last viewer
-    has left, and `requested` the settings that the source is to use.
+    has left, and `requested` the settings that the source is to use. `preroll` is how many seconds are held in memory
+    while the camera runs, for clips, and with `record_on_motion` each motion is recorded as one.
     """
 
     id: str
@@ -18,3 +19,5 @@ class CameraSettings:
     source: str = "auto"
     linger: float = 10
     requested: SourceSettings = field(default_factory=SourceSettings)
+    preroll: float = 5
+    record_on_motion: bool = False

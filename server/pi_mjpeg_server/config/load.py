@@ -11,6 +11,7 @@ from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.options import OPTIONS, Option
 from pi_mjpeg_server.config.settings import (
     AuthSettings,
+    ClipSettings,
     Configuration,
     MqttSettings,
     ServerSettings,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.config.toml_lines import Key
 
 _SOURCE_KEYS = frozenset(SourceSettings.__slots__)
+_CAMERA_KEYS = ("linger", "preroll", "record_on_motion")
 
 
 def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Configuration:
@@ -49,6 +51,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         cameras,
         default_ids=frozenset(number for number, table in enumerate(tables) if "id" not in table),
         default_names=frozenset(number for number, table in enumerate(tables) if "name" not in table),
+        clips=ClipSettings(**given.tables["clips"][0]),
     )
 
 
@@ -124,7 +127,8 @@ def _camera(given: _Given, number: int, table: dict[str, Any]) -> CameraSettings
     if source != settings.source and source not in (known := kinds()):
         names = ", ".join([settings.source, *known])
         given.mistake(f"there is no source {source!r}; there is: {names}", "camera", "source", number)
-    return replace(settings, source=source, linger=table.get("linger", settings.linger))
+    own = {key: table[key] for key in _CAMERA_KEYS if key in table}
+    return replace(settings, source=source, **own)
 
 
 def _check_unique_ids(given: _Given, tables: Sequence[Mapping[str, Any]]) -> None:

@@ -80,6 +80,16 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """Section [clips]. Without a `folder`, clips are kept in memory. `max_age` is in seconds."""
+
+    folder: Path | None = None
+    max_bytes: int = 64 * 1024 * 1024
+    max_age: float = 7 * 24 * 3600
+    max_count: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The whole configuration.
 
@@ -92,3 +102,4 @@ class Configuration:
     cameras: tuple[CameraSettings, ...]
     default_ids: frozenset[int] = frozenset()
     default_names: frozenset[int] = frozenset()
+    clips: ClipSettings = field(default_factory=ClipSettings)

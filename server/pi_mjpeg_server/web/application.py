@@ -1,5 +1,6 @@
 """The application: every route in one table, and the middlewares that each request passes first."""
 
+import asyncio
 from functools import partial
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from aiohttp import web
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
-from pi_mjpeg_server.web.routes import identity, login, page, snapshots, static_files
+from pi_mjpeg_server.web.routes import clips, identity, login, page, snapshots, static_files
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
@@ -48,6 +49,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     application[VIEWER_LIMITS] = ViewerLimits.from_settings(settings)
     application[AUTHENTICATOR] = authenticator
     application[identity.IDENTITY_LIMIT] = ClientRateLimit(authenticator.proven_clients)
+    application[clips.THUMBNAIL_TURN] = asyncio.Semaphore()
     application[CORS_POLICY] = cors_policy
     application.on_response_prepare.extend([_add_default_headers, cors_policy.add_headers])
     add = partial(application.router.add_route, expect_handler=expect_continue)
@@ -57,6 +59,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/login", login.log_in, name="login")
     get("/static/{name}", static_files.static, name="static")
     get("/snapshots/{snapshot}.jpg", snapshots.kept_snapshot, name="kept_snapshot")
+    get("/clips/{clip}.{kind:mjpeg|bin|jpg}", clips.clip, name="clip")
     get("/api/identity", identity.prove, name="identity")
     # All routes below need the token: only the names in auth.PUBLIC_ROUTES are public.
     get("/", page.index)
@@ -68,6 +71,8 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     get(f"/cameras/{_CAMERA}/stream", stream)
     get(f"/cameras/{_CAMERA}/snapshot.jpg", snapshots.snapshot)
     add("POST", f"/api/cameras/{_CAMERA}/snapshots", snapshots.keep_snapshot)
+    add("POST", f"/api/cameras/{_CAMERA}/clips", clips.record_clip)
+    get(f"/api/cameras/{_CAMERA}/clips", clips.list_clips)
     add("PATCH", f"/api/cameras/{_CAMERA}", patch_camera)
     add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
     add("POST", f"/api/cameras/{_CAMERA}/restart", restart)

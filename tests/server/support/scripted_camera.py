@@ -18,6 +18,7 @@ from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -166,12 +167,16 @@ async def serving(
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
-    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+    clips = ClipStore(folder / "clips", UrlSigner(lambda: token.key("snapshots")))
+    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
     server = Server(identity, cameras, store, *stores, token=token if needs_token else None)
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
     async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"
-        yield Served(f"{scheme}://127.0.0.1:{port}", server)
+        try:
+            yield Served(f"{scheme}://127.0.0.1:{port}", server)
+        finally:
+            await server.recorder.stop()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:

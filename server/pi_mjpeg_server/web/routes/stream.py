@@ -70,10 +70,10 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         writer = await response.prepare(request)
         if writer is None:
             return response
-        _limit_buffers(request.transport)
+        limit_buffers(request.transport)
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         try:
-            await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
+            await send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
             session_cookie = request.app[AUTHENTICATOR].session_cookie
             await _send_frames(writer, camera, viewer, limiter, session_cookie, for_browser=for_browser)
         except TimeoutError:
@@ -122,7 +122,7 @@ async def _send_frames(
         if next_frame is not frame:
             viewer.drops += limiter.sent(time.monotonic(), missed)
         frame = next_frame
-        await _send(writer, frame.browser_part if for_browser else frame.part)
+        await send(writer, frame.browser_part if for_browser else frame.part)
         viewer.send_rate.tick(time.monotonic())
 
 
@@ -155,7 +155,7 @@ def _last_stale(camera: Camera) -> int:
     return latest.sequence
 
 
-async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
+async def send(writer: AbstractStreamWriter, part: bytes) -> None:
     """Return once the kernel has taken all of `part`: only then is it known which frame is the newest to send.
 
     Raises `TimeoutError` when the viewer does not take it, and `ConnectionError` when it has left.
@@ -165,7 +165,7 @@ async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
         await writer.drain()
 
 
-def _limit_buffers(transport: asyncio.Transport | None) -> None:
+def limit_buffers(transport: asyncio.Transport | None) -> None:
     """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see what is now.
 
     With the defaults of both, a client that reads 300 kB/s sees pictures five seconds old; like this, half a second.

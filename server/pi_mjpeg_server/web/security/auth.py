@@ -22,8 +22,8 @@ from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME, SessionCook
 from pi_mjpeg_server.web.security.token_throttle import Throttle
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
-PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "identity"})
-"""The names of the routes that need no token. The URL of a kept snapshot is signed, which is permission enough."""
+PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "clip", "identity"})
+"""The names of the routes that need no token. The URL of what is kept is signed, which is permission enough."""
 
 
 class Authenticator:
