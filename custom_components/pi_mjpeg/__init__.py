@@ -3,16 +3,18 @@
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, privacy, push, services
+from . import devices, picture_views, privacy, push, services
 from .actions import links, privacy_calls
 from .api.access import Access
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .flows import issues
+from .known_server import async_known_server
 
 PLATFORMS = (
     Platform.BINARY_SENSOR,
@@ -30,19 +32,30 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - Home Assistant's signature
-    """Register the actions and read the privacy switches, which both exist also while no server is loaded."""
+    """Register the actions, URLs and privacy switches, which all exist also while no server is loaded."""
     wishes = hass.data[privacy.WISHES] = privacy.Wishes(hass)
     await wishes.async_load()
     privacy_calls.async_listen(hass)
+    picture_views.async_setup(hass)
     services.async_register(hass)
     await links.async_setup(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> bool:
-    """Ask the server for its state, add its entities, and subscribe to its topics."""
+    """Ask the server for its state, add its entities, and subscribe to its topics.
+
+    A server that was loaded before need not answer: the privacy switches have to work, and dashboards that are open get
+    their pictures when it is back.
+    """
     coordinator = PiMjpegCoordinator(hass, entry, Access.of(entry.data).client(hass))
-    await coordinator.async_config_entry_first_refresh()
+    known = async_known_server(hass, entry)
+    try:
+        await coordinator.async_config_entry_first_refresh()
+    except (ConfigEntryAuthFailed, ConfigEntryNotReady) as error:
+        if known is None:
+            raise
+        coordinator.go_on_without(known, error)
     entry.runtime_data = coordinator
     devices.async_follow_server(entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

@@ -28,7 +28,7 @@ from .streaming.relay import Relay
 
 PARALLEL_UPDATES = 0
 
-_DRAWING_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_drawing_slots")
+_PICTURE_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_picture_slots")
 
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
@@ -60,8 +60,9 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
         PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
         fps = coordinator.config_entry.options.get(CONF_FPS)
-        slots = coordinator.hass.data.setdefault(_DRAWING_SLOTS, asyncio.Semaphore(placard.MAX_DRAWINGS))
-        self._placards = placard.PlacardDrawer(self.camera_name, slots, coordinator.hass.async_add_executor_job)
+        slots = coordinator.hass.data.setdefault(_PICTURE_SLOTS, asyncio.Semaphore(pictures.MAX_THREADS))
+        self._threads = pictures.PictureThreads(slots, coordinator.hass.async_add_executor_job)
+        self._placards = placard.PlacardDrawer(self.camera_name, self._threads)
         self.hub = Hub(
             self.camera_name,
             partial(self._open_stream, fps),
@@ -217,16 +218,23 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         return await self._draw_off() if self.is_off else picture
 
     async def _thumbnail(self, width: int | None, height: int | None) -> bytes:
-        latest = self.hub.latest
-        if latest is not None and not latest.drawn and time.monotonic() - latest.received <= MAX_THUMBNAIL_AGE:
-            picture = latest.jpeg
-        else:
+        with self.asking_for("picture_failed"):
+            latest = self._latest()
+            if latest is not None:
+                return await self._threads.upright(latest, width, height)
             await self.coordinator.privacy.async_tell()
-            with self.asking_for("picture_failed"):
-                picture = await self.coordinator.client.snapshot(
-                    self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
-                )
-        return await self.hass.async_add_executor_job(pictures.upright, picture, width, height)
+            picture = await self.coordinator.client.snapshot(
+                self._camera_id, width=width, height=height, max_age=int(MAX_THUMBNAIL_AGE * 1000)
+            )
+            return await self._threads.upright(picture, width, height)
+
+    def _latest(self) -> bytes | None:
+        """Return a picture that viewers just got, unless the Pi has to turn it because that takes too long here."""
+        latest = self.hub.latest
+        if latest is None or latest.drawn or time.monotonic() - latest.received > MAX_THUMBNAIL_AGE:
+            return None
+        left_to_pi = not pictures.is_upright(latest.jpeg) and pictures.is_expensive(latest.jpeg)
+        return None if left_to_pi else latest.jpeg
 
     async def async_take_snapshot(
         self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None

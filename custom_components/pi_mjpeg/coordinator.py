@@ -117,6 +117,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self._compare_snapshots(server, began)
         return server
 
+    @callback
+    def go_on_without(self, known: Server, reason: Exception) -> None:
+        """Wait for a server that did not answer at the start, with what is known of it."""
+        LOGGER.warning("%s cannot be reached and is waited for: %s", self.name, reason.__cause__ or reason)
+        self.data = known
+
     def _compare_snapshots(self, server: Server, began: float) -> None:
         """Take over which snapshots the server keeps, from a state that was requested at `began`."""
         for camera in server.cameras.values():
@@ -188,11 +194,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_came_online(self) -> None:
-        """Mark the server as reachable, and ask it for its state."""
+        """Ask the server for its state: it says that it is reachable.
+
+        Its cameras may fail where they worked before. An open dashboard loads the live picture each time that a camera
+        becomes available, so it must not become that before this is known.
+        """
         self._offline_since = None
-        if not self.last_update_success:
-            LOGGER.info("%s is back", self.name)
-            self.async_set_updated_data(self.data)
         self.refresh_soon()
 
     @callback
@@ -202,9 +209,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_changed(self, telemetry: ServerTelemetry) -> None:
-        """Store the telemetry that the server published."""
+        """Store the telemetry that the server published. One that publishes some can be asked for its state."""
         self.data = replace(self.data, telemetry=telemetry)
         self._updates.soon()
+        if not self.last_update_success:
+            self.refresh_soon()
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:

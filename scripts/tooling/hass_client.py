@@ -97,6 +97,19 @@ class HassClient:
         result = await self._finish(flow_id, {})
         return str(result["result"]["entry_id"])
 
+    async def add_server(self, url: str, token: str) -> str:
+        """Add a server by its address and its access token. Return the config entry's id."""
+        flow = await self.post("/api/config/config_entries/flow", {"handler": "pi_mjpeg"})
+        for answers in ({"url": url}, {"token": token}):
+            await self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", answers)
+        result = await self._finish(flow["flow_id"], {})
+        return str(result["result"]["entry_id"])
+
+    async def remove_server(self, entry_id: str) -> None:
+        """Remove the config entry of a server."""
+        async with self.session.delete(f"{self.url}/api/config/config_entries/entry/{entry_id}") as response:
+            await _json(response)
+
     async def camera(self, entry_id: str) -> str:
         """Wait for the camera entity of a config entry and return its id."""
 
@@ -107,16 +120,16 @@ class HassClient:
 
         return await until(found, "the server has a camera entity")
 
-    async def show_live(self, entity_id: str) -> str:
-        """Create a dashboard with the live camera and return its path."""
+    async def show_live(self, *entity_ids: str) -> str:
+        """Create a dashboard with the live cameras, or change it to these, and return its path."""
         path = "pi-cameras"
         dashboards = await self.command("lovelace/dashboards/list")
         if path not in {dashboard["url_path"] for dashboard in dashboards}:
             options = {"title": "Pi cameras", "icon": "mdi:cctv", "mode": "storage"}
             access = {"require_admin": False, "show_in_sidebar": True}
             await self.command("lovelace/dashboards/create", url_path=path, **options, **access)
-        card = {"type": "picture-entity", "entity": entity_id, "camera_view": "live"}
-        views = [{"title": "Pi cameras", "path": "live", "cards": [card]}]
+        cards = [{"type": "picture-entity", "entity": entity_id, "camera_view": "live"} for entity_id in entity_ids]
+        views = [{"title": "Pi cameras", "path": "live", "cards": cards}]
         await self.command("lovelace/config/save", url_path=path, config={"views": views})
         return f"/{path}/live"
 

@@ -53,6 +53,15 @@ def snapshot_url(camera_id: str, base: str) -> str:
     return f"{base}/cameras/{camera_id}/snapshot.jpg"
 
 
+def view_document(camera_id: str, base: str, token: str) -> Document:
+    """Return a camera's view token and the URLs that contain it; `base` is the server's base URL."""
+    return {
+        "token": token,
+        "stream_url": f"{stream_url(camera_id, base)}?token={token}",
+        "snapshot_url": f"{snapshot_url(camera_id, base)}?token={token}",
+    }
+
+
 def state_document(server: Server, base: str, health: Health, kept: Mapping[str, LastKept]) -> Document:
     """Return the answer to `GET /api/state`: the whole state, with URLs below `base`.
 
@@ -198,6 +207,7 @@ def _camera_in_state(server: Server, camera: Camera, base: str, kept: LastKept) 
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),
         "snapshot_url": snapshot_url(settings.id, base),
+        "view_token": server.view_tokens is not None and server.view_tokens.digest(settings.id) is not None,
         "snapshot": None if kept.snapshot is None else snapshot_document(kept.snapshot, base),
         "preroll": settings.preroll,
         "recording": server.recorder.is_recording(camera),

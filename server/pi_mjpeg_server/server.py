@@ -30,6 +30,9 @@ from pi_mjpeg_server.storage.safe_open import UnsafeFileError, remove_file
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError, SettingsStore, UnreadableSettingsError
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
+from pi_mjpeg_server.storage.view_tokens import FILE_NAME as VIEW_TOKENS_FILE
+from pi_mjpeg_server.storage.view_tokens import KEY_PURPOSE as VIEW_KEY_PURPOSE
+from pi_mjpeg_server.storage.view_tokens import ViewTokens
 from pi_mjpeg_server.system.identity import Identity, identify, new_node_id, node_id
 
 SNAPSHOT_BURST = 32
@@ -82,6 +85,7 @@ class Server:
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
+    view_tokens: ViewTokens | None = None
     identity_key: IdentityKey = field(default_factory=IdentityKey)
     scaler: Scaler = field(default_factory=Scaler)
     problems: dict[str, str] = field(default_factory=dict)
@@ -200,6 +204,7 @@ def make_server(configuration: Configuration) -> Server:
     except OSError as error:
         raise _unusable(folder, error) from error
     _store_camera_ids(configuration)
+    needs_token = configuration.auth.mode == "token"
     signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
     limits = ClipLimits(configuration.clips.max_bytes, configuration.clips.max_age, configuration.clips.max_count)
     clips = ClipStore(configuration.clips.folder or default_clip_folder(folder), signer, limits)
@@ -211,7 +216,8 @@ def make_server(configuration: Configuration) -> Server:
         _control_store(configuration),
         _settings_store(configuration),
         clips,
-        token=token if configuration.auth.mode == "token" else None,
+        token=token if needs_token else None,
+        view_tokens=view_tokens(configuration, token) if needs_token else None,
         identity_key=identity_key,
     )
 
@@ -269,6 +275,11 @@ def change_id(configuration: Configuration) -> str:
 def token_file(configuration: Configuration) -> Path:
     """Return the path of the access token's file."""
     return configuration.server.state_dir / "token"
+
+
+def view_tokens(configuration: Configuration, token: AccessToken) -> ViewTokens:
+    """Return the tokens with which others may look at one camera."""
+    return ViewTokens(configuration.server.state_dir / VIEW_TOKENS_FILE, lambda: token.key(VIEW_KEY_PURPOSE))
 
 
 def _camera_ids_file(configuration: Configuration) -> Path:

@@ -8,12 +8,14 @@ _ENTITIES = frozenset({"const", "api", "coordinator", "entity"})
 COMPONENT: Table = {
     "const": frozenset(),
     "api": frozenset({"const"}),
-    "pictures": frozenset(),
+    "pictures": frozenset({"api"}),
     "streaming": frozenset({"const", "api", "pictures"}),
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
     "coordinator": frozenset({"const", "api", "flows", "privacy"}),
     "push": frozenset({"const", "api", "coordinator"}),
+    "known_server": frozenset({"const", "api"}),
+    "picture_views": frozenset({"const"}),
     "devices": frozenset({"const", "api", "flows", "coordinator"}),
     "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator"}),
     "entity": frozenset({"const", "api", "coordinator"}),
@@ -24,7 +26,8 @@ COMPONENT: Table = {
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
-    "__init__": _ENTITIES | {"actions", "devices", "flows", "privacy", "push", "services"},
+    "__init__": _ENTITIES
+    | {"actions", "devices", "flows", "known_server", "picture_views", "privacy", "push", "services"},
 }
 
 

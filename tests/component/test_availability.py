@@ -1,6 +1,5 @@
 """What is gone is unavailable within a moment, and available again by itself when it is back."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +8,8 @@ from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.const import STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
     MockConfigEntry,
 )
@@ -88,24 +88,53 @@ async def test_offline_over_mqtt_counts_at_once_and_online_undoes_it(
     await publish("availability", "offline")
     before = len(pi.requests)
     await publish("availability", "online")
-    await until(lambda: is_available(hass), seconds=1)
-    await until(lambda: len(pi.requests) > before, seconds=2)
+    await until(lambda: is_available(hass), seconds=5)
+    assert len(pi.requests) > before
     assert caplog.text.count("The server says that it is offline") == 1
-    assert caplog.text.count("Garden Pi is back") == 1
+    assert caplog.text.count("Fetching Garden Pi data recovered") == 1
 
 
-async def test_online_counts_before_the_server_is_asked(hass: HomeAssistant, publish: Publish, pi: Pi) -> None:
-    async def silent(_: web.Request) -> web.StreamResponse:
-        await asked.wait()
-        return web.json_response(pi.state)
+async def test_a_camera_that_fails_after_an_outage_becomes_available_once_when_it_gives_pictures(
+    hass: HomeAssistant, publish: Publish, pi: Pi, loaded: MockConfigEntry
+) -> None:
+    """Each time that it becomes available, every open dashboard loads the live picture."""
+    states: list[str] = []
 
-    asked = asyncio.Event()
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        assert new is not None
+        states.append(new.state)
+
+    async_track_state_change_event(hass, FRONT, note)
     await publish("availability", "offline")
     await until(lambda: not is_available(hass))
-    pi.answers["/api/state"] = silent
+    pi.camera()["available"] = False
     await publish("availability", "online")
+    await until(lambda: loaded.runtime_data.last_update_success and "front" in loaded.runtime_data.data.cameras)
+    await until(lambda: not loaded.runtime_data.data.cameras["front"].available)
+    await publish("front/availability", "online")
+    await until(lambda: is_available(hass))
+    assert states == ["unavailable", "idle"]
+
+
+async def test_a_server_that_did_not_answer_when_it_came_online_is_asked_again_when_it_says_something(
+    hass: HomeAssistant, publish: Publish, pi: Pi
+) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=503)
+
+    await publish("availability", "offline")
+    await until(lambda: not is_available(hass))
+    pi.answers["/api/state"] = refuse
+    polls = pi.requests.count("GET /api/state")
+    await publish("availability", "online")
+    await until(lambda: pi.requests.count("GET /api/state") > polls)
+    await hass.async_block_till_done()
+    assert not is_available(hass)
+    del pi.answers["/api/state"]
+    await publish("state", example("server_state.json"))
     await until(lambda: is_available(hass), seconds=5)
-    asked.set()
 
 
 async def test_a_camera_that_comes_is_asked_about_at_once(hass: HomeAssistant, publish: Publish, pi: Pi) -> None:

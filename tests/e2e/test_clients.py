@@ -65,7 +65,8 @@ async def run(name: str, *arguments: str | Path, check: bool = True) -> subproce
 
 async def test_curl(served: Served, tmp_path: Path) -> None:
     authority: list[str | Path] = ["--cacert", tmp_path / "authority.pem"] if served.url.startswith("https") else []
-    for credential in (["--user", f"me:{token(served)}"], ["--header", f"Authorization: Bearer {token(served)}"]):
+    password = ["--user", f"me:{token(served)}"]
+    for credential in (password, ["--anyauth", *password], ["--header", f"Authorization: Bearer {token(served)}"]):
         body = tmp_path / "snapshot.jpg"
         await run("curl", "--silent", "--fail", *authority, *credential, "--output", body, f"{served.url}/snapshot.jpg")
         assert size(body.read_bytes()) == (64, 48)

@@ -161,8 +161,14 @@ async def test_the_switch_works_before_home_assistant_has_reached_the_pi(stack: 
     # Not killed: it writes which entities there are only three minutes after its start, and at its end.
     stack.home_assistant.stop()
     await stack.home_assistant.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"unavailable"})
+    await _wait_for_state(stack, _switch(stack), {"off"})
+    assert await stack.client.state(stack.camera) == "unavailable"
     assert await _call(stack, "switch", "turn_on", _switch(stack)) == 200
+    assert await stack.client.state(_switch(stack)) == "on"
     await stack.server.start_and_wait()
-    await _wait_for_state(stack, _switch(stack), {"on"})
+
+    async def told() -> bool:
+        return not await _enabled_at_the_pi(stack)
+
+    await until(told, "the Pi is told", 60)
     assert (await _still(stack))[0] == 500

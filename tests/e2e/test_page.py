@@ -69,6 +69,24 @@ async def test_a_snapshot_can_be_downloaded(served: Served, page: Page, tmp_path
     assert (await asyncio.to_thread(path.read_bytes)).startswith(b"\xff\xd8")
 
 
+async def test_links_for_other_pages_are_made_and_revoked(
+    served: Served, page: Page, client: aiohttp.ClientSession
+) -> None:
+    await log_in(page, served)
+    front = page.get_by_role("region", name="Front")
+    await front.get_by_text("Links for other pages").click()
+    await expect(front.get_by_role("button", name="Make them void")).to_be_disabled()
+    await front.get_by_role("button", name="Make links").click()
+    link = await front.get_by_label("Still").input_value()
+    async with client.get(link) as response:
+        assert response.status == 200
+    assert (await front.get_by_label("Live picture").input_value()).startswith(f"{served.url}/cameras/front/stream?")
+    await front.get_by_role("button", name="Make them void").click()
+    await expect(front.get_by_text("The links are void.")).to_be_visible()
+    async with client.get(link) as response:
+        assert response.status == 401
+
+
 async def test_a_failed_snapshot_shows_the_reason(served: Served, page: Page) -> None:
     await log_in(page, served)
     shed = page.get_by_role("region", name="Shed")

@@ -19,7 +19,8 @@ def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("new-id",), ("purge",)]
+    "command",
+    [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("view-token",), ("new-id",), ("purge",)],
 )
 def test_every_command_has_a_help(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")
@@ -210,3 +211,16 @@ def test_quick_commands_import_nothing_that_is_slow_to_import(tmp_path: Path, co
     )
     assert (done.returncode, done.stderr.decode()) == (0, "imported: []\n")
     assert done.stdout
+
+
+def test_a_view_token_is_printed_as_urls_and_revoked(tmp_path: Path) -> None:
+    state = ("--state-dir", tmp_path, *EMULATED, "--public-url", "https://pi.example/garden")
+    unknown = pi_mjpeg("view-token", "nobody", *state)
+    assert (unknown.returncode, unknown.stdout) == (2, b"")
+    assert b"there is: camera" in unknown.stderr
+    made = pi_mjpeg("view-token", "camera", *state).stdout.decode().split()
+    start = "https://pi.example/garden/cameras/camera/"
+    assert made[0].startswith(f"{start}stream?token=")
+    assert made[1] == f"{start}snapshot.jpg?token={made[0].partition('=')[2]}"
+    assert b"are void" in pi_mjpeg("view-token", "camera", "--revoke", *state).stdout
+    assert b"no view token" in pi_mjpeg("view-token", "camera", "--revoke", *state).stdout

@@ -27,6 +27,7 @@ from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
+from pi_mjpeg_server.storage.view_tokens import ViewTokens
 from pi_mjpeg_server.system.health import Health
 from pi_mjpeg_server.system.identity import Identity
 
@@ -90,7 +91,9 @@ async def server(tmp_path: Path) -> Server:
     clips = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32))
     stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json"), clips
     token = AccessToken(tmp_path / "token")
-    server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token)
+    view_tokens = ViewTokens(tmp_path / "view_tokens.json", lambda: b"key")
+    view_tokens.make("front")
+    server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token, view_tokens)
     server.problems["duplicate_id"] = f"another server has the id {NODE} too"
     server.instance = "9f86d081884c7d65"
     return server

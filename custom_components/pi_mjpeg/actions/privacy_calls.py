@@ -1,6 +1,6 @@
 """Has the privacy switch work also where Home Assistant skips an action, because the entity is unavailable.
 
-That is so for `camera.turn_off` and `camera.turn_on` while the Pi is away, and for the switch until its entry has
+That is so for `camera.turn_off` and `camera.turn_on` while the Pi is away, and for the switch while its entry is not
 loaded. Every call of an action is an event before it is carried out.
 """
 

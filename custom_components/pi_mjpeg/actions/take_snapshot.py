@@ -182,7 +182,7 @@ async def async_save(
     width, height = limits
     picture = await client.snapshot(camera_id, width=width, height=height)
     time = dt_util.utcnow()
-    size = await hass.async_add_executor_job(shown_size, picture)
+    size = shown_size(picture)
     where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}
     return where | _description(time, size or (None, None), len(picture))
 

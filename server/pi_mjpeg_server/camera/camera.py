@@ -65,6 +65,7 @@ class Camera:
         self._demands = 0
         self._lingers_until = 0.0
         self._sequence = 0
+        self._settles_at: float | None = None
         self._placard_loop = PlacardLoop(
             settings.name,
             is_demanded=lambda: self._demands > 0,
@@ -170,12 +171,14 @@ class Camera:
     async def still(self, taken_after: float) -> Frame:
         """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
 
+        The first frames of a capture, whose exposure has not settled, are left out.
+
         Raises `CameraUnavailableError` with the reason as soon as it is known that there will be none, and
         `CameraOffError` as soon as the camera is switched off.
         """
         self.raise_if_off()
         latest = self.broadcast.latest
-        if latest is not None and not latest.drawn and latest.taken >= taken_after:
+        if latest is not None and _is_still(latest, taken_after):
             return latest
         self._raise_if_unavailable()
         with self._demand():
@@ -184,7 +187,7 @@ class Camera:
                     while True:
                         await self.broadcast.change()
                         frame = self.broadcast.latest
-                        if frame is not None and not frame.drawn and frame.taken >= taken_after:
+                        if frame is not None and _is_still(frame, taken_after):
                             return frame
                         self._raise_if_unavailable()
             except TimeoutError:
@@ -216,7 +219,7 @@ class Camera:
 
     def demanded_until(self) -> float:
         """Return the time until which pictures are demanded (called by the supervisor)."""
-        return math.inf if self._demands else self._lingers_until
+        return math.inf if self._demands or self.settings.always_on else self._lingers_until
 
     def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
         """Store what the device offers (called by the supervisor)."""
@@ -233,7 +236,10 @@ class Camera:
         """Publish a picture (called by the supervisor)."""
         self.capture_rate.tick(time.monotonic())
         self.capture_drops += capture_drops
-        self._publish(picture.jpeg, picture.taken, drawn=False)
+        if self._settles_at is None:
+            self._settles_at = picture.taken + self.settings.warm_up
+        settled = picture.settled and picture.taken >= self._settles_at
+        self._publish(picture.jpeg, picture.taken, drawn=False, settled=settled)
 
     def size_changed(self, size: tuple[int, int]) -> None:
         """Store the size that the pictures really have (called by the supervisor)."""
@@ -250,6 +256,9 @@ class Camera:
         if self.state is CameraState.IDLE:
             # What it saw last is not what happens before the next clip, and the memory is for those that run.
             self.ring.clear()
+        if self.state is not CameraState.LIVE:
+            # The next picture is the first of a new capture.
+            self._settles_at = None
         self._placard_loop.state_changed()
         self._notify()
 
@@ -291,10 +300,10 @@ class Camera:
     def _publish_placard(self, jpeg: bytes) -> None:
         self._publish(jpeg, time.monotonic(), drawn=True)
 
-    def _publish(self, jpeg: bytes, taken: float, *, drawn: bool) -> None:
+    def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
         self._sequence += 1
         timestamp = time.time() - (time.monotonic() - taken)
-        frame = Frame(jpeg, self._sequence, taken, timestamp, drawn)
+        frame = Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
         self.broadcast.publish(frame)
         if not drawn:
             self.ring.add(frame)
@@ -302,3 +311,7 @@ class Camera:
     def _notify(self) -> None:
         for listener in self.on_change:
             notify(listener)
+
+
+def _is_still(frame: Frame, taken_after: float) -> bool:
+    return frame.settled and not frame.drawn and frame.taken >= taken_after

@@ -35,6 +35,8 @@ RESPONSE_TIMEOUT = 2.0
 """Seconds after which a driver counts as not responding; a source yields at least once a second."""
 RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
+MAX_DELAY = 0.25
+"""Seconds that the event loop may be late before a camera gets the time back that the whole process lost."""
 MAX_ABANDONED_THREADS = 3
 """Driver calls that never returned, before the camera counts as stuck."""
 MAX_BUSY_RETRIES = 5
@@ -92,6 +94,7 @@ class Supervisor:
         self._retry_at = 0.0
         self._retries = 0
         self._capture_restarted = False
+        self._delayed = False
         self._damage: str | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -193,7 +196,7 @@ class Supervisor:
         self._waiting_since = None
         self._damage = None
         self._retries = 0
-        self._capture_restarted = False
+        self._capture_restarted = self._delayed = False
         if self.status.state is not CameraState.LIVE:
             self._enter(CameraState.LIVE)
             self.wake()
@@ -256,8 +259,24 @@ class Supervisor:
             self._wake.clear()
             now = time.monotonic()
             self._step(now)
-            ahead = [moment for moment in self._moments() if now < moment < math.inf]
-            await wait_for_event(self._wake, min(ahead) - now if ahead else None)
+            wake_at = min((moment for moment in self._moments() if now < moment < math.inf), default=math.inf)
+            await wait_for_event(self._wake, None if wake_at == math.inf else wake_at - now)
+            self._allow_for(time.monotonic() - wake_at)
+
+    def _allow_for(self, delay: float) -> None:
+        """Give the camera the time back, in seconds, for which the whole process stood still.
+
+        A machine that swaps, a virtual one that is paused and a SIGSTOP stop the driver as well, and the pictures that
+        came meanwhile are not handled yet. It happens once until the next picture: a machine that is always late must
+        not keep a camera that is dead.
+        """
+        if delay < MAX_DELAY or self._delayed:
+            return
+        self._delayed = True
+        if self._deadline is not None:
+            self._deadline += delay + self._frame_timeout
+        if self._waiting_since is not None:
+            self._waiting_since += delay + self._frame_timeout
 
     def _step(self, now: float) -> None:
         """Compare what is demanded with what the capture does, and take the next step towards it."""

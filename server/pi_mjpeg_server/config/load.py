@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.config.toml_lines import Key
 
 _SOURCE_KEYS = frozenset(SourceSettings.__slots__)
-_CAMERA_KEYS = ("linger", "preroll", "record_on_motion")
+_CAMERA_KEYS = ("linger", "warm_up", "always_on", "preroll", "record_on_motion")
 
 
 def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Configuration:

@@ -68,4 +68,6 @@ OPTIONS = (
     Option("camera", "quality", int, "JPEG quality (80)", "1-100"),
     Option("camera", "rotation", int, "clockwise rotation: 0, 90, 180 or 270 (0)", "DEGREES"),
     Option("camera", "linger", _float, "seconds to keep running after the last viewer left (10)", "SECONDS"),
+    Option("camera", "warm_up", _float, "seconds after each start in which no still is taken (0)", "SECONDS"),
+    Option("camera", "always_on", _boolean, "capture without viewers too: true or false (false)", "BOOL"),
 )

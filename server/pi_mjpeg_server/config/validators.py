@@ -231,6 +231,8 @@ CAMERA: dict[str, Validator] = {
     "hflip": boolean,
     "vflip": boolean,
     "linger": number(0, 3600),
+    "warm_up": number(0, 10),
+    "always_on": boolean,
     "preroll": number(0, _MAX_PREROLL),
     "record_on_motion": boolean,
     "controls": controls,

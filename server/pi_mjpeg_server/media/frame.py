@@ -25,11 +25,12 @@ class Picture:
     """A JPEG from a source.
 
     `taken` is the time of exposure in seconds of `time.monotonic()`, as precisely as the source knows it. The default
-    is the present time, for a source that does not know.
+    is the present time, for a source that does not know. `settled` is false while the exposure still adapts.
     """
 
     jpeg: bytes
     taken: float = field(default_factory=time.monotonic)
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Frame:
     """A picture with its place in the stream. It is made once, shared by all viewers, and never changed.
 
     `sequence` increases by one with each frame of a camera, `taken` is on the monotonic clock, and `timestamp` is the
-    same time in seconds since 1970. A `drawn` frame was drawn by the server, to say why there is no picture.
+    same time in seconds since 1970. A `drawn` frame was drawn by the server, to say why there is no picture. One that
+    is not `settled` is too dark or too bright for a still, because the camera has just started.
     """
 
     jpeg: bytes
@@ -45,6 +47,7 @@ class Frame:
     taken: float
     timestamp: float
     drawn: bool = False
+    settled: bool = True
 
     @cached_property
     def part(self) -> bytes:

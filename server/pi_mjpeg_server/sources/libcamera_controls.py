@@ -17,6 +17,8 @@ EXPOSURE = "ExposureTime"
 """libcamera's exposure time in microseconds. It cannot be longer than a frame (`FrameDurationLimits`)."""
 MAX_EXPOSURE_US = 1_000_000
 """The longest exposure that is offered, unless a frame takes longer: seconds without a picture count as a failure."""
+FOCUS_MODE = "AfMode"
+LENS_POSITION = "LensPosition"
 
 _AUTOMATIC_EXPOSURE_US = 200_000
 """How long the automatic exposure may make a frame in the dark."""

@@ -5,6 +5,8 @@ Statements about Picamera2 refer to the source of version 0.3.38.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
+from pi_mjpeg_server.sources.exposure import Exposure
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library, make_output
 
 if TYPE_CHECKING:
@@ -56,7 +59,13 @@ class Picamera2Source:
             self._camera = library.Picamera2(camera_num=number)
         except RuntimeError as error:
             raise _explained(error) from error
-        self._camera.configure(self._configuration(library))
+        try:
+            self._camera.configure(self._configuration(library))
+        except (OSError, RuntimeError) as error:
+            raise self._explained_memory(error) from error
+        if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
+            # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
+            self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
         refused = [name for name, value in self._settings.controls.items() if not self._accepts(name, value)]
         size = tuple(self._camera.camera_configuration()["main"]["size"])
         notes = []
@@ -106,6 +115,11 @@ class Picamera2Source:
         sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
         if name == libcamera_controls.EXPOSURE:
             sent |= libcamera_controls.frame_duration_limits(self._settings.fps, {name: value})
+        if name == libcamera_controls.LENS_POSITION and self._accepts(libcamera_controls.FOCUS_MODE, "Manual"):
+            # In the other modes libcamera ignores the position.
+            sent |= libcamera_controls.to_libcamera(
+                self._camera, self._require_library().controls, libcamera_controls.FOCUS_MODE, "Manual"
+            )
         self._camera.set_controls(sent)
         self._values[name] = value
 
@@ -153,19 +167,32 @@ class Picamera2Source:
     def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
         """Start to record. Return the encoder, whether it is in hardware, and a function that waits for a picture."""
         encoder, hardware = self._encoder(library)
-        output, take = make_output(library, encoder, self._exif_orientation)
+        output, take = make_output(library, encoder, self._exif_orientation, Exposure(self._camera))
         # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
         self._camera.set_controls(self._starting_controls(library))
         try:
             self._camera.start_recording(encoder, output)
-        except OSError as error:
-            self._camera.stop_recording()
+        except (OSError, RuntimeError) as error:
+            # What it says to the stop then would hide why it did not start.
+            with contextlib.suppress(Exception):
+                self._camera.stop_recording()
             if not hardware:
-                raise
+                raise self._explained_memory(error) from error
             _LOGGER.warning("the hardware encoder cannot be started (%s): encoding in software from now on", error)
             self._software_only = True
             return self._start(library)
         return encoder, hardware, take
+
+    def _explained_memory(self, error: Exception) -> Exception:
+        """Return the error that the kernel has no memory for pictures in words, and any other error as it is."""
+        if getattr(error, "errno", None) != errno.ENOMEM and os.strerror(errno.ENOMEM) not in str(error):
+            return error
+        width, height = self._settings.size
+        return SourceError(
+            f"the kernel has not enough contiguous memory (CMA) for {width}x{height}: request a smaller size, or "
+            "reserve more with `dtoverlay=vc4-kms-v3d,cma-256` in /boot/firmware/config.txt and a reboot "
+            "(`grep Cma /proc/meminfo` shows how much there is)"
+        )
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
         controls = libcamera_controls.frame_duration_limits(self._settings.fps, self._values)

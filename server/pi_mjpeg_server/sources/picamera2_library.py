@@ -17,6 +17,8 @@ from pi_mjpeg_server.sources.import_advice import import_advice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pi_mjpeg_server.sources.exposure import Exposure
+
 _MAX_AGE = 5.0
 _failure: str | None = None
 """Why the libraries cannot be imported in this process: a second attempt would find modules that are half imported."""
@@ -56,7 +58,12 @@ def load_library() -> Library:
     return Library(Picamera2, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
 
 
-def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, Callable[[float], Picture | None]]:  # noqa: ANN401
+def make_output(
+    library: Library,
+    encoder: Any,  # noqa: ANN401
+    orientation: int,
+    exposure: Exposure,
+) -> tuple[Any, Callable[[float], Picture | None]]:
     """Return a Picamera2 `Output` that keeps the latest picture, and a function that takes it.
 
     That function waits up to the given seconds for a picture, and returns None if there is none.
@@ -78,7 +85,8 @@ def make_output(library: Library, encoder: Any, orientation: int) -> tuple[Any, 
         ) -> None:
             """Keep a picture. This runs in the encoder's thread, which an exception would end."""
             data = jpeg.with_orientation(bytes(frame), orientation)
-            picture = Picture(data, _monotonic_time(encoder.firsttimestamp, timestamp))
+            taken = _monotonic_time(encoder.firsttimestamp, timestamp)
+            picture = Picture(data, taken, settled=exposure.is_settled(encoder.firsttimestamp, timestamp))
             with self._arrived:
                 self._picture = picture
                 self._arrived.notify()

@@ -8,7 +8,8 @@ from aiohttp import web
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
-from pi_mjpeg_server.web.routes import clips, identity, login, page, snapshots, static_files
+from pi_mjpeg_server.web.routes import aliases, clips, identity, login, page, snapshots, static_files, view_token
+from pi_mjpeg_server.web.routes.aliases import CAMERA
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
@@ -17,11 +18,11 @@ from pi_mjpeg_server.web.routes.stream import stream
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
+from pi_mjpeg_server.web.security.head_limits import head_limits_middleware
 from pi_mjpeg_server.web.security.trusted_hosts import TrustedHosts
 from pi_mjpeg_server.web.security.trusted_proxies import TrustedProxies
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS, ViewerLimits
 
-_CAMERA = "{camera:[a-z0-9_]{1,64}}"
 _DEFAULT_HEADERS = {
     # aiohttp's default tells attackers which versions to look up.
     "Server": "pi-mjpeg",
@@ -32,12 +33,13 @@ _DEFAULT_HEADERS = {
 
 def make_application(server: Server, settings: ServerSettings) -> web.Application:
     """Return the application that serves this server as its settings say."""
-    authenticator = Authenticator(server.token)
+    authenticator = Authenticator(server.token, server.view_tokens, _viewed_camera_id)
     cors_policy = CorsPolicy(settings.cors_origins)
     application = web.Application(
         # The first is the outermost: it also sees the errors of those after it.
         middlewares=[
             error_middleware,
+            head_limits_middleware,
             TrustedProxies(settings.trusted_proxies).middleware,
             TrustedHosts.from_settings(settings).middleware,
             cors_policy.middleware,
@@ -68,18 +70,28 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/api/identity", identity.enrol)
     get("/api/openapi.json", static_files.openapi)
     get("/metrics", metrics)
-    get(f"/cameras/{_CAMERA}/stream", stream)
-    get(f"/cameras/{_CAMERA}/snapshot.jpg", snapshots.snapshot)
-    add("POST", f"/api/cameras/{_CAMERA}/snapshots", snapshots.keep_snapshot)
-    add("POST", f"/api/cameras/{_CAMERA}/clips", clips.record_clip)
-    get(f"/api/cameras/{_CAMERA}/clips", clips.list_clips)
-    add("PATCH", f"/api/cameras/{_CAMERA}", patch_camera)
-    add("PATCH", f"/api/cameras/{_CAMERA}/controls", patch_controls)
-    add("POST", f"/api/cameras/{_CAMERA}/restart", restart)
-    get("/stream", stream)
-    get("/video_feed", stream)
-    get("/snapshot.jpg", snapshots.snapshot)
+    add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)
+    add("POST", f"/api/cameras/{CAMERA}/clips", clips.record_clip)
+    get(f"/api/cameras/{CAMERA}/clips", clips.list_clips)
+    add("PATCH", f"/api/cameras/{CAMERA}", patch_camera)
+    add("PATCH", f"/api/cameras/{CAMERA}/controls", patch_controls)
+    add("POST", f"/api/cameras/{CAMERA}/restart", restart)
+    add("POST", f"/api/cameras/{CAMERA}/view_token", view_token.make)
+    add("DELETE", f"/api/cameras/{CAMERA}/view_token", view_token.revoke)
+    # Those below also take the view token of their camera.
+    for paths, handler in (
+        (aliases.STREAMS, stream),
+        (aliases.STILLS, snapshots.snapshot),
+        (aliases.ACTIONS, aliases.answer_action),
+    ):
+        for path in paths:
+            get(path, handler)
     return application
+
+
+def _viewed_camera_id(request: web.Request) -> str | None:
+    camera = aliases.viewed_camera(request)
+    return None if camera is None else camera.settings.id
 
 
 async def _add_default_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -108,6 +108,11 @@ def misdirected_request(message: str) -> web.HTTPMisdirectedRequest:
     return _error(web.HTTPMisdirectedRequest, "unknown_host", message)
 
 
+def headers_too_large(message: str) -> web.HTTPRequestHeaderFieldsTooLarge:
+    """Return a 431 for a request head beyond a limit (RFC 6585, 5)."""
+    return _error(web.HTTPRequestHeaderFieldsTooLarge, "headers_too_large", message)
+
+
 def too_many_attempts(seconds: float) -> web.HTTPTooManyRequests:
     """Return a 429 for a client that gave too many wrong tokens and has to wait for `seconds`.
 

@@ -373,3 +373,19 @@ async def test_an_exception_of_a_job_is_raised_where_it_is_awaited() -> None:
         with pytest.raises(ZeroDivisionError):
             await cam.supervisor.run(lambda _: 1 / 0)
         await idle(cam)
+
+
+async def test_a_camera_is_not_blamed_for_a_process_that_stood_still() -> None:
+    """As after a SIGSTOP: neither the event loop nor the driver ran, and the deadlines have passed."""
+    script = Script()
+    states: list[CameraState] = []
+    async with supervised(cam := camera(script)):
+        with cam.viewing(viewer()):
+            await until(lambda: cam.state is CameraState.LIVE)
+            cam.on_change.append(lambda: states.append(cam.state))
+            script.blocked.clear()
+            time.sleep(1.2)  # noqa: ASYNC251 - the event loop stands still
+            script.blocked.set()
+            await asyncio.sleep(0.6)
+        assert script.opened == 1
+        assert CameraState.FAILING not in states

@@ -1,16 +1,22 @@
-"""Python in a process that has a fake webcam."""
+"""Python in a process that has a fake webcam, and the real Picamera2 package without a camera."""
 
+import importlib
 import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
+from tests.server.support.fake_sensor import CAMERAS, CONTROLS, SIZE, FakeMappedArray, Untyped
 from tests.server.support.fake_webcam import environment
+
+MISSING = ("libcamera", "libcamera.controls", "pykms", "prctl", "pidng", "pidng.camdefs", "pidng.core")
 
 RunInProcess = Callable[..., Any]
 
@@ -49,3 +55,32 @@ def run_with_webcam(tmp_path: Path) -> RunInProcess:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[ModuleType]:
+    """Import the real picamera2 package."""
+    saved = {name: sys.modules.get(name) for name in MISSING}
+    sys.modules.update({name: MagicMock(name=name) for name in MISSING})
+    setattr(sys.modules["libcamera"], "controls", sys.modules["libcamera.controls"])  # noqa: B010  (a module has none)
+    yield importlib.import_module("picamera2")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "picamera2"]:
+        del sys.modules[name]
+    for name, module in saved.items():
+        if module is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = module
+
+
+@pytest.fixture
+def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Untyped:
+    """Return a mock of Picamera2 that refuses calls that do not match the real signatures."""
+    kind = create_autospec(library.Picamera2)
+    kind.global_camera_info.return_value = CAMERAS
+    kind.return_value.camera_controls = CONTROLS
+    kind.return_value.camera_configuration.return_value = {"main": {"size": SIZE, "format": "YUV420"}}
+    monkeypatch.setattr(library, "Picamera2", kind)
+    multi_encoder = importlib.import_module("picamera2.encoders.jpeg_encoder")
+    monkeypatch.setattr(multi_encoder, "MappedArray", FakeMappedArray)
+    return kind

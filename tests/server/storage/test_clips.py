@@ -204,7 +204,7 @@ def test_a_clock_that_was_set_back_makes_no_new_clip_the_oldest(tmp_path: Path, 
 def test_a_day_of_motion_at_the_limits_is_bounded(tmp_path: Path, clock: Clock) -> None:
     limits = ClipLimits(max_bytes=300_000, max_age=3600, max_count=12)
     store = make_store(tmp_path, clock, limits)
-    draws = random.Random(1)
+    draws = random.Random(1)  # noqa: S311  (sizes and times)
     open_files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  (no disk)
     while clock.now < NOW + 24 * 3600:
         clock.now += draws.uniform(60, 900)
@@ -334,7 +334,7 @@ def test_a_kill_leaves_playable_clips_or_none(tmp_path: Path, seed: int) -> None
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=root)  # noqa: S603
     assert process.stdout is not None
     process.stdout.readline()
-    time.sleep(random.Random(seed).uniform(0.0, 0.15))
+    time.sleep(random.Random(seed).uniform(0.0, 0.15))  # noqa: S311  (a moment)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()

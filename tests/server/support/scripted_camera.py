@@ -23,6 +23,7 @@ from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 from pi_mjpeg_server.storage.snapshots import SnapshotStore
+from pi_mjpeg_server.storage.view_tokens import ViewTokens
 from pi_mjpeg_server.system.identity import Identity
 from pi_mjpeg_server.web.http_server import serving_http
 from PIL import Image
@@ -169,7 +170,15 @@ async def serving(
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
     clips = ClipStore(folder / "clips", UrlSigner(lambda: token.key("snapshots")))
     stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
-    server = Server(identity, cameras, store, *stores, token=token if needs_token else None)
+    view_tokens = ViewTokens(folder / "view_tokens.json", lambda: token.key("view"))
+    server = Server(
+        identity,
+        cameras,
+        store,
+        *stores,
+        token=token if needs_token else None,
+        view_tokens=view_tokens if needs_token else None,
+    )
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
     async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
         scheme = "https" if "tls_certificate" in settings else "http"

@@ -12,8 +12,9 @@ from aiohttp.abc import AbstractStreamWriter
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import BROWSER_PREAMBLE, PREAMBLE, Frame
 from pi_mjpeg_server.storage.clip_file import Part, read_parts
+from pi_mjpeg_server.web.routes.frame_writer import DRAIN_TIMEOUT, REPEAT_INTERVAL
 from pi_mjpeg_server.web.routes.request import SERVER
-from pi_mjpeg_server.web.routes.stream import REPEAT_INTERVAL, UnchunkedResponse, limit_buffers, send
+from pi_mjpeg_server.web.routes.stream import UnchunkedResponse, limit_buffers
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
 
@@ -31,22 +32,22 @@ async def replay(request: web.Request, file: BinaryIO, may_go_on: Callable[[], b
     viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, None)
     admitted = request.app[VIEWER_LIMITS].admit_replay(request.app[SERVER], viewer)
     with admitted, contextlib.suppress(ConnectionError):
-        writer = await response.prepare(request)
-        if writer is None:
+        writer, transport = await response.prepare(request), request.transport
+        if writer is None or transport is None:
             return response
-        limit_buffers(request.transport)
+        limit_buffers(transport)
         try:
             await _send_pictures(writer, file, may_go_on, for_browser=for_browser)
         except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+            # close() would wait until the viewer has taken what is buffered for it.
+            transport.abort()
     return response
 
 
 async def _send_pictures(
     writer: AbstractStreamWriter, file: BinaryIO, may_go_on: Callable[[], bool], *, for_browser: bool
 ) -> None:
-    await send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
+    await _send(writer, BROWSER_PREAMBLE if for_browser else PREAMBLE)
     parts = await asyncio.to_thread(lambda: list(read_parts(file.fileno())))
     before: Part | None = None
     sent = b""
@@ -60,11 +61,18 @@ async def _send_pictures(
         while (wait := due - time.monotonic()) > 0 and may_go_on():
             await asyncio.sleep(min(wait, REPEAT_INTERVAL))
             if wait > REPEAT_INTERVAL:
-                await send(writer, sent)
+                await _send(writer, sent)
         if time.monotonic() >= next_check:
             if not may_go_on():
                 return
             next_check = time.monotonic() + REPEAT_INTERVAL
         sent = frame.browser_part if for_browser else frame.part
-        await send(writer, sent)
+        await _send(writer, sent)
         before, sent_at = part, time.monotonic()
+
+
+async def _send(writer: AbstractStreamWriter, part: bytes) -> None:
+    """Return once the kernel has taken all of `part`. Raises `TimeoutError` when the viewer does not take it."""
+    async with asyncio.timeout(DRAIN_TIMEOUT):
+        await writer.write(part)
+        await writer.drain()

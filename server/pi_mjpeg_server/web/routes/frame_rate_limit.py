@@ -4,9 +4,9 @@
 class FrameRateLimiter:
     """Chooses the frames nearest to an even grid of moments. Times are seconds of a monotonic clock."""
 
-    def __init__(self, fps: float | None, now: float) -> None:
-        """Choose `fps` frames a second from now on, or all frames if it is None."""
-        self._interval = 1 / fps if fps else 0.0
+    def __init__(self, fps: float, now: float) -> None:
+        """Choose `fps` frames a second from now on."""
+        self._interval = 1 / fps
         self._next = now
 
     def is_due(self, now: float, rate: float) -> bool:
@@ -16,7 +16,7 @@ class FrameRateLimiter:
         it", a camera of exactly three times the rate would depend on its jitter: once the third frame, once the fourth.
         """
         half_a_frame = 0.5 / rate if rate else 0.0
-        return not self._interval or now >= self._next - half_a_frame
+        return now >= self._next - half_a_frame
 
     def sent(self, now: float, missed: int) -> int:
         """Record that a frame is sent now, and return how many frames were due before it and were not sent.
@@ -24,8 +24,6 @@ class FrameRateLimiter:
         `missed` is how many frames arrived while the viewer was busy with the previous one. Frames between two moments
         of the grid were not asked for, and do not count.
         """
-        if not self._interval:
-            return missed
         late = now - self._next
         # A frame that is late by less than an interval brings the next one forward, so that 25 of 30 frames a second
         # are 25. Longer delays are not made up for.

@@ -6,6 +6,8 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import bad_request, not_found
 
+_BROWSER_FORMATS = ("image/avif", "image/webp", "image/apng", "image/svg+xml")
+
 SERVER = web.AppKey("server", Server)
 
 
@@ -44,6 +46,14 @@ def query_integer(request: web.Request, key: str, lowest: int, highest: int) -> 
     if not value.is_integer():
         raise bad_request(f"{key} has to be a whole number")
     return int(value)
+
+
+def is_browser(request: web.Request) -> bool:
+    """Return whether a browser asks for the picture: it names formats that a mere MJPEG client does not know.
+
+    Programs send `image/*` or `image/jpeg`; Chromium, Firefox and Safari at least one of these, in a page and in a tab.
+    """
+    return any(name in request.headers.get("Accept", "") for name in _BROWSER_FORMATS)
 
 
 def is_cached(request: web.Request, tag: str) -> bool:

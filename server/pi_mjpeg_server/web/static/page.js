@@ -39,7 +39,7 @@ async function ask(path, options = {}, timeout = REQUEST_TIMEOUT_MS) {
   let answer;
   try {
     response = await fetch(path, { ...options, signal: AbortSignal.timeout(timeout) });
-    answer = await response.json();
+    answer = response.status === 204 ? null : await response.json();
   } catch {
     throw new Error("the server does not answer");
   }
@@ -96,6 +96,7 @@ function makeSection(id) {
   // A tablet has no Escape key.
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
+  prepareShare(section);
   find(".power input").addEventListener("change", () => switchCamera(section));
   return section;
 }
@@ -204,7 +205,7 @@ function shownSize(image, { width, height }) {
   return image.naturalWidth && upright !== (width < height) ? [height, width] : [width, height];
 }
 
-function showCamera(camera) {
+function showCamera(camera, server) {
   const section = sectionOf(camera);
   setText(section.querySelector("h2"), camera.name);
   section.querySelector("img").alt = `Live picture of ${camera.name}`;
@@ -222,6 +223,7 @@ function showCamera(camera) {
   setText(section.querySelector(".note"), camera.note ?? "");
   showViewers(section.querySelector(".viewers"), camera.viewers);
   showControls(section.querySelector(".controls"), camera);
+  showShare(section, camera, server);
   reconnectIfStalled(section);
 }
 
@@ -248,7 +250,7 @@ function show({ server, cameras }) {
       section.remove();
     }
   }
-  cameras.forEach(showCamera);
+  cameras.forEach((camera) => showCamera(camera, server));
 }
 
 // The last known state may be out of date.

@@ -17,6 +17,8 @@ def require_private_names() -> None:
     used = (
         (web_protocol, "MAX_MSG_QUEUE_SIZE"),
         (web.RequestHandler, "_messages"),
+        # Set by connection.py.
+        (web.RequestHandler, "_parser"),
         (web.RequestHandler, "_handle_request"),
         (web.RequestHandler, "start"),
         # Set by routes/stream.py.

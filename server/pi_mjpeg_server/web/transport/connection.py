@@ -6,15 +6,14 @@ from aiohttp import web
 
 from pi_mjpeg_server.web.errors import error_body
 from pi_mjpeg_server.web.security.connection_slot import CONNECTION_SLOT, ConnectionSlot
+from pi_mjpeg_server.web.security.head_limits import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES
 from pi_mjpeg_server.web.transport.aiohttp_internals import RequestHandler
+from pi_mjpeg_server.web.transport.limited_parser import LimitedParser, too_large
 
 IDLE_TIMEOUT = 15.0
 """Seconds in which the first request has to be complete, and the next one after each response."""
 
-_MAX_LINE_BYTES = 2048
-_MAX_HEADER_BYTES = 4096
-_MAX_HEADERS = 40
-_NOT_HTTP = "this is not HTTP as this server understands it: see RFC 9112, and keep lines and headers short"
+_NOT_HTTP = "this is not HTTP as this server understands it: see RFC 9112"
 
 
 class Connection(RequestHandler):
@@ -28,13 +27,14 @@ class Connection(RequestHandler):
             # aiohttp's default is over an hour, and applies to connections that never send anything too.
             keepalive_timeout=IDLE_TIMEOUT,
             access_log=None,  # type: ignore[arg-type]  # aiohttp itself passes None for "no access log"
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
-            max_headers=_MAX_HEADERS,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+            max_headers=MAX_FIELDS,
             auto_decompress=False,
             # Do not read and parse the rest of a body that no handler wants.
             lingering_time=0,
         )
+        self._parser = LimitedParser(self._parser)  # type: ignore[assignment]  # it has all attributes of a parser
         self._slot = slot
         self._one_request_per_iteration = one_request_per_iteration
         self._closed = asyncio.Event()
@@ -93,7 +93,9 @@ class Connection(RequestHandler):
         if isinstance(exc, UnicodeError):
             # aiohttp quotes an unknown Expect header, which may not be text, for a path that has no route.
             status = web.HTTPBadRequest.status_code
-        if status < web.HTTPInternalServerError.status_code:
+        if limit := too_large(exc):
+            response = web.Response(status=limit[0], text=limit[1])
+        elif status < web.HTTPInternalServerError.status_code:
             # Not with aiohttp's message: it may quote what was sent.
             response = web.Response(status=status, text=error_body("bad_request", _NOT_HTTP))
         else:

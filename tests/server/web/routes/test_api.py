@@ -118,6 +118,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
         "/api/cameras/front/snapshots",
         "/api/cameras/front/controls",
         "/api/cameras/front/restart",
+        "/api/cameras/front/view_token",
     }
 
 
@@ -125,6 +126,8 @@ _PATCH = "PATCH", "/api/cameras/{camera}/controls"
 _SWITCH = "PATCH", "/api/cameras/{camera}"
 _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
+_MAKE = "POST", "/api/cameras/{camera}/view_token"
+_REVOKE = "DELETE", "/api/cameras/{camera}/view_token"
 _STATE = "GET", "/api/state"
 _OPEN = "GET", "/healthz"
 _PROVE = "GET", "/api/identity"
@@ -139,9 +142,9 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
     [
         ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: a b"], b"", 400),
         ((_PATCH, _SWITCH), "front", [_BEARER], b"{", 400),
-        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [], b"", 401),
-        ((_KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
-        ((_KEEP, _PATCH, _SWITCH, _RESTART), "nobody", [_BEARER], b'{"a": 1}', 404),
+        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [], b"", 401),
+        ((_KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
+        ((_KEEP, _PATCH, _SWITCH, _RESTART, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
         ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
         ((_PATCH, _SWITCH), "front", [_BEARER], b" " * 20_000, 413),
         ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
@@ -158,7 +161,14 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
         ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", ["Authorization: Bearer wrong"], b"", 429),
         ((_PROVE,), "front", [], b"", 429),
         ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
-        ((_KEEP,), "front", [_BEARER], b"", 507),
+        ((_KEEP, _MAKE), "front", [_BEARER], b"", 507),
+        (
+            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE, _MAKE, _REVOKE),
+            "front",
+            ["X: " + "y" * 20_000],
+            b"",
+            431,
+        ),
         ((_SWITCH,), "front", [_BEARER], b'{"enabled": true}', 507),
     ],
 )
@@ -177,6 +187,7 @@ async def test_every_error_status_is_described(
     monkeypatch.setattr(request_body, "BODY_TIMEOUT", 0.2)
     (tmp_path / "snapshots").write_text("a file where the folder should be")
     (tmp_path / "settings.json").mkdir()
+    (tmp_path / "view_tokens.json").mkdir()
     published = description()["paths"]
     for method, path in operations:
         lines = [f"{method} {path.format(camera=camera_id)} HTTP/1.1"]

@@ -58,4 +58,3 @@ def test_only_frames_that_were_due_count_as_missed() -> None:
     # A burst of frames that are not due yet.
     fast = FrameRateLimiter(240, 0.0)
     assert [fast.sent(now, 0) for now in (0.0, 0.001, 0.002, 0.003)] == [0] * 4
-    assert FrameRateLimiter(None, 0.0).sent(1.0, 33) == 33

@@ -213,9 +213,10 @@ async def test_at_a_very_low_rate_a_failure_of_the_camera_is_shown_at_once(tmp_p
 async def test_it_is_never_silent_for_more_than_a_second(tmp_path: Path) -> None:
     script = Script()
     async with one_camera(tmp_path, script) as served, watching(served.url + "/stream") as reader:
-        first, _ = await reader.part()
+        # The first one may be of the capture before.
+        headers = [(await reader.part())[0] for _ in range(3)][-1]
         script.silent = True
-        latest, repeated = first["X-Timestamp"], False
+        latest, repeated = headers["X-Timestamp"], False
         async with asyncio.timeout(8):
             while not repeated:
                 began = time.monotonic()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from pi_mjpeg_server.web.routes import stream
+from pi_mjpeg_server.web.routes import frame_writer
 
 from tests.contract.viewer_contract import (
     Half,
@@ -35,7 +35,7 @@ async def half(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     tls = write(authority, tmp_path) if authority else {}
     async with serving(tmp_path, [camera(script)], **tls) as served:
         yield Half(
-            stream,
+            frame_writer,
             int(served.url.rpartition(":")[2]),
             "/stream",
             script,

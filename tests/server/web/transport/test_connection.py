@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 from aiohttp import web_protocol
-from pi_mjpeg_server.web.routes import metrics, request_body, stream
+from pi_mjpeg_server.web.routes import frame_writer, metrics, request_body
 from pi_mjpeg_server.web.transport import acceptor, aiohttp_internals, connection
 
 from tests.server.support.concurrent_viewer import undisturbed_viewer
@@ -91,11 +91,13 @@ HUGE = b"x" * 200_000
 
 
 HOSTILE = [
-    (b"GET /" + HUGE + b" HTTP/1.1\r\n\r\n", 400),
-    (b"GET /healthz?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-    (b"GET / HTTP/1.1\r\nX: " + HUGE + b"\r\n\r\n", 400),
-    (b"GET / HTTP/1.1\r\nCookie: " + b"a=b; " * 5000 + b"\r\n\r\n", 400),
-    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 400),
+    (b"GET /" + HUGE + b" HTTP/1.1\r\n\r\n", 414),
+    (b"GET /healthz?" + b"y" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    (b"GET / HTTP/1.1\r\nX: " + HUGE + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\nCookie: " + b"a=b; " * 5000 + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 431),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + (b"X: " + b"y" * 15_000 + b"\r\n") * 3 + b"\r\n", 431),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + (b"X: " + b"y" * 5000 + b"\r\n") * 60, 431),
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
     (b"GET http://xn--/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
@@ -114,6 +116,7 @@ HOSTILE = [
     (FORM + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx", 415),
     (FORM.replace(b"x-www-form-urlencoded", b"json") + b"Content-Length: 2\r\n\r\n{}", 415),
     (FORM.replace(b"application", b"(" * 4000) + b"Content-Length: 0\r\n\r\n", 415),
+    (FORM.replace(b"application", b"(" * 5000) + b"Content-Length: 0\r\n\r\n", 431),
 ]
 
 
@@ -296,7 +299,7 @@ async def test_a_client_that_does_not_read_its_response_is_disconnected(
 async def test_a_viewer_that_takes_no_frame_for_long_is_disconnected(
     served: Served, script: Script, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(stream, "DRAIN_TIMEOUT", 1.0)
+    monkeypatch.setattr(frame_writer, "DRAIN_TIMEOUT", 1.0)
     caplog.set_level(logging.INFO)
     script.padding = 1_000_000
     async with open_connection(served.url) as (_, writer):

@@ -1,0 +1,142 @@
+"""The controls of a CSI camera: frame rate, exposure, focus and those that libcamera offers."""
+
+import sys
+from itertools import islice
+from types import SimpleNamespace
+
+import pytest
+from pi_mjpeg_server.sources import SourceSettings
+from pi_mjpeg_server.sources.picamera2 import Picamera2Source
+
+from tests.server.support.fake_sensor import CONTROLS, SIZE, FakeSensor, Untyped
+
+
+def test_the_frame_rate_is_set_at_every_start(camera: Untyped) -> None:
+    FakeSensor(camera.return_value)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 0.1}))
+    source.open()
+    for starts in (1, 2):
+        frames = source.frames()
+        next(frames)
+        frames.close()  # type: ignore[attr-defined]  # it is a generator
+        assert camera.return_value.set_controls.call_count == starts
+        sent = camera.return_value.set_controls.call_args.args[0]
+        assert sent == {"FrameDurationLimits": (50_000, 200_000), "Brightness": 0.1}
+
+
+def with_limits(camera: Untyped, exposure_us: int, frame_us: int) -> None:
+    """Have the camera offer exposures and frames of at most these times."""
+    limits = {"ExposureTime": (29, exposure_us, 20000), "FrameDurationLimits": (33333, frame_us, None)}
+    camera.return_value.camera_controls = CONTROLS | limits
+
+
+def test_frames_become_long_enough_for_a_long_exposure_and_short_again(camera: Untyped) -> None:
+    FakeSensor(camera.return_value)
+    with_limits(camera, 11_000_000, 12_000_000)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20))
+    source.open()
+    for exposure_us, longest in ((1_000_000, 1_010_000), (199_500, 201_495), (20_000, 200_000)):
+        source.set_control("ExposureTime", exposure_us)
+        sent = camera.return_value.set_controls.call_args.args[0]
+        assert sent == {"ExposureTime": exposure_us, "FrameDurationLimits": (50_000, longest)}
+    source.set_control("ExposureTime", 500_000)
+    source.set_control("Brightness", 0.5)
+    assert "FrameDurationLimits" not in camera.return_value.set_controls.call_args.args[0]
+    frames = source.frames()
+    next(frames)
+    sent = camera.return_value.set_controls.call_args.args[0]
+    assert sent == {"FrameDurationLimits": (50_000, 505_000), "ExposureTime": 500_000, "Brightness": 0.5}
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize(
+    ("fps", "frame_us", "offered"),
+    [
+        pytest.param(30, 12_000_000, 1_000_000, id="a second, since a camera without pictures counts as failing"),
+        pytest.param(30, 120_000, 118_800, id="what fits in the longest frame of the sensor"),
+        pytest.param(0.25, 12_000_000, 4_000_000, id="a frame's time at the configured rate"),
+    ],
+)
+def test_no_exposure_is_offered_that_the_camera_would_not_make(
+    camera: Untyped, fps: float, frame_us: int, offered: int
+) -> None:
+    with_limits(camera, 11_000_000, frame_us)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=fps, controls={"ExposureTime": offered + 1}))
+    assert source.open().note == "it has no control of that name or range: ExposureTime"
+    assert source.controls()["ExposureTime"].maximum == offered
+
+
+def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: Untyped) -> None:
+    enums = sys.modules["libcamera.controls"]
+    enums.AwbModeEnum = SimpleNamespace(__members__={"Auto": 0, "Tungsten": 1, "Cloudy": 2, "Custom": 7})  # type: ignore[attr-defined]  # stands in
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    controls = source.controls()
+    assert set(controls) == {"Brightness", "AeEnable", "ExposureTime", "AwbMode", "Zoom"}
+    assert controls["AwbMode"].options == ("Auto", "Tungsten", "Cloudy")
+    assert (controls["ExposureTime"].minimum, controls["ExposureTime"].maximum) == (29, 66666)
+    for name, value, expected in (
+        ("Brightness", 0.5, {"Brightness": 0.5}),
+        ("AeEnable", False, {"AeEnable": False}),
+        ("AwbMode", "Cloudy", {"AwbMode": 2}),
+        ("Zoom", 2.0, {"ScalerCrop": (1100, 950, 2000, 1500)}),
+    ):
+        source.set_control(name, value)
+        assert camera.return_value.set_controls.call_args.args[0] == expected
+        assert source.controls()[name].value == value
+
+
+def test_a_control_that_this_camera_does_not_have_is_ignored_and_reported(camera: Untyped) -> None:
+    FakeSensor(camera.return_value)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 9, "Sharpness": 1}))
+    assert source.open().note == "it has no control of that name or range: Brightness, Sharpness"
+    frames = source.frames()
+    next(frames)
+    assert camera.return_value.set_controls.call_args.args[0] == {"FrameDurationLimits": (50_000, 200_000)}
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [{"AeLocked": False}] * 4 + [{"AeLocked": True}],
+        [{"AeState": 1}] * 4 + [{"AeState": 2}, {"AeState": 1}],
+        [{"AeState": 1}] * 60,
+    ],
+    ids=["AeLocked", "AeState", "never"],
+)
+def test_pictures_are_settled_once_the_automatic_exposure_is(
+    camera: Untyped, metadata: list[dict[str, object]]
+) -> None:
+    FakeSensor(camera.return_value, *metadata)
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=15))
+    source.open()
+    frames = source.frames()
+    pictures = list(islice((picture for picture in frames if picture is not None), 8 + len(metadata)))
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+    settled = [picture.settled for picture in pictures]
+    assert settled == sorted(settled)
+    assert (settled[0], settled[-1]) == (False, True)
+
+
+def test_the_focus_is_continuous_until_somebody_sets_it(camera: Untyped) -> None:
+    enums = sys.modules["libcamera.controls"]
+    enums.AfModeEnum = SimpleNamespace(__members__={"Manual": 0, "Auto": 1, "Continuous": 2})  # type: ignore[attr-defined]  # stands in
+    camera.return_value.camera_controls = CONTROLS | {"AfMode": (0, 2, 0), "LensPosition": (0.0, 32.0, 1.0)}
+    FakeSensor(camera.return_value)
+
+    def starting(controls: dict[str, object]) -> tuple[dict[str, object], Picamera2Source]:
+        source = Picamera2Source(SourceSettings(size=SIZE, controls=controls))
+        assert source.open().note is None
+        frames = source.frames()
+        next(frames)
+        frames.close()  # type: ignore[attr-defined]  # it is a generator
+        return dict(camera.return_value.set_controls.call_args.args[0]), source
+
+    sent, source = starting({})
+    assert sent["AfMode"] == 2
+    source.set_control("LensPosition", 4.0)
+    assert camera.return_value.set_controls.call_args.args[0] == {"LensPosition": 4.0, "AfMode": 0}
+    assert source.controls()["AfMode"].value == "Manual"
+    assert "AfMode" not in starting({"LensPosition": 4.0})[0]
+    assert starting({"AfMode": "Auto"})[0]["AfMode"] == 1
