@@ -16,6 +16,7 @@ from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.recording.recorder import Recorder
+from pi_mjpeg_server.recording.request import ClipRequest
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
@@ -130,6 +131,11 @@ class Server:
         for listener in self.on_snapshot:
             listener(snapshot, trigger)
         return snapshot
+
+    async def record_clip(self, camera: Camera, request: ClipRequest, trigger: str) -> Clip:
+        """Record a clip and keep it. `trigger` says who requested it. Raises what `Recorder.record` raises."""
+        before = camera.settings.preroll if request.before is None else request.before
+        return await self.recorder.record(camera, before, request.after, trigger)
 
     async def last_kept(self) -> dict[str, LastKept]:
         """Return the last kept snapshot and clip of each camera by its id."""

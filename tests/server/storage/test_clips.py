@@ -254,7 +254,7 @@ def test_a_disk_error_is_a_clear_error_and_loses_nothing_else(store: ClipStore, 
     record(store, NOW + 2)
 
 
-def test_what_was_written_before_a_disk_error_is_whole(store: ClipStore, tmp_path: Path, clock: Clock) -> None:
+def test_what_was_written_before_a_disk_error_is_whole(store: ClipStore) -> None:
     draft = store.begin("front", "http", NOW, 100.0)
     taken = frames(NOW)
     draft.write(taken[:3])

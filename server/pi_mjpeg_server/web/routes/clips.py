@@ -26,8 +26,7 @@ async def record_clip(request: web.Request) -> web.Response:
     camera = requested_camera(request)
     asked = clip_request(await read_object(request, "seconds", '{"before": 5, "after": 10}', may_be_empty=True))
     server = request.app[SERVER]
-    before = camera.settings.preroll if asked.before is None else asked.before
-    clip = await server.recorder.record(camera, before, asked.after, "http")
+    clip = await server.record_clip(camera, asked, "http")
     document = {"schema": SCHEMA, **clip_document(server, clip, request[REQUEST_ORIGIN].base_url)}
     return web.json_response(document, status=201)
 
