@@ -193,7 +193,7 @@ async def test_only_so_many_at_once(recorder: Recorder) -> None:
         await recorder.record(cam, 0, 0, "http")
 
 
-async def test_a_client_that_leaves_does_not_end_the_recording(store: ClipStore, recorder: Recorder) -> None:
+async def test_a_client_that_leaves_does_not_end_the_recording(recorder: Recorder) -> None:
     heard: list[Clip] = []
     recorder.on_clip.append(heard.append)
     async with watched(cam := camera(Script())):

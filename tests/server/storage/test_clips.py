@@ -32,6 +32,7 @@ class Clock:
         self.now = NOW
 
     def __call__(self) -> float:
+        """Return the time that the test has set."""
         return self.now
 
 
