@@ -16,6 +16,7 @@ _TYPES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
     "controls.js": "text/javascript",
+    "clips.js": "text/javascript",
     "share.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",

@@ -97,6 +97,11 @@ function makeSection(id) {
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
   prepareShare(section);
+  find(".record").addEventListener("click", () => recordClip(section));
+  find(".clips").addEventListener("toggle", () => {
+    section.clips = null;
+    refresh();
+  });
   find(".power input").addEventListener("change", () => switchCamera(section));
   return section;
 }
@@ -222,6 +227,7 @@ function showCamera(camera, server) {
   setText(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
   setText(section.querySelector(".note"), camera.note ?? "");
   showViewers(section.querySelector(".viewers"), camera.viewers);
+  showClips(section, camera);
   showControls(section.querySelector(".controls"), camera);
   showShare(section, camera, server);
   reconnectIfStalled(section);
