@@ -22,7 +22,7 @@ from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.clip import Clip
-from pi_mjpeg_server.storage.clip_folder import default_clip_folder
+from pi_mjpeg_server.storage.clip_folder import default_clip_folder, default_max_bytes
 from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
@@ -212,9 +212,7 @@ def make_server(configuration: Configuration) -> Server:
     _store_camera_ids(configuration)
     needs_token = configuration.auth.mode == "token"
     signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
-    limits = ClipLimits(configuration.clips.max_bytes, configuration.clips.max_age, configuration.clips.max_count)
-    clips = ClipStore(configuration.clips.folder or default_clip_folder(folder), signer, limits)
-    clips.load()
+    clips = _clip_store(configuration, signer)
     return Server(
         identity,
         make_cameras(configuration),
@@ -306,6 +304,15 @@ def _control_store(configuration: Configuration) -> ControlStore:
 
 def _settings_store(configuration: Configuration) -> SettingsStore:
     return SettingsStore(configuration.server.state_dir / "settings.json")
+
+
+def _clip_store(configuration: Configuration, signer: UrlSigner) -> ClipStore:
+    settings = configuration.clips
+    folder = settings.folder or default_clip_folder(configuration.server.state_dir)
+    limits = ClipLimits(settings.max_bytes or default_max_bytes(folder), settings.max_age, settings.max_count)
+    clips = ClipStore(folder, signer, limits)
+    clips.load()
+    return clips
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:

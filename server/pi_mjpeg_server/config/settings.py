@@ -81,10 +81,13 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClipSettings:
-    """Section [clips]. Without a `folder`, clips are kept in memory. `max_age` is in seconds."""
+    """Section [clips]. Without a `folder`, clips are kept in memory. `max_age` is in seconds.
+
+    Without `max_bytes` it depends on where the folder is.
+    """
 
     folder: Path | None = None
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int | None = None
     max_age: float = 7 * 24 * 3600
     max_count: int = 100
 

@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 
 _LOGGER = logging.getLogger(__name__)
+_MIN_BYTES = 1_000_000
+_MAX_BYTES = 256_000_000
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (the folder below it is checked)
 
 
@@ -32,6 +34,16 @@ def default_clip_folder(state_folder: Path) -> Path:
         return shared / "clips"
     _LOGGER.warning("there is no folder in memory for clips, so they are kept in %s", state_folder / "clips")
     return state_folder / "clips"
+
+
+def default_max_bytes(folder: Path) -> int:
+    """Return how many bytes the clips in a folder may take: half of the disk or memory, and at most 256 MB.
+
+    /run has a fifth of the machine's memory, on a Pi with 512 MB about 90 MB.
+    """
+    existing = next((each for each in (folder, *folder.parents) if each.exists()), Path("/"))
+    disk = os.statvfs(existing)
+    return max(_MIN_BYTES, min(_MAX_BYTES, disk.f_blocks * disk.f_frsize // 2))
 
 
 def _is_own(folder: Path) -> bool:
