@@ -1,6 +1,6 @@
 """The servers that are compared: this project's, ustreamer, and Flask as in Miguel Grinberg's article.
 
-Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2.c`): 1280x720 at 30 frames per second,
+Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2`): 1280x720 at 30 frames per second,
 JPEGs of about 90 kB. All three pass the camera's JPEGs on unchanged.
 """
 

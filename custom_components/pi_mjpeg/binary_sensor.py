@@ -84,5 +84,5 @@ class ProblemSensor(PiMjpegCameraEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        camera = self.camera_state
-        return camera.telemetry.state in _FAILING if camera else None
+        state = self.camera_state.telemetry.state if self.camera_state else None
+        return state in _FAILING if state else None

@@ -17,8 +17,10 @@ from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
 from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
 from .api.paced_updates import PacedUpdates
+from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
 
@@ -66,6 +68,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self.snapshots: dict[str, Snapshot] = {}
         self._limits = EntityLimits()
         self._snapshots_changed: dict[str, float] = {}
+        self._snapshot_check = SnapshotCheck(client, self.snapshot_taken, self._snapshot_gone)
         self.privacy = ServerPrivacy(
             hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
         )
@@ -112,6 +115,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         issues.async_reached(self.hass, self.config_entry)
         issues.async_check_shown_twice(self.hass, self.config_entry)
         self.check_twins(server.telemetry)
+        if server.problems & TWIN_PROBLEMS:
+            issues.async_twins(self.hass, self.config_entry)
         issues.async_check_clock(self.hass, self.config_entry, self.client.clock_offset)
         await self.privacy.async_compare(server, began)
         self._compare_snapshots(server, began)
@@ -216,9 +221,15 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             self.refresh_soon()
 
     @callback
-    def camera_availability_changed(self, camera_id: str, *, available: bool) -> None:
-        """Store whether the camera gives pictures."""
-        self._change_camera(camera_id, lambda camera: replace(camera, available=available))
+    def camera_availability_changed(self, camera_id: str, *, available: bool, remembered: bool) -> None:
+        """Store whether the camera gives pictures, unless the broker only remembers that, and ask the server."""
+        camera = self.data.cameras.get(camera_id)
+        if camera is not None and camera.available is available:
+            return
+        if not remembered:
+            self._change_camera(camera_id, lambda camera: replace(camera, available=available))
+        # Anybody on the broker can say so.
+        self.refresh_soon()
 
     @callback
     def camera_changed(self, camera_id: str, telemetry: CameraTelemetry) -> None:
@@ -237,7 +248,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
-        """Store the last snapshot that the server keeps of a camera."""
+        """Store the last snapshot of a camera, which the server itself said that it keeps."""
         # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
         # has no clock of its own, and starts in the past when it boots.
         if self._may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
@@ -246,26 +257,34 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             self.async_update_listeners()
 
     @callback
-    def snapshot_remembered(self, camera_id: str, snapshot: Snapshot) -> None:
-        """Store a snapshot that the broker remembers, if the server itself does not tell which it keeps."""
+    def snapshot_named(self, camera_id: str, snapshot: Snapshot | None) -> None:
+        """Find out whether a snapshot is the last that the server keeps. None stands for no snapshot at all.
+
+        Anybody on the broker can name one, at any time, that the server never took. So nothing of it is shown before
+        the server has said so in its state or, if it is an old one, has given its picture.
+        """
         camera, known = self.data.cameras.get(camera_id), self.snapshots.get(camera_id)
-        if camera is not None and camera.telemetry.enabled is None:
-            self.snapshot_taken(camera_id, snapshot)
-        elif known is None or known.id != snapshot.id:
+        if snapshot == known:
+            return
+        if camera is None or camera.telemetry.enabled is not None:
             self.refresh_soon()
+        elif (checked := snapshot or known) is not None:
+            check = self._snapshot_check.check(camera_id, checked)
+            self.config_entry.async_create_background_task(self.hass, check, "pi_mjpeg check of a snapshot")
 
     @callback
     def snapshot_refused(self, camera_id: str) -> None:
         """Find out whether the server still keeps the last snapshot: it was deleted, or its address is signed anew."""
         camera = self.data.cameras.get(camera_id)
         if camera is not None and camera.telemetry.enabled is None:
-            self.snapshot_gone(camera_id)
+            self._snapshot_gone(camera_id, self.snapshots.get(camera_id))
         self.refresh_soon()
 
     @callback
-    def snapshot_gone(self, camera_id: str) -> None:
-        """Forget the last snapshot of a camera: the server keeps none any more."""
-        if self.snapshots.pop(camera_id, None) is not None:
+    def _snapshot_gone(self, camera_id: str, snapshot: Snapshot | None) -> None:
+        """Forget the last snapshot of a camera, if it is this one: the server does not keep it any more."""
+        if snapshot is not None and self.snapshots.get(camera_id) == snapshot:
+            del self.snapshots[camera_id]
             self._snapshots_changed[camera_id] = monotonic()
             self.async_update_listeners()
 

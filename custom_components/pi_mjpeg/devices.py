@@ -56,7 +56,7 @@ def _async_update(entry: PiMjpegConfigEntry) -> None:
         identifiers={(DOMAIN, server.id)},
         connections={(CONNECTION_NETWORK_MAC, server.mac)} if server.mac else set(),
         name=server.name,
-        manufacturer="Raspberry Pi" if server.model.startswith("Raspberry Pi") else None,
+        manufacturer="Raspberry Pi" if (server.model or "").startswith("Raspberry Pi") else None,
         model=server.model,
         sw_version=server.version,
         configuration_url=str(coordinator.client.base_url),

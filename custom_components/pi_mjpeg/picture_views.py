@@ -57,7 +57,9 @@ class _PictureView(HomeAssistantView):
         return await view.head(request, self._entity_id)
 
     def _for(self, request: web.Request) -> _View:
-        component: EntityComponent[Any] | None = self._hass.data.get(DATA_INSTANCES, {}).get(self._entity_id.partition(".")[0])
+        component: EntityComponent[Any] | None = self._hass.data.get(DATA_INSTANCES, {}).get(
+            self._entity_id.partition(".")[0]
+        )
         signs_in = request[KEY_AUTHENTICATED] or hdrs.AUTHORIZATION in request.headers
         if component is None or (component.get_entity(self._entity_id) is None and not signs_in):
             raise web.HTTPForbidden

@@ -135,7 +135,8 @@ class _MessageHandlers:
             self._coordinator.check_twins(telemetry)
 
     def on_camera_availability(self, message: mqtt.ReceiveMessage) -> None:
-        self._coordinator.camera_availability_changed(_camera_id(message), available=_is_online(message))
+        camera_id, available = _camera_id(message), _is_online(message)
+        self._coordinator.camera_availability_changed(camera_id, available=available, remembered=message.retain)
 
     def on_camera_state(self, message: mqtt.ReceiveMessage) -> None:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
@@ -143,17 +144,12 @@ class _MessageHandlers:
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
         camera_id = _camera_id(message)
         if not message.payload:
-            # The server keeps no snapshot of this camera any more.
-            self._coordinator.snapshot_gone(camera_id)
+            self._coordinator.snapshot_named(camera_id, None)
             return
         snapshot = parse_snapshot(message.payload)
         if snapshot.camera != camera_id:
             raise DocumentError(f"it is a snapshot of {snapshot.camera}")
-        if message.retain:
-            # It was signed when it was published, which may be long ago and with another key.
-            self._coordinator.snapshot_remembered(camera_id, snapshot)
-        else:
-            self._coordinator.snapshot_taken(camera_id, snapshot)
+        self._coordinator.snapshot_named(camera_id, snapshot)
 
 
 def _is_online(message: mqtt.ReceiveMessage) -> bool:

@@ -23,5 +23,5 @@ async def _information(hass: HomeAssistant) -> dict[str, Any]:
         "servers": len(entries),
         "reachable": sum(coordinator.last_update_success for coordinator in loaded),
         "cameras": sum(len(coordinator.data.cameras) for coordinator in loaded),
-        "versions": ", ".join(sorted({coordinator.data.version for coordinator in loaded})) or "-",
+        "versions": ", ".join(sorted({coordinator.data.version or "?" for coordinator in loaded})) or "-",
     }

@@ -14,7 +14,10 @@ _FLAGS = ("-O1", "-shared", "-fPIC")
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library compiled from one C file. Raises ScriptError with the compiler's output."""
+    """Return the shared library compiled from one C file, which may include others of its folder.
+
+    Raises ScriptError with the compiler's output.
+    """
 
     def build(into: Path) -> None:
         into.mkdir()
@@ -29,7 +32,8 @@ def shared_library(source: Path) -> Path:
         if own is None:
             run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
-    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {source.read_text()}", build) / "library.so"
+    text = "".join(each.read_text() for each in sorted(source.parent.glob("*.[ch]")))
+    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {text}", build) / "library.so"
 
 
 def _zig() -> Path:

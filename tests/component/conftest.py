@@ -151,6 +151,13 @@ async def poll(hass: HomeAssistant) -> None:
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
+@pytest.fixture
+async def subscribed(with_mqtt: None, loaded: MockConfigEntry, broker: Broker) -> MockConfigEntry:
+    """The entry, set up with MQTT, once Home Assistant has subscribed to the topics of the Pi."""
+    await until(lambda: f"pi_mjpeg/{NODE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
+    return loaded
+
+
 def state_of(hass: HomeAssistant, entity_id: str) -> str:
     """Return the state of an entity that is there."""
     state = hass.states.get(entity_id)

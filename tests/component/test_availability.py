@@ -25,9 +25,8 @@ type Publish = Callable[[str, str], Awaitable[None]]
 
 
 @pytest.fixture
-async def publish(with_mqtt: None, loaded: MockConfigEntry, pi_mqtt: MQTTClient, broker: Broker) -> Publish:
+async def publish(subscribed: MockConfigEntry, pi_mqtt: MQTTClient) -> Publish:
     """Publishes as the Pi does, once Home Assistant has subscribed."""
-    await until(lambda: f"{BASE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - it tells it nowhere else
 
     async def publish_below_base(topic: str, payload: str) -> None:
         await pi_mqtt.publish(f"{BASE}/{topic}", payload.encode(), qos=1, retain=True)
@@ -115,7 +114,7 @@ async def test_a_camera_that_fails_after_an_outage_becomes_available_once_when_i
     await until(lambda: not loaded.runtime_data.data.cameras["front"].available)
     await publish("front/availability", "online")
     await until(lambda: is_available(hass))
-    assert states == ["unavailable", "idle"]
+    assert states == ["unavailable", "streaming"]
 
 
 async def test_a_server_that_did_not_answer_when_it_came_online_is_asked_again_when_it_says_something(
@@ -170,13 +169,43 @@ async def test_an_old_offline_that_the_broker_kept_is_checked_and_not_believed(
     assert is_available(hass)
 
 
-async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(hass: HomeAssistant, publish: Publish) -> None:
+async def test_a_camera_that_loses_its_pictures_says_so_over_mqtt(
+    hass: HomeAssistant, publish: Publish, pi: Pi
+) -> None:
+    pi.camera()["available"] = False
     await publish("front/availability", "offline")
     await until(lambda: not is_available(hass), seconds=1)
+    pi.camera()["available"] = True
     await publish("front/availability", "online")
     await until(lambda: is_available(hass), seconds=1)
+    pi.camera("shed")["available"] = True
     await publish("shed/availability", "online")
     await until(lambda: is_available(hass, SHED), seconds=1)
+
+
+@pytest.mark.parametrize(("topic", "false"), [("front", "offline"), ("shed", "online")])
+async def test_what_somebody_else_says_of_a_camera_is_put_right_by_the_pi(
+    hass: HomeAssistant, publish: Publish, pi: Pi, topic: str, false: str
+) -> None:
+    polls = pi.requests.count("GET /api/state")
+    await publish(f"{topic}/availability", false)
+    await until(lambda: pi.requests.count("GET /api/state") > polls)
+    await hass.async_block_till_done()
+    assert is_available(hass)
+    assert not is_available(hass, SHED)
+
+
+async def test_what_the_broker_remembers_of_a_camera_is_not_believed(
+    hass: HomeAssistant, with_mqtt: None, entry: MockConfigEntry, pi: Pi, pi_mqtt: MQTTClient
+) -> None:
+    await pi_mqtt.publish(f"{BASE}/front/availability", b"offline", qos=1, retain=True)
+    states: list[str] = []
+    hass.bus.async_listen("state_changed", lambda event: states.append(str(event.data["new_state"])))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: pi.requests.count("GET /api/state") > 1)
+    await hass.async_block_till_done()
+    assert is_available(hass)
+    assert not [state for state in states if f"{FRONT}=unavailable" in state]
 
 
 async def test_telemetry_is_taken_over(publish: Publish, loaded: MockConfigEntry) -> None:
@@ -219,8 +248,10 @@ async def test_messages_outside_the_contract_change_nothing(
         # The server is asked about a camera that is not known. Its answer may be older than the next message.
         await until(lambda: pi.requests.count("GET /api/state") > polls)
         await hass.async_block_till_done()
+    pi.camera()["available"] = False
     await publish("front/availability", "offline")  # what comes after it still counts
     await until(lambda: not is_available(hass))
+    pi.camera()["available"] = True
     await publish("front/availability", "online")
     await until(lambda: is_available(hass))
     await hass.async_block_till_done()
@@ -233,6 +264,7 @@ async def test_an_old_snapshot_that_is_published_again_is_not_shown_under_a_new_
     hass: HomeAssistant, publish: Publish, loaded: MockConfigEntry, pi: Pi
 ) -> None:
     again = json.loads(example("snapshot.json")) | {"time": "2026-11-22T23:59:00.000Z"}
+    pi.camera()["snapshot"] = {**again, "time": "2026-11-22T10:00:00.000Z"}
     again["url"] = again["url"].replace("192.168.1.20:8000", "evil.example")
     await publish("front/snapshot", json.dumps(again))
     await until(lambda: state_of(hass, "image.front_door_last_snapshot") != "unknown")

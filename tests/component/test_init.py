@@ -148,12 +148,13 @@ async def test_a_failed_snapshot_is_an_error_of_the_button(
 
 
 async def test_a_snapshot_of_somebody_else_comes_over_mqtt(
-    hass: HomeAssistant, with_mqtt: None, loaded: MockConfigEntry, broker: Broker, pi_mqtt: MQTTClient
+    hass: HomeAssistant, subscribed: MockConfigEntry, pi: Pi, pi_mqtt: MQTTClient
 ) -> None:
-    await until(lambda: f"pi_mjpeg/{NODE}/+/snapshot" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
+    pi.camera()["snapshot"] = json.loads(example("snapshot.json"))
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", example("snapshot.json").encode(), qos=1, retain=True)
-    await until(lambda: "front" in loaded.runtime_data.snapshots)
+    await until(lambda: "front" in subscribed.runtime_data.snapshots)
     assert state_of(hass, IMAGE) == "2026-11-22T10:00:00+00:00"
+    pi.camera()["snapshot"] = None
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/front/snapshot", b"", qos=1, retain=True)
     await until(lambda: state_of(hass, IMAGE) == "unknown")
 

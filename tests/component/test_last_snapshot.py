@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import pytest
 from aiohttp import web
@@ -15,7 +16,11 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from tests.component.conftest import state_of, until
+from custom_components.pi_mjpeg.api.client import PiMjpegClient
+from custom_components.pi_mjpeg.api.documents import parse_snapshot
+from custom_components.pi_mjpeg.api.models import Snapshot
+from custom_components.pi_mjpeg.api.snapshot_check import SnapshotCheck
+from tests.component.conftest import FRONT, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 IMAGE = "image.front_door_last_snapshot"
@@ -101,13 +106,25 @@ async def test_with_an_old_server_what_the_broker_remembers_counts(
     assert state_of(hass, IMAGE) == TEN
 
 
-@pytest.mark.parametrize("field", ["id", "url", "width", "height", "bytes"])
-async def test_a_snapshot_that_is_not_in_the_contract_is_no_reason_to_hide_a_camera_or_to_show_it(
-    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, field: str
+@pytest.mark.parametrize("value", ["../../etc", None, 7, [], {}])
+@pytest.mark.parametrize(("field", "shown"), [("id", False), ("url", False), ("width", True), ("bytes", True)])
+async def test_a_snapshot_that_is_not_in_the_contract_is_no_reason_to_hide_a_camera(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, field: str, value: object, *, shown: bool
 ) -> None:
-    pi.camera()["snapshot"] = snapshot(**{field: "../../etc"})
+    pi.camera()["snapshot"] = snapshot(**{field: value})
     await refresh(loaded)
-    assert state_of(hass, IMAGE) in {"unknown", "unavailable"}
+    assert state_of(hass, IMAGE) == (TEN if shown else "unknown")
+    assert state_of(hass, FRONT) != "unavailable"
+    assert state_of(hass, "camera.shed") == "unavailable"
+
+
+async def test_a_snapshot_of_a_server_whose_clock_is_not_set_is_shown_without_a_time(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, hass_client: ClientSessionGenerator
+) -> None:
+    pi.camera()["snapshot"] = snapshot(id="front-19700101T000007123Z-9f3a61c2", time="1970-01-01T00:00:07.123Z")
+    await refresh(loaded)
+    assert state_of(hass, IMAGE) == "unknown"
+    assert await picture(hass_client) == (200, jpeg(8))
 
 
 async def test_a_state_that_was_on_its_way_does_not_bring_an_older_snapshot_back(
@@ -133,3 +150,75 @@ async def test_a_snapshot_of_another_camera_is_not_shown(hass: HomeAssistant, lo
     pi.camera()["snapshot"] = snapshot(id="shed-20261122T100000000Z-9f3a61c2")
     await refresh(loaded)
     assert state_of(hass, IMAGE) == "unknown"
+
+
+FORGED = snapshot(id="front-20261122T235900000Z-00000000")
+"""One that the server never took."""
+
+
+@pytest.mark.parametrize("retain", [False, True])
+@pytest.mark.parametrize("payload", [json.dumps(FORGED), ""])
+async def test_a_forged_message_changes_nothing(
+    hass: HomeAssistant,
+    pi_mqtt: MQTTClient,
+    subscribed: MockConfigEntry,
+    pi: Pi,
+    payload: str,
+    *,
+    retain: bool,
+) -> None:
+    pi.camera()["snapshot"] = snapshot()
+    await refresh(subscribed)
+    seen: list[str] = []
+    hass.bus.async_listen("state_changed", lambda event: seen.append(event.data["entity_id"]))
+    asked = pi.requests.count("GET /api/state")
+    await pi_mqtt.publish(TOPIC, payload.encode(), qos=1, retain=retain)
+    await until(lambda: pi.requests.count("GET /api/state") > asked)
+    await hass.async_block_till_done()
+    assert state_of(hass, IMAGE) == TEN
+    assert IMAGE not in seen
+
+
+@pytest.mark.parametrize("payload", [json.dumps(FORGED), ""])
+async def test_an_old_server_has_to_give_the_picture_first(
+    hass: HomeAssistant, pi_mqtt: MQTTClient, subscribed: MockConfigEntry, pi: Pi, payload: str
+) -> None:
+    for camera in pi.state["cameras"]:
+        del camera["enabled"], camera["snapshot"]
+    await refresh(subscribed)
+    await pi_mqtt.publish(TOPIC, example("snapshot.json").encode(), qos=1)
+    await until(lambda: state_of(hass, IMAGE) == TEN)
+
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"code": "not_found", "message": "no such snapshot"}}, status=404)
+
+    pi.answers[f"/snapshots/{FORGED['id']}.jpg"] = refuse
+    asked = len(pi.requests)
+    await pi_mqtt.publish(TOPIC, payload.encode(), qos=1)
+    await until(lambda: "GET /snapshots/" in "".join(pi.requests[asked:]))
+    await hass.async_block_till_done()
+    assert state_of(hass, IMAGE) == TEN
+
+
+async def test_an_old_server_is_asked_for_one_picture_a_second_however_many_are_named() -> None:
+    class Client:
+        asked: ClassVar[list[str]] = []
+
+        async def kept_snapshot(self, named: Snapshot) -> bytes:
+            self.asked.append(named.id)
+            await asyncio.sleep(0)
+            return b""
+
+    kept: list[str] = []
+    check = SnapshotCheck(
+        cast("PiMjpegClient", Client()),
+        lambda _, named: kept.append(named.id),
+        lambda *_: None,
+        pause=0.05,
+    )
+    names = [
+        replace(parse_snapshot(example("snapshot.json")), id=f"front-20261122T1000{second:02}000Z-9f3a61c2")
+        for second in range(60)
+    ]
+    await asyncio.gather(*(check.check("front", name) for name in names))
+    assert kept == Client.asked == [names[0].id, names[-1].id]

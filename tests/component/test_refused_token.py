@@ -54,7 +54,7 @@ async def test_an_open_stream_asks_no_more_and_has_the_token_asked_for(
     await until(lambda: reauth_flows(hass))
     assert state_of(hass, FRONT) == "unavailable"
     for _ in range(3):
-        await poll(hass)
+        await loaded.runtime_data.async_refresh()
         await client.get(f"/api/camera_proxy/{FRONT}")
         loaded.runtime_data.refresh_soon()
         await asyncio.sleep(0.3)

@@ -194,6 +194,6 @@ async def _async_put(hass: HomeAssistant, picture: bytes, path: str | None, *, l
     return await links.async_publish(hass, picture) if link else None
 
 
-def _description(time: datetime, size: tuple[int | None, int | None], length: int) -> dict[str, Any]:
+def _description(time: datetime | None, size: tuple[int | None, int | None], length: int | None) -> dict[str, Any]:
     width, height = size
-    return {"time": time.isoformat(), "width": width, "height": height, "bytes": length}
+    return {"time": time.isoformat() if time else None, "width": width, "height": height, "bytes": length}

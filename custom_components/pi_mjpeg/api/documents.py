@@ -80,7 +80,7 @@ def _read(
         raise DocumentError("it is not valid JSON") from error
     if not isinstance(document, dict):
         raise DocumentError("it is not a JSON object")
-    if numbered and document.get("schema") != SCHEMA:
+    if numbered and (document.get("schema") != SCHEMA or document.get("schema") is True):
         raise UnknownSchemaError(document.get("schema"))
     try:
         return schema(document)
@@ -93,7 +93,8 @@ def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announce
     """Parse `announcement.json`, received on `topic`. Raises `DocumentError`."""
     fields = _read(payload, ANNOUNCEMENT, limit=MAX_ANNOUNCEMENT_BYTES)
     node, base = fields["id"], fields["base_url"]
-    _by_id(fields["cameras"])
+    if len({camera["id"] for camera in fields["cameras"]}) != len(fields["cameras"]):
+        raise DocumentError("two cameras have the same id")
     expected = {
         DISCOVERY_TOPIC.format(node=node): topic,
         f"{BASE_TOPIC}/{node}/availability": fields["availability_topic"],
@@ -110,6 +111,7 @@ def parse_announcement(topic: str, payload: str | bytes | bytearray) -> Announce
         if given != wanted:
             raise DocumentError(f"the topic {wanted} is expected, not {given[:120]}")
     cameras = tuple(AnnouncedCamera(**camera) for camera in fields.pop("cameras"))
+    fields["name"] = fields["name"] or node
     return Announcement(**fields, cameras=cameras)
 
 
@@ -120,7 +122,7 @@ def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]
         url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
     except (vol.Invalid, ValueError) as error:
         raise DocumentError("its record is not that of a pi-mjpeg server") from error
-    return DiscoveredServer(fields["id"], fields["name"], url)
+    return DiscoveredServer(fields["id"], fields["name"] or fields["id"], url)
 
 
 def parse_state(payload: bytes) -> Server:
@@ -128,8 +130,12 @@ def parse_state(payload: bytes) -> Server:
     fields = _read(payload, API_STATE, limit=MAX_STATE_BYTES)
     server = fields["server"]
     telemetry = ServerTelemetry(**{field: server.pop(field) for field in SERVER_TELEMETRY_FIELDS})
-    cameras = {key: _camera(camera) for key, camera in _by_id(fields["cameras"]).items()}
-    return Server(**server, telemetry=telemetry, cameras=cameras)
+    server["name"] = server["name"] or server["id"]
+    problems = frozenset(problem["code"] for problem in server.pop("problems") or [])
+    cameras: dict[str, Camera] = {}
+    for camera in fields["cameras"]:
+        cameras.setdefault(camera["id"], _camera(camera))
+    return Server(**server, telemetry=telemetry, cameras=cameras, problems=problems)
 
 
 def parse_camera_state(payload: str | bytes | bytearray) -> CameraTelemetry:
@@ -163,27 +169,23 @@ def parse_enrolment(payload: bytes) -> dict[str, str]:
     return _read(payload, ENROLMENT, numbered=False)
 
 
-def parse_identity(payload: bytes) -> dict[str, str]:
-    """Parse what a server says about itself: `id` and `proof`. Raises `DocumentError`."""
+def parse_identity(payload: bytes) -> dict[str, Any]:
+    """Parse what a server says about itself: `id`, `proof` and `instance`. Raises `DocumentError`."""
     return _read(payload, IDENTITY, numbered=False)
 
 
 def parse_error(payload: bytes) -> ServerMessage:
     """Parse `error.json`. Raises `DocumentError`."""
-    return ServerMessage(**_read(payload, ERROR, numbered=False)["error"])
-
-
-def _by_id(cameras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    by_id = {camera["id"]: camera for camera in cameras}
-    if len(by_id) != len(cameras):
-        raise DocumentError("two cameras have the same id")
-    return by_id
+    error = _read(payload, ERROR, numbered=False)["error"]
+    return ServerMessage(code=error["code"], message=error["message"] or error["code"])
 
 
 def _camera(fields: dict[str, Any]) -> Camera:
-    fields["controls"] = _controls(fields["controls"])
+    fields["name"] = fields["name"] or fields["id"]
+    fields["available"] = fields["available"] is True
+    fields["controls"] = _controls(fields["controls"] or [])
     measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
-    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"), enabled=fields.pop("enabled"))
+    telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
     kept = fields.pop("snapshot")
     snapshot = _snapshot(kept) if kept else None
     if snapshot is not None and snapshot.camera != fields["id"]:
@@ -197,7 +199,7 @@ def _snapshot(fields: dict[str, Any]) -> Snapshot:
 
 def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:
     """Return the controls whose value and range fit their type. A broken control must not cost the whole camera."""
-    controls = [Control(**fields) for fields in described]
+    controls = [Control(**{**fields, "options": fields["options"] or ()}) for fields in described]
     return {control.name: control for control in controls if _fits(control)}
 
 

@@ -46,11 +46,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server says about itself. `peer` is the address and port of the connection on which it came."""
+    """What a server says about itself. `peer` is the address and port of the connection on which it came.
+
+    `instance` differs between two processes, or is None for an older server.
+    """
 
     id: str
     proof: str
     peer: str
+    instance: str | None = None
 
 
 def new_nonce() -> str:

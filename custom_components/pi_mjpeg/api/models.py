@@ -1,4 +1,7 @@
-"""The documents of the contract as values, validated when they were parsed."""
+"""The documents of the contract as values, validated when they were parsed.
+
+A value that is None was not known to the server, or was wrong. Who has a wrong name is called by its id.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,11 +20,11 @@ class AnnouncedCamera:
     """A camera in an announcement. Sizes are in pixels, or None if the server does not know them."""
 
     id: str
-    name: str
+    name: str | None
     model: str | None
     width: int | None
     height: int | None
-    fps: float
+    fps: float | None
     stream_url: URL
     snapshot_url: URL
     availability_topic: str
@@ -36,11 +39,11 @@ class Announcement:
 
     id: str
     name: str
-    model: str
-    sw_version: str
+    model: str | None
+    sw_version: str | None
     mac: str | None
     base_url: URL
-    auth: Literal["none", "token"]
+    auth: Literal["none", "token"] | None
     availability_topic: str
     cameras: tuple[AnnouncedCamera, ...]
 
@@ -58,13 +61,13 @@ class DiscoveredServer:
 class CameraTelemetry:
     """The changing values of a camera, as in its state topic."""
 
-    state: str
+    state: str | None
     reason: str | None
-    since: datetime
-    fps: float
-    viewers: int
-    drops: int
-    restarts: int
+    since: datetime | None
+    fps: float | None
+    viewers: int | None
+    drops: int | None
+    restarts: int | None
     last_error: str | None
     enabled: bool | None
     """Whether the privacy switch lets it give pictures. None if the server has no such switch."""
@@ -78,8 +81,8 @@ class ServerTelemetry:
     server does not know.
     """
 
-    started_at: datetime
-    viewers: int
+    started_at: datetime | None
+    viewers: int | None
     temperature: float | None
     throttled: tuple[str, ...] | None
 
@@ -107,9 +110,9 @@ class Snapshot:
 
     id: str
     signature: str
-    width: int = field(compare=False)
-    height: int = field(compare=False)
-    bytes: int = field(compare=False)
+    width: int | None = field(compare=False)
+    height: int | None = field(compare=False)
+    bytes: int | None = field(compare=False)
 
     @property
     def camera(self) -> str:
@@ -117,8 +120,8 @@ class Snapshot:
         return self.id.rsplit("-", 2)[0]
 
     @property
-    def time(self) -> datetime:
-        """When it was taken."""
+    def time(self) -> datetime | None:
+        """When it was taken. None if the server's clock was not set."""
         return time_in_snapshot_id(self.id)
 
 
@@ -131,11 +134,11 @@ class Camera:
 
     id: str
     name: str
-    source: str
+    source: str | None
     model: str | None
     width: int | None
     height: int | None
-    fps: float
+    fps: float | None
     available: bool
     snapshot: Snapshot | None
     controls: Mapping[str, Control]
@@ -144,16 +147,17 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """The server, and its cameras by id."""
+    """The server, and its cameras by id. `problems` are codes of what its owner has to mend."""
 
     id: str
     name: str
-    model: str
-    version: str
+    model: str | None
+    version: str | None
     mac: str | None
-    auth: Literal["none", "token"]
+    auth: Literal["none", "token"] | None
     telemetry: ServerTelemetry
     cameras: Mapping[str, Camera]
+    problems: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

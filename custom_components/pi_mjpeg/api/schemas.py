@@ -1,6 +1,8 @@
 """The shape of each document of the contract.
 
-Unknown fields are ignored, so that a newer server may add some. Known fields are checked completely.
+Unknown fields are ignored, so that a newer server may add some. What a document cannot do without is strict: what names
+a server, a camera or a control, and what leads to an address. Any other value that is wrong is None, and an item of a
+list that is wrong is left out: they must not cost more than themselves.
 """
 
 from typing import Any, Final
@@ -8,7 +10,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from ..const import MAX_CAMERAS, MAX_CONTROLS
-from .shapes import Validator, absent_or_none, boolean, count_of, document, list_of, one_of, optional
+from .shapes import Validator, boolean, count_of, document, lenient, list_of, list_of_valid, one_of
 from .validators import (
     base_url,
     camera_id,
@@ -43,17 +45,16 @@ def _frozen[T](validate: Validator[list[T]]) -> Validator[tuple[T, ...]]:
 STATES: Final = ("idle", "starting", "live", "failing", "stuck", "off")
 """The states of a camera. In the first three it is available."""
 
-_STATE: Final = one_of(*STATES)
 _AUTH: Final = one_of("none", "token")
 
 _ANNOUNCED_CAMERA: Final = document(
     {
         "id": camera_id,
-        "name": text,
-        "model": optional(text),
-        "width": optional(_SIDE),
-        "height": optional(_SIDE),
-        "fps": _FPS,
+        "name": lenient(text),
+        "model": lenient(text),
+        "width": lenient(_SIDE),
+        "height": lenient(_SIDE),
+        "fps": lenient(_FPS),
         "stream_url": http_url,
         "snapshot_url": http_url,
         "availability_topic": text,
@@ -66,44 +67,42 @@ _ANNOUNCED_CAMERA: Final = document(
 ANNOUNCEMENT: Final = document(
     {
         "id": node_id,
-        "name": text,
-        "model": text,
-        "sw_version": text,
-        "mac": optional(mac_address),
+        "name": lenient(text),
+        "model": lenient(text),
+        "sw_version": lenient(text),
+        "mac": lenient(mac_address),
         "base_url": base_url,
-        "auth": _AUTH,
+        "auth": lenient(_AUTH),
         "availability_topic": text,
         "cameras": list_of(_ANNOUNCED_CAMERA, MAX_CAMERAS),
     }
 )
 
-ZEROCONF_RECORD: Final = document(
-    {"id": node_id, "name": text, "auth": _AUTH, "scheme": one_of("http", "https"), "version": text}
-)
+ZEROCONF_RECORD: Final = document({"id": node_id, "name": lenient(text), "scheme": one_of("http", "https")})
 
 CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
-    "state": _STATE,
-    "reason": optional(sentence),
-    "since": timestamp,
-    "viewers": _COUNT,
-    "drops": _COUNT,
-    "restarts": _COUNT,
-    "last_error": optional(sentence),
+    "state": lenient(one_of(*STATES)),
+    "reason": lenient(sentence),
+    "since": lenient(timestamp),
+    "viewers": lenient(_COUNT),
+    "drops": lenient(_COUNT),
+    "restarts": lenient(_COUNT),
+    "last_error": lenient(sentence),
+    # Servers without the privacy switch do not tell it.
+    "enabled": lenient(boolean),
 }
-# Servers without the privacy switch do not tell it.
-_ENABLED: Final = {"enabled": absent_or_none(boolean)}
-CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, **_ENABLED, "fps": _FPS})
+CAMERA_TELEMETRY: Final = document({**CAMERA_TELEMETRY_FIELDS, "fps": lenient(_FPS)})
 
 SERVER_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
-    "started_at": timestamp,
-    "viewers": _COUNT,
-    "temperature": optional(number(-100, 200)),
-    "throttled": optional(_frozen(list_of(text, MAX_REASONS))),
+    "started_at": lenient(timestamp),
+    "viewers": lenient(_COUNT),
+    "temperature": lenient(number(-100, 200)),
+    "throttled": lenient(_frozen(list_of_valid(text, MAX_REASONS))),
 }
 SERVER_TELEMETRY: Final = document(SERVER_TELEMETRY_FIELDS)
 
 _NUMBER: Final = number(-(2.0**63), 2.0**63)
-_RANGE: Final = optional(_NUMBER)
+_RANGE: Final = lenient(_NUMBER)
 
 
 def _value(value: object) -> bool | float | str:
@@ -121,11 +120,11 @@ _CONTROL: Final = document(
         "maximum": _RANGE,
         "step": _RANGE,
         "value": _value,
-        "options": _frozen(list_of(text, MAX_OPTIONS)),
+        "options": lenient(_frozen(list_of_valid(text, MAX_OPTIONS))),
     }
 )
 
-_CONTROL_LIST: Final = list_of(_CONTROL, MAX_CONTROLS)
+_CONTROL_LIST: Final = list_of_valid(_CONTROL, MAX_CONTROLS)
 
 
 def _controls(value: object) -> list[dict[str, Any]]:
@@ -137,26 +136,35 @@ def _controls(value: object) -> list[dict[str, Any]]:
     return _CONTROL_LIST(value)
 
 
-SNAPSHOT: Final = document({"id": snapshot_id, "url": signed_url, "width": _SIDE, "height": _SIDE, "bytes": _COUNT})
+SNAPSHOT: Final = document(
+    {
+        "id": snapshot_id,
+        "url": signed_url,
+        "width": lenient(_SIDE),
+        "height": lenient(_SIDE),
+        "bytes": lenient(_COUNT),
+    }
+)
 
 _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
-        **_ENABLED,
-        "snapshot": absent_or_none(SNAPSHOT),
+        "snapshot": lenient(SNAPSHOT),
         "id": camera_id,
-        "name": text,
-        "source": text,
-        "model": optional(text),
-        "width": optional(_SIDE),
-        "height": optional(_SIDE),
-        "fps": _FPS,
-        "measured_fps": _FPS,
-        "available": boolean,
-        "controls": _controls,
-        "viewers": count_of(MAX_VIEWERS),
+        "name": lenient(text),
+        "source": lenient(text),
+        "model": lenient(text),
+        "width": lenient(_SIDE),
+        "height": lenient(_SIDE),
+        "fps": lenient(_FPS),
+        "measured_fps": lenient(_FPS),
+        "available": lenient(boolean),
+        "controls": lenient(_controls),
+        "viewers": lenient(count_of(MAX_VIEWERS)),
     }
 )
+
+_PROBLEM: Final = document({"code": text, "message": sentence})
 
 API_STATE: Final = document(
     {
@@ -164,18 +172,20 @@ API_STATE: Final = document(
             {
                 **SERVER_TELEMETRY_FIELDS,
                 "id": node_id,
-                "name": text,
-                "model": text,
-                "version": text,
-                "mac": optional(mac_address),
-                "auth": _AUTH,
+                "name": lenient(text),
+                "model": lenient(text),
+                "version": lenient(text),
+                "mac": lenient(mac_address),
+                "auth": lenient(_AUTH),
+                # Older servers do not tell them.
+                "problems": lenient(list_of_valid(_PROBLEM, MAX_REASONS)),
             }
         ),
-        "cameras": list_of(_CAMERA, MAX_CAMERAS),
+        "cameras": list_of_valid(_CAMERA, MAX_CAMERAS),
     }
 )
 
-ERROR: Final = document({"error": document({"code": text, "message": sentence})})
+ERROR: Final = document({"error": document({"code": text, "message": lenient(sentence)})})
 
 CHANGED_CONTROLS: Final = document({"controls": _controls})
 
@@ -183,4 +193,7 @@ CHANGED_CAMERA: Final = document({"enabled": boolean})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 
-IDENTITY: Final = document({"id": node_id, "proof": hexadecimal(64)})
+IDENTITY: Final = document(
+    # Older servers do not tell their instance.
+    {"id": node_id, "proof": hexadecimal(64), "instance": lenient(hexadecimal(16))}
+)

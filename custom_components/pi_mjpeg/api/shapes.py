@@ -4,6 +4,7 @@ Voluptuous goes on after an error and keeps all of them: a message of 64 KiB the
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import voluptuous as vol
@@ -20,7 +21,7 @@ def document(fields: Mapping[str, Validator[Any]]) -> Validator[dict[str, Any]]:
             raise vol.Invalid("expected an object")
         found: dict[str, Any] = {}
         for name, validate in fields.items():
-            if name not in value and not isinstance(validate, absent_or_none):
+            if name not in value and not isinstance(validate, lenient):
                 raise vol.Invalid("it is missing", [name])
             found[name] = _at(name, validate, value.get(name))
         return found
@@ -33,6 +34,19 @@ def list_of[T](validate: Validator[T], maximum: int) -> Validator[list[T]]:
 
     def validated(value: object) -> list[T]:
         return [_at(index, validate, item) for index, item in enumerate(_measured(value, maximum))]
+
+    return validated
+
+
+def list_of_valid[T](validate: Validator[T], maximum: int) -> Validator[list[T]]:
+    """Return a validator of lists of at most `maximum` items that leaves out those that are wrong."""
+
+    def validated(value: object) -> list[T]:
+        valid = []
+        for item in _measured(value, maximum):
+            with suppress(vol.Invalid):
+                valid.append(validate(item))
+        return valid
 
     return validated
 
@@ -54,15 +68,18 @@ def optional[T](validate: Validator[T]) -> Validator[T | None]:
     return lambda value: None if value is None else validate(value)
 
 
-class absent_or_none[T]:  # noqa: N801 - it is used as the functions are
-    """A validator like `optional`, of a field that a document need not have."""
+class lenient[T]:  # noqa: N801 - it is used as the functions are
+    """A validator of a field that a document need not have: what is absent or wrong is None, and costs nothing else."""
 
     def __init__(self, validate: Validator[T]) -> None:
-        self._validate = optional(validate)
+        self._validate = validate
 
     def __call__(self, value: object) -> T | None:
-        """Validate the value of the field, which is None if it is absent."""
-        return self._validate(value)
+        """Return the value as it is used, or None."""
+        try:
+            return None if value is None else self._validate(value)
+        except vol.Invalid:
+            return None
 
 
 def one_of(*words: str) -> Validator[str]:

@@ -108,23 +108,21 @@ def timestamp(value: object) -> datetime:
     return parsed.astimezone(UTC)
 
 
-_SNAPSHOT_ID = pattern(
+snapshot_id = pattern(
     r"[a-z0-9_]{1,64}-[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}", "a snapshot id such as front-20261122T100000000Z-9f3a61c2"
 )
+"""Of a kept snapshot: the id of a camera, the time in UTC with milliseconds, and a random part."""
+
 _SIGNATURE = pattern(r"[A-Za-z0-9_-]{1,128}", "a signature of 1 to 128 characters of A-Z, a-z, 0-9, _ and -")
 
 
-def snapshot_id(value: object) -> str:
-    """Accept the id of a kept snapshot: the id of a camera, the time in UTC with milliseconds, and a random part."""
-    identity = _SNAPSHOT_ID(value)
-    time_in_snapshot_id(identity)
-    return identity
-
-
-def time_in_snapshot_id(identity: str) -> datetime:
-    """Return the time in the id of a snapshot. Raises `vol.Invalid` when there is no such time."""
+def time_in_snapshot_id(identity: str) -> datetime | None:
+    """Return the time in the id of a snapshot, or None if it cannot be: the server's clock is not set."""
     digits = identity.rsplit("-", 2)[1]
-    return timestamp(f"{digits[:15]}.{digits[15:18]}Z")
+    try:
+        return timestamp(f"{digits[:15]}.{digits[15:18]}Z")
+    except vol.Invalid:
+        return None
 
 
 def signed_url(value: object) -> str:

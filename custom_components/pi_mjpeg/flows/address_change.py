@@ -13,8 +13,9 @@ from ..api.errors import PiMjpegError
 from ..api.identity import Identity, is_proven, may_be_asked, new_nonce
 from ..api.rate_limit import OncePer
 from ..const import DOMAIN, LOGGER
-from .issues import async_address_unconfirmed, async_is_address_unconfirmed
+from .issues import async_address_unconfirmed, async_is_address_unconfirmed, async_twins
 from .server_probe import ProbeError, async_fetch_server
+from .twins import async_is_twin
 
 QUESTION_INTERVAL: Final = 60.0
 """Seconds in which a server is looked for at the same address once."""
@@ -42,7 +43,8 @@ async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, url: URL
             raise UnprovenError
         return None
     if await async_is_reachable(hass, entry):
-        # The server has several addresses, and the one that a person chose works.
+        # The server has several addresses, and the one that a person chose works. Or there are two.
+        await _async_check_twin(hass, entry, url)
         return None
     access = await async_proven_access(hass, entry, url)
     if access is None:
@@ -55,7 +57,15 @@ async def async_follow_typed_address(hass: HomeAssistant, entry: ConfigEntry, ur
     """Return how to reach the entry's server at an address that a person typed, or None if it is not followed."""
     if Access.of(entry.data).url == url or not _is_turn_of(hass, entry, url):
         return None
-    return None if await async_is_reachable(hass, entry) else await async_proven_access(hass, entry, url)
+    if await async_is_reachable(hass, entry):
+        await _async_check_twin(hass, entry, url)
+        return None
+    return await async_proven_access(hass, entry, url)
+
+
+async def _async_check_twin(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> None:
+    if await async_is_twin(hass, entry, url):
+        async_twins(hass, entry)
 
 
 async def async_is_reachable(hass: HomeAssistant, entry: ConfigEntry) -> bool:

@@ -27,6 +27,11 @@ def read_text(file: Path) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+    return decode(data, file)
+
+
+def decode(data: bytes, file: Path) -> str:
+    """Return the text in these bytes of `file`. Raises `ConfigurationError` as `read_text` does."""
     encoding, begin = _encoding(data)
     try:
         text = data[begin:].decode(encoding)

@@ -143,12 +143,8 @@ class Bridge:
         if message.topic == self._topics.availability and message.payload == OFFLINE.encode():
             if time.monotonic() - self._connected_at > LATE_WILL:
                 self._twin.gone()
-        elif (
-            message.topic == self._topics.announcement
-            and self._publisher.expected(message.topic)
-            and self._twin.is_foreign(message.payload)
-        ):
-            self._twin.note(message.payload)
+        elif message.topic == self._topics.announcement and self._publisher.expected(message.topic):
+            self._twin.received(message.payload)
 
     async def _publish_all(self) -> None:
         """Publish announcement and states, then `online`: a subscriber that receives it has everything else already."""

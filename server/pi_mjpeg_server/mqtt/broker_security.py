@@ -3,8 +3,9 @@
 import ssl
 
 from pi_mjpeg_server.config import ConfigurationError, MqttSettings
+from pi_mjpeg_server.config.encoding import decode
 
-_MAX_PASSWORD_LENGTH = 4096
+_MAX_PASSWORD_BYTES = 4096
 
 
 def check(settings: MqttSettings) -> None:
@@ -19,15 +20,21 @@ def check(settings: MqttSettings) -> None:
 def password(settings: MqttSettings) -> str | None:
     """Return the first line of the password file, or None if none is configured.
 
-    Raises `OSError` if the file cannot be read and `ValueError` if it contains no password.
+    The file may be marked, or in UTF-16, as editors on Windows write it. Raises `OSError` if it cannot be read and
+    `ValueError` if it contains no password.
     """
     if settings.password_file is None:
         return None
-    with settings.password_file.open(encoding="utf-8") as file:
-        text = file.read(_MAX_PASSWORD_LENGTH + 1)
-    if not text.strip() or len(text) > _MAX_PASSWORD_LENGTH:
+    with settings.password_file.open("rb") as file:
+        data = file.read(_MAX_PASSWORD_BYTES + 1)
+    try:
+        text = decode(data, settings.password_file)
+    except ConfigurationError as error:
+        # Not in its words, which quote what was read.
+        raise ValueError(f"{settings.password_file} is not UTF-8: save it as UTF-8") from error
+    if not text.strip() or len(data) > _MAX_PASSWORD_BYTES:
         raise ValueError(f"{settings.password_file} contains no password")
-    return text.splitlines()[0]
+    return text.split("\n", 1)[0]
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:

@@ -27,17 +27,15 @@ class TwinDetector:
         self._seen: set[str] = set()
         self._rate_limited_log = RateLimitedLog()
 
-    def is_foreign(self, payload: bytes) -> bool:
-        """Return whether this is an announcement of this id that another process has sent."""
-        other = _read(payload)
-        return other.get("id") == self._server.identity.node and other.get("instance") != self._server.instance
+    def received(self, payload: bytes) -> None:
+        """Look at what was published as the announcement of this server's id.
 
-    def note(self, payload: bytes) -> None:
-        """Note a process that sent an announcement, and tell the owner once it contradicts a second time.
-
-        A single message may be from a process that has ended.
+        The owner is told once another process has sent one a second time: a single message may be from a process that
+        has ended.
         """
         other = _read(payload)
+        if other.get("id") != self._server.identity.node or other.get("instance") == self._server.instance:
+            return
         instance = str(other.get("instance"))[:_MAX_TEXT]
         if instance not in self._seen:
             if len(self._seen) < _MAX_SEEN:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.sources import SourceError
 from pi_mjpeg_server.sources.driver_text import driver_text
+from pi_mjpeg_server.sources.linuxpy_library import load_linuxpy
 from pi_mjpeg_server.sources.raw_formats import RAW_FORMATS
 from pi_mjpeg_server.sources.webcam_controls import WebcamControls
 
@@ -27,6 +28,8 @@ _BUFFER_COUNT = 4
 _DEFAULT_RANGE, _FULL_RANGE = 0, 1
 _JPEG_COLOURS = 7  # V4L2_COLORSPACE_JPEG, whose range is full
 _MAX_FAILED_READS = 10
+_MIN_RATE, _MAX_RATE = 0.01, 1000.0
+"""Frames per second that a camera can have; drivers tell others too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,7 @@ class V4L2Device:
 
     def __init__(self, path: Path) -> None:
         """Open the device at `path`. Raises `SourceError` if it cannot capture by streaming."""
-        from linuxpy.video import device as v4l2
-
-        self._v4l2 = v4l2
+        self._v4l2 = v4l2 = load_linuxpy()
         self.path = path
         self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy: for reading and writing)
         self._maps: list[mmap.mmap] = []
@@ -77,7 +78,10 @@ class V4L2Device:
         self.bus = driver_text(capabilities.bus_info)
         if v4l2.Capability.VIDEO_CAPTURE not in supported or v4l2.Capability.STREAMING not in supported:
             self.close()
-            raise SourceError(f"{path} ({self.model}) is not a camera that can stream")
+            kind = "is not a camera that can stream"
+            if v4l2.Capability.VIDEO_CAPTURE_MPLANE in supported:
+                kind = "is a multi-planar device, such as the receiver of a CSI camera, which is no webcam"
+            raise SourceError(f"{path} ({self.model}) {kind}")
 
     def close(self) -> None:
         """Close the device."""
@@ -112,7 +116,7 @@ class V4L2Device:
         # A driver need not support frame rates (VIDIOC_S_PARM is optional).
         with contextlib.suppress(OSError, ZeroDivisionError):
             self._v4l2.set_fps(self._file, capture, fps)
-            rate = float(self._v4l2.get_fps(self._file, capture))
+            rate = _believable(float(self._v4l2.get_fps(self._file, capture)))
         return VideoMode(_fourcc(actual.pixelformat), (actual.width, actual.height), rate)
 
     def start(self) -> None:
@@ -190,7 +194,7 @@ class V4L2Device:
         # For a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest rate.
         with contextlib.suppress(OSError, ArithmeticError, ValueError):
             rates = self._v4l2.iter_read_frame_intervals(self._file, pixel_format, *size)
-            return max((float(max(rate.min_fps, rate.max_fps)) for rate in rates), default=0.0)
+            return max((_believable(float(max(rate.min_fps, rate.max_fps))) for rate in rates), default=0.0)
         return 0.0
 
 
@@ -210,6 +214,11 @@ def nearest_mode(modes: list[VideoMode], size: tuple[int, int], fps: float) -> V
         return is_raw, abs(width - size[0]) + abs(height - size[1]), missing, mode.fps, rank
 
     return min(modes, key=distance)
+
+
+def _believable(rate: float) -> float:
+    """Return a frame rate, or 0 (not known) for one that no camera has."""
+    return rate if _MIN_RATE <= rate <= _MAX_RATE else 0.0
 
 
 def _size(frame_size: Any, near: tuple[int, int]) -> tuple[int, int]:  # noqa: ANN401  (linuxpy has no types)

@@ -185,13 +185,15 @@ async def test_a_server_elsewhere_is_never_looked_for_on_this_machine(
     assert entry.data == elsewhere
 
 
-async def test_a_server_that_is_where_it_was_is_not_looked_for_elsewhere(
+async def test_a_server_that_is_where_it_was_is_not_followed_elsewhere(
     hass: HomeAssistant, pi: Pi, fake: Pi, announcement: dict[str, Any], entry: MockConfigEntry
 ) -> None:
     data = {**GONE, "url": pi.url}
     hass.config_entries.async_update_entry(entry, data=data)
+    fake.instance = pi.instance
     assert (await by_mqtt(hass, fake, announcement))["reason"] == "already_configured"
-    assert fake.requests == []
+    assert [request.partition("?")[0] for request in fake.requests] == ["GET /api/identity"]
+    assert fake.authorizations == [None]
     assert entry.data == data
     assert issues(hass, entry) == {}
 

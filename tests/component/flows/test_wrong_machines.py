@@ -1,6 +1,7 @@
 """Two machines with one id, and a machine with another id at a known address, are reported."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from tests.component.conftest import FRONT, issues, poll, state_of, until
-from tests.component.support.fake_pi import NODE, Pi, example
+from tests.component.conftest import FRONT, add_entry, issues, poll, state_of, until
+from tests.component.support.fake_pi import IDENTITY, IDENTITY_KEY, NODE, Pi, example
+from tests.component.support.flow_steps import by_address, by_multicast, submit
 
 
 def telemetry(started_at: str) -> bytes:
@@ -54,6 +56,61 @@ async def test_a_machine_that_restarts_often(
         await say(pi_mqtt, loaded, started_at)
         await say(pi_mqtt, loaded, started_at)
     assert issues(hass, loaded) == {}
+
+
+@pytest.fixture
+async def copies() -> AsyncIterator[tuple[Pi, Pi]]:
+    """Two running Pis that are copies of one SD card."""
+    pis = (Pi(), Pi())
+    for pi in pis:
+        pi.token, pi.identity_key = "secret", IDENTITY_KEY
+        await pi.start()
+    yield pis
+    for pi in pis:
+        await pi.stop()
+
+
+@pytest.mark.parametrize("found", ["announced", "typed"])
+async def test_two_machines_with_one_id_without_mqtt(hass: HomeAssistant, copies: tuple[Pi, Pi], found: str) -> None:
+    first, second = copies
+    entry = add_entry(hass, url=first.url, token="secret", identity=IDENTITY)  # noqa: S106 - a test's
+    if found == "announced":
+        step = await by_multicast(hass, second.port)
+    else:
+        step = await submit(hass, await by_address(hass, second.url), token="secret")  # noqa: S106 - likewise
+    assert step["reason"] == "already_configured"
+    assert set(issues(hass, entry)) == {"twins"}
+    assert entry.data["url"] == first.url
+    asked = zip(second.requests, second.authorizations, strict=True)
+    assert ("GET /api/identity", None) in {
+        (request.partition("?")[0], authorization) for request, authorization in asked
+    }
+
+
+@pytest.mark.parametrize("case", ["two addresses", "an older server", "restarts now"])
+async def test_one_machine_that_seems_to_be_two(hass: HomeAssistant, copies: tuple[Pi, Pi], case: str) -> None:
+    first, second = copies
+    if case == "two addresses":
+        second.instance = first.instance
+    elif case == "an older server":
+        second.instance = None
+    else:
+        first.restarts = True
+    entry = add_entry(hass, url=first.url, token="secret", identity=IDENTITY)  # noqa: S106 - a test's
+    assert (await by_multicast(hass, second.port))["reason"] == "already_configured"
+    assert issues(hass, entry) == {}
+
+
+@pytest.mark.parametrize("code", ["duplicate_id", "duplicate_name"])
+async def test_a_server_that_has_noticed_another_with_its_id(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, code: str
+) -> None:
+    pi.state["server"]["problems"] = [{"code": "something_else", "message": "it is"}]
+    await poll(hass)
+    assert issues(hass, loaded) == {}
+    pi.state["server"]["problems"].append({"code": code, "message": "there is another"})
+    await poll(hass)
+    assert set(issues(hass, loaded)) == {"twins"}
 
 
 async def test_another_server_at_the_address(hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import secrets
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -73,6 +74,7 @@ class Pi:
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = json.loads(example("api_state.json"))
+        self.state["server"]["problems"] = []
         for camera in self.state["cameras"]:
             camera.update(enabled=True, snapshot=None)
         self.streams = 0
@@ -88,6 +90,10 @@ class Pi:
         """When set, requests without this token are refused."""
         self.identity_key: bytes | None = None
         """When set, the server gives secrets and proves with them who it is. An older one cannot."""
+        self.instance: str | None = secrets.token_hex(8)
+        """What tells this process from another. An older server does not tell it."""
+        self.restarts = False
+        """When set, each answer that says who it is comes from a new process."""
         self.authorizations: list[str | None] = []
         """The `Authorization` header of each request."""
         self.stalled = False
@@ -179,7 +185,10 @@ class Pi:
         lines = ("pi_mjpeg identity 1", request.query["nonce"], node, f"{host}:{port}")
         secret = bytes.fromhex(secret_of(identity_key))
         proof = hmac.new(secret, "\n".join(lines).encode(), "sha256").hexdigest()
-        return web.json_response({"id": node, "proof": proof})
+        answer = {"id": node, "proof": proof}
+        if self.restarts:
+            self.instance = secrets.token_hex(8)
+        return web.json_response(answer if self.instance is None else answer | {"instance": self.instance})
 
     def turn(self, camera_id: str = CAMERA, *, enabled: bool) -> None:
         """Turn a camera on or off, as somebody at the Pi does."""

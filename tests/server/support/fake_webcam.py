@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tooling.compiler import shared_library
 
-SOURCE = Path(__file__).with_name("fake_v4l2.c")
+SOURCE = Path(__file__).parent / "fake_v4l2" / "fake_v4l2.c"
 READY = b"FAKE_V4L2_READY="
 """Precedes 19 digits in a frame, which are replaced by the time (ns of CLOCK_MONOTONIC) at which it was ready."""
 DEFAULT_CONTROLS = """\
@@ -43,7 +43,7 @@ class FakeWebcam:
         (path / "controls").write_text(controls)
 
     def inject_fault(self, fault: str, content: str = "") -> None:
-        """Start a fault: unplugged, busy, silent, stuck, stop_stuck, or stamp and errors with their content."""
+        """Start a fault: a file of that name, with a content for those that have one: see `fake_v4l2.c`."""
         unfinished = self.path / f"{fault}.unfinished"
         unfinished.write_text(content)
         unfinished.rename(self.path / fault)

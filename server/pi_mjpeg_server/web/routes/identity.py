@@ -31,8 +31,9 @@ async def enrol(request: web.Request) -> web.Response:
 async def prove(request: web.Request) -> web.Response:
     """Answer with the proof that this server knows the secret of `key`, or that of the access token without a `key`.
 
-    The proof is valid for the nonce and for the address at which the request arrived on this machine. Raises 400, 404
-    when there is no token to prove with, and 429.
+    The proof is valid for the nonce and for the address at which the request arrived on this machine. By the instance,
+    which is in no proof, a client tells a server with two addresses from two servers with one id. Raises 400, 404 when
+    there is no token to prove with, and 429.
     """
     wait = request.app[IDENTITY_LIMIT].take(request[REQUEST_ORIGIN].client_ip, time.monotonic())
     if wait:
@@ -48,7 +49,7 @@ async def prove(request: web.Request) -> web.Response:
     else:
         raise no_identity("this server has no access token to prove with; name the key of an enrolment")
     node = server.identity.node
-    body = {"id": node, "proof": proof(secret, nonce, node, local_address(request))}
+    body = {"id": node, "proof": proof(secret, nonce, node, local_address(request)), "instance": server.instance}
     return web.json_response(body, headers=_HEADERS)
 
 

@@ -61,7 +61,7 @@ async def is_proven(url: str, secret: bytes, query: str, *headers: str, trust: s
         status, answered, body = await read_response(reader)
     assert (status, answered["cache-control"]) == (200, "no-store")
     document = json.loads(body)
-    assert set(document) == {"id", "proof"}
+    assert set(document) == {"id", "proof", "instance"}
     assert document["id"] == NODE
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     message = f"pi_mjpeg identity 1\n{NONCE}\n{NODE}\n{address}".encode()
