@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pi_mjpeg_server.camera.camera import Camera
@@ -14,7 +15,6 @@ from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, Camer
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
-from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.recording import recorder as recorder_module
 from pi_mjpeg_server.recording import recording as recording_module
 from pi_mjpeg_server.recording.recorder import MAX_RECORDINGS, Recorder
@@ -24,6 +24,9 @@ from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 from tests.server.support.clip_files import Shown, pictures
 from tests.server.support.scripted_camera import Script, supervised, until
+
+if TYPE_CHECKING:
+    from pi_mjpeg_server.media.frame import Frame
 
 pytestmark = pytest.mark.usefixtures("short_writes")
 
@@ -65,7 +68,7 @@ def shown(store: ClipStore, clip: Clip) -> list[Shown]:
 
 
 def files(store: ClipStore) -> list[str]:
-    return os.listdir(store.folder) if store.folder.exists() else []
+    return [path.name for path in store.folder.iterdir()] if store.folder.exists() else []
 
 
 async def test_it_begins_before_the_request_and_ends_after_it(store: ClipStore, recorder: Recorder) -> None:
@@ -96,7 +99,7 @@ async def test_no_frame_is_missing_while_eight_viewers_watch(store: ClipStore, r
         assert len(found) > 20
 
 
-async def test_it_says_honestly_how_much_before_there_was(store: ClipStore, recorder: Recorder) -> None:
+async def test_it_says_honestly_how_much_before_there_was(recorder: Recorder) -> None:
     async with watched(cam := camera(Script())):
         clip = await recorder.record(cam, 60, 0.1, "http")
         assert 0.5 <= clip.before < 0.7
