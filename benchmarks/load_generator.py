@@ -9,7 +9,7 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tooling.errors import ScriptError
@@ -17,8 +17,10 @@ from tooling.network import LOOPBACK
 
 from tests.server.support.fake_webcam import READY
 
+_BEGINNING = 100  # bytes of a frame in which the time is, if the webcam has written one
 _CHUNK = 6_000  # bytes that a slow viewer reads at a time, and the size of its receive buffer
-_HEAD = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r]+\r\n)*\r\n(.{0,64}?%b(\d{19}))" % READY, re.DOTALL)
+_HEAD = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r]+\r\n)*\r\n(.{%d})" % _BEGINNING, re.DOTALL)
+_READY = re.compile(rb"%b(\d{19})" % READY)
 _MAX_HEAD = 2048
 
 _buffer = memoryview(bytearray(1 << 20))
@@ -27,16 +29,29 @@ _buffer = memoryview(bytearray(1 << 20))
 class Viewer:
     """One connection to a stream. With `rate`, in bytes per second, it reads slowly."""
 
-    def __init__(self, port: int, path: str, rate: float | None = None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        rate: float | None = None,
+        trust: ssl.SSLContext | None = None,
+        *,
+        discards: bool = False,
+    ) -> None:
         """Connect to a server on this machine and request the stream. `trust` makes it use TLS.
 
-        Raises OSError if nothing listens there.
+        If it `discards`, it only counts bytes, which the kernel does not even copy: so many viewers do not keep this
+        thread from seeing when a frame comes for one that does not. Raises OSError if nothing listens there.
         """
+        self.received = 0
+        """How many bytes came."""
         self.ages: list[float] = []
         """The age of each different frame in seconds: from ready in the camera to its last byte here."""
+        self.frames = 0
+        """How many frames came, with a time in them or without. One that is sent again counts only without."""
         self.due = 0.0
         self._rate = rate
-        self._received = 0
+        self._discards = discards
         self._head = b""
         self._remaining = 0
         self._ready = self._last = 0
@@ -61,12 +76,15 @@ class Viewer:
 
     def receive(self) -> None:
         """Read the available data. Raises ScriptError if the server closed the connection."""
-        data = _buffer[: self._socket.recv_into(_buffer, _CHUNK if self._rate else len(_buffer))]
+        size = _CHUNK if self._rate else len(_buffer)
+        data = _buffer[: self._socket.recv_into(_buffer, size, socket.MSG_TRUNC if self._discards else 0)]
         if not data:
             raise ScriptError("a server closed the connection of a viewer")
+        self.received += len(data)
+        if self._discards:
+            return
         if self._rate:
-            self._received += len(data)
-            self.due = self._began + self._received / self._rate
+            self.due = self._began + self.received / self._rate
         while data:
             data = self._skip(data) if self._remaining else self._parse_head(data)
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
@@ -77,7 +95,10 @@ class Viewer:
         """Skip the rest of the current frame and return the data after it."""
         size = min(self._remaining, len(data))
         self._remaining -= size
-        if not self._remaining and self._ready != self._last:
+        if not self._remaining and not self._ready:
+            self.frames += 1
+        elif not self._remaining and self._ready != self._last:
+            self.frames += 1
             self.ages.append((time.monotonic_ns() - self._ready) / 1e9)
             self._last = self._ready
         return data[size:]
@@ -92,27 +113,28 @@ class Viewer:
             return data[:0]
         self._head = b""
         self._remaining = int(found[1]) - len(found[2])
-        self._ready = int(found[3])
+        ready = _READY.search(found[2])
+        self._ready = int(ready[1]) if ready else 0
         return data[found.end() - before :]
 
 
-def read(viewers: Collection[Viewer], seconds: float) -> float:
-    """Read from all viewers for some seconds.
+def read(viewers: Collection[Viewer], seconds: float, until: Callable[[], bool] | None = None) -> float:
+    """Read from all viewers for some seconds, or until `until` returns true.
 
     Return the share of the time in which this thread ran or waited for a core. If it is high, this thread was the
     bottleneck, and not the server.
     """
     began, busy = time.monotonic(), _busy()
-    until = began + seconds
+    end = began + seconds
     waiting: set[Viewer] = set()
     with selectors.DefaultSelector() as selector:
         for viewer in viewers:
             selector.register(viewer, selectors.EVENT_READ, viewer)
-        while (now := time.monotonic()) < until:
+        while (now := time.monotonic()) < end and not (until and until()):
             for viewer in [each for each in waiting if each.due <= now]:
                 waiting.discard(viewer)
                 selector.register(viewer, selectors.EVENT_READ, viewer)
-            for key, _ in selector.select(min([until, *(each.due for each in waiting)]) - now):
+            for key, _ in selector.select(min([end, *(each.due for each in waiting)]) - now):
                 viewer = key.data
                 viewer.receive()
                 if viewer.due > now:

@@ -1,7 +1,7 @@
-"""The servers that are compared: this project's, ustreamer, and Flask as in Miguel Grinberg's article.
+"""The servers that are compared: this project's, ustreamer, Flask as in Miguel Grinberg's article, and a floor.
 
-Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2`): 1280x720 at 30 frames per second,
-JPEGs of about 90 kB. All three pass the camera's JPEGs on unchanged.
+Each is one process on the tests' fake webcam (`tests/server/support/fake_v4l2`): by default 1280x720 at 30 frames per
+second, JPEGs of about 90 kB, which all pass on unchanged. The floor has no webcam: it only sends.
 """
 
 import asyncio
@@ -9,12 +9,15 @@ import contextlib
 import io
 import ssl
 import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from tooling import environments
+from tooling.compiler import executable
 from tooling.errors import ScriptError
 from tooling.network import LOOPBACK, free_ports
 from tooling.processes import Program
@@ -24,7 +27,6 @@ from benchmarks.load_generator import Viewer, read
 from tests.server.support.fake_webcam import READY, FakeWebcam, environment
 
 FPS = 30
-_SIZE = (1280, 720)
 _START_TIMEOUT = 20  # seconds until the first frame
 
 _CONFIGURATION = """
@@ -36,48 +38,103 @@ state_dir = "{folder}/state"
 [auth]
 mode = "none"
 [[camera]]
-source = "v4l2"
+id = "front"
+source = "{source}"
 device = "{camera}"
-size = [1280, 720]
-fps = 30
+size = [{video.size[0]}, {video.size[1]}]
+fps = {video.fps}
 linger = 0
 """
 _NO_LIMITS = "max_viewers = 1000\nmax_viewers_per_camera = 1000\nmax_viewers_per_address = 1000"
 
 
 @dataclass(frozen=True)
+class Video:
+    """What the fake webcam gives: JPEGs of noise (MJPG) with this `quality`, or raw pictures (YUYV)."""
+
+    size: tuple[int, int] = (1280, 720)
+    fps: int = FPS
+    pixel_format: str = "MJPG"
+    quality: int = 24
+
+    @property
+    def modes(self) -> str:
+        """The only video mode, as the fake webcam reads it."""
+        return f"{self.pixel_format} {self.size[0]} {self.size[1]} {self.fps}\n"
+
+    def pictures(self) -> list[bytes]:
+        """Return one second of them. JPEGs have a comment that the fake webcam overwrites with a time."""
+        if self.pixel_format == "MJPG":
+            return [self._jpeg() for _ in range(self.fps)]
+        width, height = self.size
+        return [_noise(self.size).resize((width * 2, height)).tobytes() for _ in range(self.fps)]
+
+    def _jpeg(self) -> bytes:
+        file = io.BytesIO()
+        comment = READY + b"0" * 19
+        _noise(self.size).convert("RGB").save(file, "JPEG", quality=self.quality, comment=comment)
+        return file.getvalue()
+
+
+WEBCAM = Video()
+FULL_HD = Video((1920, 1080), FPS, quality=58)
+RAW = Video((640, 480), 15, "YUYV")
+
+
+@dataclass(frozen=True)
 class Peer:
-    """A server: the path of its stream, and a function of folder, camera and port that returns its command line.
+    """A server: the path of its stream, and a function of folder, camera, port and video that returns its command.
 
     `trust` is a context that trusts its certificate, or None without TLS.
     """
 
     name: str
     path: str
-    command: Callable[[Path, Path, int], list[str | Path]]
+    command: Callable[[Path, Path, int, Video], list[str | Path]]
     trust: ssl.SSLContext | None = None
 
 
-def ours(folder: Path, camera: Path, port: int, settings: str = _NO_LIMITS) -> list[str | Path]:
+def ours(
+    folder: Path, camera: Path, port: int, video: Video, settings: str = _NO_LIMITS, source: str = "v4l2"
+) -> list[str | Path]:
     """Return the command line of this project's server. `settings` are lines for its [server] table."""
     file = folder / "config.toml"
-    file.write_text(_CONFIGURATION.format(host=LOOPBACK, port=port, folder=folder, camera=camera, settings=settings))
+    values = {"host": LOOPBACK, "port": port, "folder": folder, "camera": camera, "settings": settings}
+    file.write_text(_CONFIGURATION.format(**values, source=source, video=video))
     return [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", file, "--log-level", "error"]
 
 
-def _ustreamer(_folder: Path, camera: Path, port: int) -> list[str | Path]:
-    arguments = ["--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720", "--desired-fps", str(FPS)]
+def _ustreamer(_folder: Path, camera: Path, port: int, video: Video) -> list[str | Path]:
+    width, height = video.size
+    encoder = ["--format", "MJPEG", "--encoder", "HW"] if video.pixel_format == "MJPG" else ["--format", "YUYV"]
+    arguments = [*encoder, "--resolution", f"{width}x{height}", "--desired-fps", str(video.fps), "--quality", "80"]
     arguments += ["--host", LOOPBACK, "--port", str(port), "--tcp-nodelay"]
     return [program("ustreamer"), "--device", camera, *arguments]
 
 
-def _flask(_folder: Path, camera: Path, port: int) -> list[str | Path]:
+def _flask(_folder: Path, camera: Path, port: int, _video: Video) -> list[str | Path]:
     return [environments.flask() / "bin/python", "-m", "benchmarks.flask_server", camera, str(port)]
+
+
+def _floor(_folder: Path, camera: Path, port: int, video: Video) -> list[str | Path]:
+    source = Path(__file__).with_name("floor.c")
+    return [executable(source), str(port), str(video.fps), *sorted((camera / "frames").iterdir())]
+
+
+def on_one_core(peer: Peer) -> Peer:
+    """Return the peer with a command that keeps it on the first core."""
+
+    def command(folder: Path, camera: Path, port: int, video: Video) -> list[str | Path]:
+        return ["taskset", "--cpu-list", "0", *peer.command(folder, camera, port, video)]
+
+    return replace(peer, command=command)
 
 
 OURS = Peer("pi_mjpeg", "/stream", ours)
 USTREAMER = Peer("ustreamer", "/stream", _ustreamer)
 FLASK = Peer("Flask", "/video_feed", _flask)
+FLOOR = Peer("floor", "/", _floor)
+EMULATED = Peer("pi_mjpeg, emulated", "/stream", partial(ours, source="emulated"))
 
 
 @dataclass(frozen=True)
@@ -87,6 +144,8 @@ class Served:
     program: Program
     port: int
     peer: Peer
+    started_in: float = 0.0
+    """Seconds from its start to its first frame."""
 
     def viewer(self, rate: float | None = None) -> Viewer:
         """Return a new viewer of its stream."""
@@ -94,17 +153,18 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(peer: Peer, folder: Path) -> Iterator[Served]:
+def serving(peer: Peer, folder: Path, video: Video = WEBCAM) -> Iterator[Served]:
     """Start a server on its own fake webcam, and wait for its first frame. It keeps its files in `folder`."""
-    webcam = FakeWebcam(folder / "video0", _pictures(), f"MJPG {_SIZE[0]} {_SIZE[1]} {FPS}\n")
+    webcam = FakeWebcam(folder / "video0", video.pictures(), video.modes)
     port = free_ports(0)[0]
-    command = peer.command(folder, webcam.path, port)
+    command = peer.command(folder, webcam.path, port, video)
     server = Program(peer.name, command, folder / "log", environment(folder))
     served = Served(server, port, peer)
+    began = time.monotonic()
     server.start()
     try:
-        asyncio.run(server.wait_until(lambda: _sends_frames(served), _START_TIMEOUT))
-        yield served
+        asyncio.run(server.wait_until(lambda: _sends_frames(served), _START_TIMEOUT, interval=0.01))
+        yield replace(served, started_in=time.monotonic() - began)
     finally:
         server.stop()
 
@@ -115,17 +175,9 @@ def _sends_frames(served: Served) -> bool:
     except OSError:
         return False
     with contextlib.closing(viewer), contextlib.suppress(ScriptError):
-        read([viewer], 1)
-    return bool(viewer.ages)
+        read([viewer], 1, until=lambda: viewer.frames > 0)
+    return viewer.frames > 0
 
 
-def _pictures() -> list[bytes]:
-    """Return one second of noise as JPEGs, each with a comment that the fake webcam overwrites with a time."""
-    comment = READY + b"0" * 19
-    return [_jpeg(comment) for _ in range(FPS)]
-
-
-def _jpeg(comment: bytes) -> bytes:
-    file = io.BytesIO()
-    Image.effect_noise((320, 180), 40).resize(_SIZE).convert("RGB").save(file, "JPEG", quality=24, comment=comment)
-    return file.getvalue()
+def _noise(size: tuple[int, int]) -> Image.Image:
+    return Image.effect_noise((size[0] // 4, size[1] // 4), 40).resize(size)

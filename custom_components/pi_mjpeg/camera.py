@@ -22,7 +22,7 @@ from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
-from .streaming import placard, recording, viewer
+from .streaming import placard, recording, stream_response
 from .streaming.hub import Hub
 from .streaming.relay import Relay
 
@@ -67,8 +67,8 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
             self.camera_name,
             partial(self._open_stream, fps),
             self._create_background_task,
-            self._placards.draw_gap,
-            self._on_gap_end,
+            self._placards.draw_stalled,
+            self._on_stall_end,
         )
         self._relay = Relay(self.hub)
         Camera.__init__(self)
@@ -107,7 +107,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @override
     def async_update_token(self) -> None:
         super().async_update_token()
-        self.hub.lost_dashboards.url_changed(self.access_tokens[-1])
+        self.hub.dashboard_recall.url_changed(self.access_tokens[-1])
 
     @callback
     @override
@@ -126,8 +126,8 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         super()._handle_coordinator_update()
 
     @callback
-    def _on_gap_end(self) -> None:
-        if self.hub.lost_dashboards.waiting:
+    def _on_stall_end(self) -> None:
+        if self.hub.dashboard_recall.is_needed:
             # The URL changes with the next update. If it says that the server was away, that is a reason for one too,
             # and a single change is enough.
             self.coordinator.refresh_soon()
@@ -275,4 +275,4 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse:
-        return await viewer.serve(request, self.hub)
+        return await stream_response.serve(request, self.hub)

@@ -9,7 +9,6 @@ import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_MQTT,
-    SOURCE_ZEROCONF,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
@@ -17,19 +16,19 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_TOKEN, CONF_URL
 from homeassistant.core import callback
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from yarl import URL
 
 from .api.access import Access
-from .api.documents import DocumentError, parse_announcement, parse_zeroconf
+from .api.documents import DocumentError, announced_server, parse_announcement, parse_zeroconf
 from .api.models import DiscoveredServer, Server
 from .api.validators import escape_markdown
 from .const import DOMAIN, LOGGER
 from .coordinator import PiMjpegConfigEntry
 from .flows.address_change import UnprovenError, async_follow_address, async_follow_typed_address
 from .flows.discovery_limits import async_is_room_for_card, async_warn_of_announcement
+from .flows.forms import RECONFIGURE_SCHEMA, TOKEN_SCHEMA, USER_SCHEMA
 from .flows.options import PiMjpegOptionsFlow
 from .flows.server_probe import (
     UNAUTHORISED,
@@ -38,16 +37,10 @@ from .flows.server_probe import (
     async_fetch_fingerprint,
     async_fetch_picture,
     async_fetch_server,
+    async_first_answering,
     parse_url,
     shown_fingerprint,
 )
-
-_FOUND = frozenset({SOURCE_MQTT, SOURCE_ZEROCONF})
-_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
-_TOKEN = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
-_USER_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL})
-_TOKEN_SCHEMA = vol.Schema({vol.Required(CONF_TOKEN): _TOKEN})
-_RECONFIGURE_SCHEMA = vol.Schema({vol.Required(CONF_URL): _URL, vol.Optional(CONF_TOKEN): _TOKEN})
 
 
 class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -106,7 +99,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             async_warn_of_announcement(self.hass, topic, error)
             return self.async_abort(reason="invalid_announcement")
         self._abort_older_flow(announcement.id)
-        return await self._handle_discovery(DiscoveredServer(announcement.id, announcement.name, announcement.base_url))
+        return await self._handle_discovery(announced_server(announcement))
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
@@ -122,7 +115,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = await self.async_set_unique_id(discovered.id)
         if entry is not None:
             return await self._follow_known_server(entry, discovered)
-        if not async_is_room_for_card(self.hass, self._cards()):
+        if not async_is_room_for_card(self.hass, self._async_in_progress(include_uninitialized=True)):
             return self.async_abort(reason="too_many_discovered")
         self._discovered = discovered
         self.context["title_placeholders"] = {"name": discovered.name}
@@ -130,7 +123,7 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _follow_known_server(self, entry: ConfigEntry, discovered: DiscoveredServer) -> ConfigFlowResult:
         try:
-            access = await async_follow_address(self.hass, entry, discovered.url)
+            access = await async_follow_address(self.hass, entry, discovered.urls)
         except UnprovenError:
             return self.async_abort(reason="address_unconfirmed")
         return self._move(entry, access)
@@ -144,18 +137,16 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             entry, data_updates={CONF_URL: str(access.url)}, reason="already_configured"
         )
 
-    @callback
-    def _cards(self) -> int:
-        """Return how many servers that were found are shown now."""
-        others = self._async_in_progress(include_uninitialized=True)
-        return sum("title_placeholders" in flow["context"] for flow in others if flow["context"]["source"] in _FOUND)
-
     async def async_step_discovery_confirm(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the server that was found may be contacted."""
         if user_input is None:
             return self._show_step("discovery_confirm")
-        assert self._discovered is not None  # noqa: S101 - only a discovery leads here
-        return await self._contact("discovery_confirm", Access(self._discovered.url))
+        found = self._discovered
+        assert found is not None  # noqa: S101 - only a discovery leads here
+        url = found.urls[0]
+        if len(found.urls) > 1:
+            url = await async_first_answering(self.hass, found.urls, found.id)
+        return await self._contact("discovery_confirm", Access(url))
 
     async def async_step_token(self, user_input: Mapping[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the token of a server that wants one."""
@@ -264,22 +255,22 @@ class PiMjpegConfigFlow(ConfigFlow, domain=DOMAIN):
             case "user":
                 # There is one field, so whatever is wrong is shown at it.
                 errors = {CONF_URL: error.key} if error else {}
-                return self._show_form("user", _USER_SCHEMA, self._input, errors)
+                return self._show_form("user", USER_SCHEMA, self._input, errors)
             case "discovery_confirm":
                 found = self._discovered
                 assert found is not None  # noqa: S101 - only a discovery leads here
-                name, url = escape_markdown(found.name), escape_markdown(str(found.url))
+                name, url = escape_markdown(found.name), escape_markdown(", ".join(map(str, found.urls)))
                 return self._show_form("discovery_confirm", errors=errors, name=name, url=url)
             case "token":
                 url = escape_markdown(str(self._access.url))
-                return self._show_form("token", _TOKEN_SCHEMA, errors=errors, url=url)
+                return self._show_form("token", TOKEN_SCHEMA, errors=errors, url=url)
         entry = self._entry
         assert entry is not None  # noqa: S101 - the other two steps have set it
         if step_id == "reconfigure":
             suggested = self._input or {CONF_URL: entry.data[CONF_URL]}
-            return self._show_form("reconfigure", _RECONFIGURE_SCHEMA, suggested, errors)
+            return self._show_form("reconfigure", RECONFIGURE_SCHEMA, suggested, errors)
         name, url = escape_markdown(entry.title), escape_markdown(entry.data[CONF_URL])
-        return self._show_form("reauth_confirm", _TOKEN_SCHEMA, errors=errors, name=name, url=url)
+        return self._show_form("reauth_confirm", TOKEN_SCHEMA, errors=errors, name=name, url=url)
 
     def _show_form(
         self,

@@ -10,7 +10,8 @@ from tooling.installer import uv
 from tooling.processes import run
 
 _ZIG = "ziglang==0.17.1"
-_FLAGS = ("-O1", "-shared", "-fPIC")
+_LIBRARY_FLAGS = ("-O1", "-shared", "-fPIC")
+_PROGRAM_FLAGS = ("-O2",)
 
 
 def shared_library(source: Path) -> Path:
@@ -18,10 +19,18 @@ def shared_library(source: Path) -> Path:
 
     Raises ScriptError with the compiler's output.
     """
+    return _compiled(source, "library.so", _LIBRARY_FLAGS)
 
+
+def executable(source: Path) -> Path:
+    """Return the program compiled from one C file. Raises ScriptError with the compiler's output."""
+    return _compiled(source, "program", _PROGRAM_FLAGS)
+
+
+def _compiled(source: Path, name: str, flags: tuple[str, ...]) -> Path:
     def build(into: Path) -> None:
         into.mkdir()
-        arguments = (*_FLAGS, "-o", into / "library.so", source, "-ldl")
+        arguments: tuple[str | Path, ...] = (*flags, "-o", into / name, source, "-ldl")
         own = shutil.which("cc")
         if own:
             try:
@@ -32,8 +41,9 @@ def shared_library(source: Path) -> Path:
         if own is None:
             run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
+    kind = name.removesuffix(".so")
     text = "".join(each.read_text() for each in sorted(source.parent.glob("*.[ch]")))
-    return cache.ensure(f"library-{source.stem}", f"{_FLAGS} {text}", build) / "library.so"
+    return cache.ensure(f"{kind}-{source.stem}", f"{flags} {text}", build) / name
 
 
 def _zig() -> Path:

@@ -101,7 +101,7 @@ class Program:
                 start_new_session=True,
             )
 
-    async def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+    async def wait_until(self, ready: Callable[[], bool], seconds: float, interval: float = 0.1) -> None:
         """Wait until `ready` returns true. Raises ScriptError on timeout, or if the program ends first."""
         deadline = time.monotonic() + seconds
         while not ready():
@@ -109,7 +109,7 @@ class Program:
                 raise ScriptError(self.report("ended by itself"))
             if time.monotonic() > deadline:
                 raise ScriptError(self.report(f"is not ready after {seconds:.0f} s"))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(interval)
 
     def report(self, what: str) -> str:
         """Return an error message that says what happened, with the end of the log."""

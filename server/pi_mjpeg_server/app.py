@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.config import Configuration, ServerSettings
-from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server, StateFolderError, make_server
 from pi_mjpeg_server.systemd import notify_waiting, systemd_notifications
 from pi_mjpeg_server.web.http_server import serving_http
 
 if TYPE_CHECKING:
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer
+    from pi_mjpeg_server.mqtt.bridge import Bridge
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,13 +37,14 @@ async def run(configuration: Configuration) -> None:
     if server is None:
         return
     bridge = _mqtt_bridge(server, configuration)
-    announcer = _zeroconf_announcer(server, configuration.server)
+    announcer: ZeroconfAnnouncer | None = None
     try:
         async with serving_http(server, configuration.server):
             for camera in server.cameras:
                 camera.start()
             if bridge is not None:
                 bridge.start()
+            announcer = await _zeroconf_announcer(server, configuration.server)
             if announcer is not None:
                 announcer.start()
             try:
@@ -81,15 +82,26 @@ async def _make_server(configuration: Configuration, stopping: asyncio.Event) ->
     return None
 
 
-def _mqtt_bridge(server: Server, configuration: Configuration) -> Bridge | None:
+def _mqtt_bridge(server: Server, configuration: Configuration) -> "Bridge | None":
     mqtt = configuration.mqtt
-    return None if mqtt.host is None else Bridge(server, mqtt, mqtt.host, configuration.server)
+    if mqtt.host is None:
+        return None
+    # It takes seven megabytes, so only a server that has a broker imports it.
+    from pi_mjpeg_server.mqtt.bridge import Bridge  # noqa: PLC0415
+
+    return Bridge(server, mqtt, mqtt.host, configuration.server)
 
 
-def _zeroconf_announcer(server: Server, settings: ServerSettings) -> "ZeroconfAnnouncer | None":
+async def _zeroconf_announcer(server: Server, settings: ServerSettings) -> "ZeroconfAnnouncer | None":
     if not settings.zeroconf:
         return None
-    # The import takes a Pi Zero 2 a second and some megabytes, so only a server that announces itself does it.
+    # The import takes a Pi Zero 2 a second and some megabytes, so only a server that announces itself does it, in a
+    # thread and once its cameras are being opened.
+    announcer: type[ZeroconfAnnouncer] = await asyncio.to_thread(_import_announcer)
+    return announcer(server.identity, settings, server.auth, problems=server.problems)
+
+
+def _import_announcer() -> "type[ZeroconfAnnouncer]":
     from pi_mjpeg_server.discovery.zeroconf import ZeroconfAnnouncer  # noqa: PLC0415
 
-    return ZeroconfAnnouncer(server.identity, settings, server.auth, problems=server.problems)
+    return ZeroconfAnnouncer

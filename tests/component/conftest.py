@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
@@ -20,14 +21,20 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
     async_fire_time_changed,
 )
+from yarl import URL
 
 # The plugin brings a custom_components package of its own; ours has to be imported before it is looked for.
 import custom_components.pi_mjpeg  # noqa: F401
+from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.const import DOMAIN
+from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.support.fake_pi import NODE, Pi, example
 
 FRONT = "camera.front_door"
+SHED = "camera.shed"
 LIVE = f"/api/camera_proxy_stream/{FRONT}"
+STILL = f"/api/camera_proxy/{FRONT}"
+IMAGE = "image.front_door_last_snapshot"
 
 # Only Home Assistant 2026.11 has the Marketplace, whose validators are asked there.
 collect_ignore = [] if find_spec("homeassistant.components.marketplace") else ["test_marketplace.py"]
@@ -83,6 +90,19 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
 
 
 @pytest.fixture
+async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
+    """A client of the Pi."""
+    async with aiohttp.ClientSession() as session:
+        yield PiMjpegClient(session, URL(pi.url))
+
+
+@pytest.fixture
+def short_hub_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hubs close soon, try again soon, and see soon that a stream stalls."""
+    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "stall_timeout": 1.5})
+
+
+@pytest.fixture
 async def broker() -> AsyncIterator[Broker]:
     """A broker on loopback."""
     broker = Broker(
@@ -135,6 +155,8 @@ async def with_mqtt(hass: HomeAssistant, broker_port: int, tmp_path: Path) -> As
 def announcement(pi: Pi) -> dict[str, Any]:
     """The recorded announcement, with the address of this Pi."""
     document: dict[str, Any] = json.loads(example("announcement.json").replace("http://192.168.1.20:8000", pi.url))
+    # Nobody is at the other addresses.
+    document["base_urls"] = [pi.url]
     return document
 
 

@@ -15,10 +15,9 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg import coordinator as coordinator_module
-from tests.component.conftest import FRONT, poll, state_of, until
+from tests.component.conftest import FRONT, SHED, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example
 
-SHED = "camera.shed"
 BASE = f"pi_mjpeg/{NODE}"
 
 type Publish = Callable[[str, str], Awaitable[None]]

@@ -18,8 +18,6 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 from tests.component.conftest import FRONT, LIVE, until
 from tests.component.support.fake_pi import Pi, jpeg
 
-STILL = f"/api/camera_proxy/{FRONT}"
-
 pytestmark = pytest.mark.usefixtures("loaded")
 
 

@@ -26,11 +26,10 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg import async_remove_config_entry_device, push
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.conftest import FRONT, poll, state_of, until
+from tests.component.conftest import FRONT, IMAGE, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
-IMAGE = "image.front_door_last_snapshot"
 KEYS = (
     *("camera", "take_snapshot", "last_snapshot", "restart", "problem", "privacy"),
     *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),

@@ -20,10 +20,9 @@ from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.documents import parse_snapshot
 from custom_components.pi_mjpeg.api.models import Snapshot
 from custom_components.pi_mjpeg.api.snapshot_check import SnapshotCheck
-from tests.component.conftest import FRONT, state_of, until
+from tests.component.conftest import FRONT, IMAGE, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
-IMAGE = "image.front_door_last_snapshot"
 TOPIC = f"pi_mjpeg/{NODE}/front/snapshot"
 TEN = "2026-11-22T10:00:00+00:00"
 

@@ -16,12 +16,12 @@ from custom_components.pi_mjpeg import pictures
 from custom_components.pi_mjpeg.api import jpeg
 from custom_components.pi_mjpeg.api.errors import PiMjpegError
 from custom_components.pi_mjpeg.pictures import MAX_THREADS, MAX_WAITING, PictureThreads, shown_size, upright
-from custom_components.pi_mjpeg.streaming.placard import PlacardDrawer, draw_gap
-from tests.component.conftest import FRONT, LIVE
+from custom_components.pi_mjpeg.streaming.placard import PlacardDrawer, draw_stalled
+from tests.component.conftest import LIVE, STILL
 from tests.component.support.fake_pi import Pi
 from tests.component.support.pictures import encoded, with_crafted_exif, with_scans
 
-MOST_SECONDS = 0.2
+MAX_SECONDS = 0.2
 """Of CPU time. Each of these takes less than 0.05 s; Pillow alone takes from 0.3 s to 2 s for them."""
 
 TURNED = Image.Exif()
@@ -65,8 +65,8 @@ def test_of_exif_data_that_was_made_for_it_only_the_orientation_is_read(type_: i
     began = thread_time()
     assert shown_size(picture) == (360, 640)
     assert shown_size(upright(picture, 320, 320)) == (180, 320)
-    assert shown_size(draw_gap("Front door", picture)) == (360, 640)
-    assert thread_time() - began < MOST_SECONDS
+    assert shown_size(draw_stalled("Front door", picture)) == (360, 640)
+    assert thread_time() - began < MAX_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_no_picture_that_is_accepted_takes_long(picture: bytes, *, expensive: bo
     jpeg.check(picture)
     began = thread_time()
     assert (upright(picture, None, None) is picture) is expensive
-    assert thread_time() - began < MOST_SECONDS
+    assert thread_time() - began < MAX_SECONDS
     began = thread_time()
-    draw_gap("Front door", picture)
-    assert thread_time() - began < MOST_SECONDS
+    draw_stalled("Front door", picture)
+    assert thread_time() - began < MAX_SECONDS
 
 
 @pytest.mark.parametrize("marker", [0xC4, 0xDB])
@@ -101,7 +101,7 @@ def test_a_picture_with_more_tables_than_a_camera_sends_is_not_decoded(marker: i
         jpeg.decodable(stuffed)
     began = thread_time()
     assert upright(stuffed, 32, 32) is stuffed
-    assert thread_time() - began < MOST_SECONDS
+    assert thread_time() - began < MAX_SECONDS
 
 
 @pytest.mark.parametrize("cut", range(0, 200, 7))
@@ -119,13 +119,13 @@ async def test_the_next_work_of_a_camera_is_not_begun_before_the_former_has_ende
     drawer = PlacardDrawer("front", camera)
     turned = encoded(64, 48, exif=TURNED)
     for _ in range(5):
-        works = [asyncio.create_task(drawer.draw_gap(None)), asyncio.create_task(camera.upright(turned, 16, 16))]
+        works = [asyncio.create_task(drawer.draw_stalled(None)), asyncio.create_task(camera.upright(turned, 16, 16))]
         await settle()
         for work in works:
             work.cancel()
         await settle()
     assert len(threads.open) == 1
-    last = asyncio.create_task(drawer.draw_gap(None))
+    last = asyncio.create_task(drawer.draw_stalled(None))
     await settle()
     assert len(threads.open) == 1
     threads.end()
@@ -140,7 +140,7 @@ async def test_all_cameras_together_take_two_threads() -> None:
     slots = asyncio.Semaphore(MAX_THREADS)
     cameras = [PictureThreads(slots, threads.run) for _ in range(16)]
     turned = encoded(64, 48, exif=TURNED)
-    drawings = [asyncio.create_task(PlacardDrawer("front", camera).draw_gap(None)) for camera in cameras[::2]]
+    drawings = [asyncio.create_task(PlacardDrawer("front", camera).draw_stalled(None)) for camera in cameras[::2]]
     drawings += [asyncio.create_task(camera.upright(turned, None, 16)) for camera in cameras[1::2]]
     await settle()
     assert len(threads.open) == 2
@@ -163,7 +163,7 @@ async def test_a_thread_that_cannot_be_had_does_not_cost_the_others_their_slot()
     slots = asyncio.Semaphore(MAX_THREADS)
     for _ in range(MAX_THREADS + 1):
         with pytest.raises(RuntimeError):
-            await PlacardDrawer("front", PictureThreads(slots, refuse)).draw_gap(None)
+            await PlacardDrawer("front", PictureThreads(slots, refuse)).draw_stalled(None)
     assert not slots.locked()
 
 
@@ -176,7 +176,7 @@ async def test_only_so_many_requests_wait_for_the_pictures_of_a_camera() -> None
     with pytest.raises(PiMjpegError, match="are waiting"):
         await camera.upright(turned, 16, 16)
     assert await camera.upright(straight, 16, 16) is straight
-    placard = asyncio.create_task(PlacardDrawer("front", camera).draw_gap(None))
+    placard = asyncio.create_task(PlacardDrawer("front", camera).draw_stalled(None))
     waiting.pop().cancel()
     await settle()
     waiting.append(asyncio.create_task(camera.upright(turned, 16, 16)))
@@ -202,6 +202,6 @@ async def test_a_turned_picture_that_is_expensive_here_is_asked_of_the_pi(
     client = await hass_client()
     view = await client.get(LIVE)
     await view.content.readuntil(large[-50:])
-    response = await client.get(f"/api/camera_proxy/{FRONT}?width=320&height=320")
+    response = await client.get(f"{STILL}?width=320&height=320")
     assert await response.read() == small
     view.close()

@@ -16,10 +16,9 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.pictures import shown_size, side, upright
-from tests.component.conftest import FRONT, LIVE
+from tests.component.conftest import FRONT, LIVE, STILL
 from tests.component.support.fake_pi import Pi
 
-STILL = f"/api/camera_proxy/{FRONT}"
 BLANK = Image.new("RGB", (1280, 720), "black")
 BLANK.paste("red", (0, 0, 640, 360))
 """Its upper left quarter is red."""

@@ -13,16 +13,13 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import FRONT, LIVE, add_entry, poll, state_of, until
 from tests.component.support.fake_pi import Pi, jpeg
 
 OLD, NEW = "the-old-token", "the-new-token"
 
 
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "gap_timeout": 1.5})
+pytestmark = pytest.mark.usefixtures("short_hub_times")
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from tooling.programs import playwright_environment, program
 from tooling.server import Server, ServerSettings
 from tooling.stack import Stack, StackSettings, running_stack
 
+from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+
 ENVIRONMENT = Path(sys.prefix)
+UNPLUGGED = "/dev/video0 is not there: unplugged?"
 
 # Chromium needs --no-sandbox to run as root. The other flags keep it from contacting Google's hosts.
 _CHROMIUM = (
@@ -48,6 +51,21 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     await server.start_and_wait()
     yield server
     server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def script() -> Script:
+    """What the camera does that works."""
+    return Script(fps=5)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
+    """A server in this process with a token, one camera that works and one that does not."""
+    cameras = [camera(script, linger=5), camera(Script(fail_open=UNPLUGGED), "shed")]
+    async with serving(tmp_path, cameras, needs_token=True) as running:
+        await until(lambda: script.frames > 0 and not cameras[1].available)
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -58,11 +58,13 @@ class Tab:
         actions = [{"type": "key", "id": "keyboard", "actions": keys}]
         await self.command("input.performActions", context=self._context, actions=actions)
 
-    async def screenshot(self, selector: str) -> bytes:
-        """Return a screenshot of an element as a PNG."""
-        element = await self._evaluate_raw(f"document.querySelector({json.dumps(selector)})")
-        clip = {"type": "element", "element": {"sharedId": element["sharedId"]}}
-        answer = await self.command("browsingContext.captureScreenshot", context=self._context, clip=clip)
+    async def screenshot(self, selector: str | None = None) -> bytes:
+        """Return a screenshot of an element, or of the page, as a PNG."""
+        clip = {}
+        if selector is not None:
+            element = await self._evaluate_raw(f"document.querySelector({json.dumps(selector)})")
+            clip = {"clip": {"type": "element", "element": {"sharedId": element["sharedId"]}}}
+        answer = await self.command("browsingContext.captureScreenshot", context=self._context, **clip)
         return base64.b64decode(answer["data"])
 
     async def command(self, method: str, **params: Any) -> Any:  # noqa: ANN401  (JSON)

@@ -22,10 +22,10 @@ class Film:
     seconds: float
 
 
-async def record(stack: Stack, name: str, seconds: int = _SECONDS) -> Film:
-    """Let Home Assistant record the camera for so many seconds."""
+async def record(stack: Stack, name: str, seconds: int = _SECONDS, camera: str | None = None) -> Film:
+    """Let Home Assistant record a camera, by default that of the stack, for so many seconds."""
     path = stack.home_assistant.configuration / "www" / name
-    data = {"entity_id": stack.camera, "filename": str(path), "duration": seconds}
+    data = {"entity_id": camera or stack.camera, "filename": str(path), "duration": seconds}
     began = time.monotonic()
     await stack.client.post("/api/services/camera/record", data)
 

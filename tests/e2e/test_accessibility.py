@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.page_actions import log_in, wait_for_focus
 from tests.e2e.pictures import until_true
-from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, Served, camera, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,20 +20,6 @@ Scheme = Literal["light", "dark"]
 
 _MIN_TARGET_SIZE = 44
 """Pixels (WCAG 2.5.5)."""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def script() -> Script:
-    return Script(fps=5)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    """A server with a token, one camera that works and one that does not."""
-    cameras = [camera(script, linger=5), camera(Script(fail_open="unplugged?"), "shed")]
-    async with serving(tmp_path, cameras, needs_token=True) as running:
-        await until(lambda: script.frames > 0 and not cameras[1].available)
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=["light", "dark"])

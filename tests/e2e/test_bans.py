@@ -1,8 +1,11 @@
 """Dashboards never look like failed logins, which Home Assistant answers with a ban of the address."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error
@@ -41,6 +44,24 @@ def _failed_logins(stack: Stack) -> list[str]:
     return [line for line in lines if "invalid authentication" in line or "Banned" in line]
 
 
+async def _ask_with_former_tokens(stack: Stack) -> set[int]:
+    """Ask for pictures as a page does that was left open, until cancelled. Return the statuses of all answers."""
+    image = stack.camera.replace("camera.", "image.") + "_last_snapshot"
+    paths = (f"camera_proxy/{stack.camera}", f"camera_proxy_stream/{stack.camera}", f"image_proxy/{image}")
+    statuses: set[int] = set()
+    async with aiohttp.ClientSession() as session:
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                for path in paths:
+                    url = f"{stack.client.url}/api/{path}?token=0123456789abcdef"
+                    # While Home Assistant starts, nothing listens.
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with session.get(url) as response:
+                            statuses.add(response.status)
+                await asyncio.sleep(0.01)
+    return statuses
+
+
 async def test_reloads_and_a_pi_that_is_off_are_no_failed_logins(strict_stack: Stack, browser: Browser) -> None:
     stack = strict_stack
     cards = [
@@ -63,14 +84,20 @@ async def test_reloads_and_a_pi_that_is_off_are_no_failed_logins(strict_stack: S
             return len(widths) == _CARDS and all(widths)
 
         await until(all_live, "all cards show a picture", 60)
+        visitor = asyncio.create_task(_ask_with_former_tokens(stack))
         for _ in range(_RELOADS):
             await stack.client.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload", {})
-            await asyncio.sleep(3)
+            await asyncio.sleep(1)
+        visitor.cancel()
+        assert await visitor == {HTTPStatus.FORBIDDEN}
         await until(all_live, "all cards show a picture again")
         stack.server.stop()
         await asyncio.to_thread(stack.home_assistant.stop)
+        visitor = asyncio.create_task(_ask_with_former_tokens(stack))
         await stack.home_assistant.start_and_wait()
-        await asyncio.sleep(40)
+        await asyncio.sleep(10)
+        visitor.cancel()
+        assert HTTPStatus.UNAUTHORIZED not in await visitor
         await stack.server.start_and_wait()
         await until(all_live, "all cards show a picture after the Pi came back", 120)
     finally:

@@ -120,8 +120,13 @@ async def test_a_recording_ends_when_the_camera_is_turned_off_and_none_can_be_ma
     assert await _call(stack, "camera", "record", stack.camera, filename=str(folder / "off.mp4"), duration=2) == 500
     assert not (folder / "off.mp4").exists()
     assert await _call(stack, "switch", "turn_off", _switch(stack)) == 200
+
+    async def gives_pictures() -> bool:
+        return (await _still(stack))[0] == 200
+
+    await until(gives_pictures, "the camera gives pictures again")
     again = folder / "again.mp4"
-    assert await _call(stack, "camera", "record", stack.camera, filename=str(again), duration=3) == 200
+    assert await _call(stack, "camera", "record", stack.camera, filename=str(again), duration=5) == 200
     assert again.stat().st_size > 0
 
 

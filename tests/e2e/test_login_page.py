@@ -1,22 +1,14 @@
 """The login form, logging out, and a token that was rotated."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.e2e.page_actions import log_in, wait_for_focus
 from tests.server.support.scripted_camera import Script, Served, camera, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(Script(fps=5), linger=5)], needs_token=True) as running:
-        yield running
 
 
 async def test_the_login_page_reports_a_wrong_token(served: Served, page: Page) -> None:

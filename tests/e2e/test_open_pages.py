@@ -3,18 +3,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Request
 from tooling.hass_client import until
-from tooling.network import free_ports
-from tooling.server import Server, ServerSettings
+from tooling.server import Server
 from tooling.stack import Stack
 from yarl import URL
 
-from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.dashboards import open_dashboard
+from tests.e2e.more_servers import more_servers
 from tests.e2e.pictures import pixels
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,26 +27,12 @@ _POLLS = 3
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def servers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Server]]:
+async def servers(stack: Stack, tmp_path: Path) -> AsyncIterator[dict[str, Server]]:
     """One server for each outage, by the entity id of its camera, on the dashboard of the stack."""
-    running: dict[str, Server] = {}
-    entries: list[str] = []
-    try:
-        for outage, port in zip(_OUTAGES, free_ports(0, 0, 0), strict=True):
-            settings = ServerSettings(
-                port, broker=stack.server.settings.broker, name=f"{outage} Pi", flags=("--fps", "10")
-            )
-            server = Server(ENVIRONMENT, tmp_path_factory.mktemp(outage), settings)
-            await server.start_and_wait()
-            entries.append(await stack.client.add_server(server.url, server.token()))
-            running[await stack.client.camera(entries[-1])] = server
+    flags = dict.fromkeys(_OUTAGES, ("--fps", "10"))
+    async with more_servers(stack, tmp_path, flags) as running:
         await stack.client.show_live(*running)
         yield running
-    finally:
-        for entry in entries:
-            await stack.client.remove_server(entry)
-        for server in running.values():
-            server.stop()
         await stack.client.show_live(stack.camera)
 
 

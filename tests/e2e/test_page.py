@@ -1,12 +1,10 @@
 """The server's page in a browser, with cameras that work and cameras that do not."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
@@ -14,27 +12,12 @@ from pi_mjpeg_server.sources.controls import Control, ControlValue
 from playwright.async_api import Page, Route, expect
 from tooling.network import free_ports
 
+from tests.e2e.conftest import UNPLUGGED
 from tests.e2e.page_actions import log_in, picture_changes
 from tests.server.support.clip_files import pictures
 from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-_UNPLUGGED = "/dev/video0 is not there: unplugged?"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def script() -> Script:
-    return Script(fps=5)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    """A server with a token, one camera that works and one that does not."""
-    cameras = [camera(script, linger=5), camera(Script(fail_open=_UNPLUGGED), "shed")]
-    async with serving(tmp_path, cameras, needs_token=True) as running:
-        await until(lambda: script.frames > 0 and not cameras[1].available)
-        yield running
 
 
 async def test_every_camera_shows_its_picture_and_its_state(served: Served, page: Page) -> None:
@@ -42,7 +25,7 @@ async def test_every_camera_shows_its_picture_and_its_state(served: Served, page
     front = page.get_by_role("region", name="Front")
     shed = page.get_by_role("region", name="Shed")
     await expect(front.get_by_role("status").first).to_have_text("Live")
-    await expect(shed.get_by_role("status").first).to_have_text(f"No picture: {_UNPLUGGED}")
+    await expect(shed.get_by_role("status").first).to_have_text(f"No picture: {UNPLUGGED}")
     await expect(front.get_by_text("Scripted · 64")).to_be_visible()
     await expect(front.get_by_text("1 viewer")).to_be_visible()
     await expect(front.get_by_role("img", name="Live picture of Front")).to_be_visible()
@@ -127,7 +110,7 @@ async def test_a_failed_snapshot_shows_the_reason(served: Served, page: Page) ->
     await log_in(page, served)
     shed = page.get_by_role("region", name="Shed")
     await shed.get_by_role("button", name="Take a snapshot").click()
-    await expect(shed.get_by_text(f"No snapshot: {_UNPLUGGED}")).to_be_visible()
+    await expect(shed.get_by_text(f"No snapshot: {UNPLUGGED}")).to_be_visible()
 
 
 async def test_the_page_reports_a_server_that_is_gone_and_recovers(page: Page, tmp_path: Path) -> None:

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def script() -> Script:
-    return Script(fps=5)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
     """A server with a token and two cameras."""
     cameras = [camera(script, linger=5), camera(Script(fps=5), "shed", linger=5)]

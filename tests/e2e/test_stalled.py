@@ -1,11 +1,9 @@
 """The page reconnects a stream that has stalled, and leaves one alone that moves."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.e2e.firefox import firefox
@@ -15,19 +13,19 @@ from tests.server.support.scripted_camera import Script, Served, camera, serving
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(Script(fps=5), linger=5)]) as running:
-        yield running
+async def test_in_chromium_and_firefox(page: Page, tmp_path: Path) -> None:
+    """At the same time, each with a server of its own."""
+    await asyncio.gather(in_chromium(page, tmp_path / "chromium"), in_firefox(tmp_path / "firefox"))
 
 
-async def test_in_chromium(served: Served, page: Page) -> None:
-    await page.goto(served.url)
-    await assert_reconnects(served, page)
+async def in_chromium(page: Page, folder: Path) -> None:
+    async with serving(folder, [camera(Script(fps=5), linger=5)]) as served:
+        await page.goto(served.url)
+        await assert_reconnects(served, page)
 
 
-async def test_in_firefox(served: Served, tmp_path: Path) -> None:
-    async with firefox(tmp_path / "firefox") as tab:
+async def in_firefox(folder: Path) -> None:
+    async with serving(folder, [camera(Script(fps=5), linger=5)]) as served, firefox(folder / "firefox") as tab:
         await tab.navigate(served.url)
         await assert_reconnects(served, tab)
 

@@ -1,10 +1,9 @@
 """A typed client of the server's HTTP API. Every answer is validated before it is used."""
 
 import asyncio
-import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from aiohttp import (
@@ -22,7 +21,6 @@ from homeassistant.const import __version__
 from yarl import URL
 
 from ..const import DOMAIN, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
-from . import jpeg
 from .documents import (
     DocumentError,
     UnknownSchemaError,
@@ -45,13 +43,15 @@ from .errors import (
 from .frame import Frame
 from .identity import Answer, Identity, address_of
 from .models import Clip, Control, ControlValue, Server, Snapshot
-from .multipart import MultipartError, MultipartParser, Part, boundary_of
+from .multipart import MultipartError, MultipartParser, boundary_of
 from .rate_limit import RateLimit
 from .responses import (
     ResponseWithPeer,
     cause_of,
     certificate_problem,
+    check_picture,
     clock_offset,
+    frame_of,
     raise_for_status,
     read,
     remember_peer,
@@ -76,8 +76,6 @@ _HEADERS: Final = {
 }
 _NO_CERTIFICATE: Final = Fingerprint(bytes(32))
 """A fingerprint that no certificate has."""
-
-_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
 class PiMjpegClient:
@@ -143,16 +141,12 @@ class PiMjpegClient:
 
     async def enrol(self) -> Identity:
         """Return a new secret of the server's, with which it can be recognised at another address."""
-        async with self._request(hdrs.METH_POST, self.base_url / "api/identity") as response:
-            body = await read(response, MAX_MESSAGE_BYTES)
-        try:
-            return Identity(**parse_enrolment(body))
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return Identity(**await self._ask(hdrs.METH_POST, self.base_url / "api/identity", parse_enrolment))
 
-    async def identity(self, key: str, nonce: str) -> Answer:
-        """Ask the server to prove who it is with the secret that has the name `key`."""
-        url = (self.base_url / "api/identity").with_query(nonce=nonce, key=key)
+    async def identity(self, key: str | None, nonce: str) -> Answer:
+        """Ask the server to prove who it is with the secret that has the name `key`, or with its token's."""
+        query = {"nonce": nonce} if key is None else {"nonce": nonce, "key": key}
+        url = (self.base_url / "api/identity").with_query(query)
         async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
             body = await read(response, MAX_MESSAGE_BYTES)
         peername = response.peername if isinstance(response, ResponseWithPeer) else None
@@ -180,32 +174,17 @@ class PiMjpegClient:
     async def take_snapshot(self, camera_id: str) -> Snapshot:
         """Make the server take a snapshot and keep it."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
-        async with self._request(hdrs.METH_POST, url) as response:
-            body = await read(response, MAX_MESSAGE_BYTES)
-        try:
-            return parse_snapshot(body, numbered=False)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return await self._ask(hdrs.METH_POST, url, partial(parse_snapshot, numbered=False))
 
     async def set_control(self, camera_id: str, name: str, value: ControlValue) -> Mapping[str, Control]:
         """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
-        async with self._request(hdrs.METH_PATCH, url, json={name: value}) as response:
-            body = await read(response, MAX_STATE_BYTES)
-        try:
-            return await _in_executor(parse_controls, body)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return await self._ask(hdrs.METH_PATCH, url, parse_controls, json={name: value}, limit=MAX_STATE_BYTES)
 
     async def set_enabled(self, camera_id: str, *, enabled: bool) -> bool:
         """Turn a camera on or off for everybody, and return whether it is on then."""
         url = self.base_url / "api/cameras" / camera_id
-        async with self._request(hdrs.METH_PATCH, url, json={"enabled": enabled}) as response:
-            body = await read(response, MAX_MESSAGE_BYTES)
-        try:
-            return parse_enabled(body)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return await self._ask(hdrs.METH_PATCH, url, parse_enabled, json={"enabled": enabled})
 
     async def restart(self, camera_id: str) -> None:
         """Make the server restart a camera. Return before it is done."""
@@ -285,16 +264,27 @@ class PiMjpegClient:
                         if not rate.allows(len(parts)):
                             raise InvalidResponseError(f"the stream has more than {MAX_FRAME_RATE} pictures a second")
                         # Of those that came together nobody could see another one than the last.
-                        yield _frame(parts[-1])
+                        yield frame_of(parts[-1])
                     # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)
             except MultipartError as error:
                 raise InvalidResponseError(f"the stream cannot be read: {error}") from error
 
+    async def _ask[T](
+        self, method: str, url: URL, parse: Callable[[bytes], T], *, json: object = None, limit: int = MAX_MESSAGE_BYTES
+    ) -> T:
+        """Send a request, and return the document that answers it."""
+        async with self._request(method, url, json=json) as response:
+            body = await read(response, limit)
+        try:
+            return await _in_executor(parse, body) if limit > MAX_MESSAGE_BYTES else parse(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
             body = await read(response, MAX_PICTURE_BYTES)
-        _check_picture(body, "the server sent a picture that is refused")
+        check_picture(body, "the server sent a picture that is refused")
         return body
 
     @asynccontextmanager
@@ -345,23 +335,3 @@ class PiMjpegClient:
 async def _in_executor[T](parse: Callable[[bytes], T], body: bytes) -> T:
     """Parse a document that may be large outside of the event loop, which it could hold up for 15 ms."""
     return await asyncio.get_running_loop().run_in_executor(None, parse, body)
-
-
-def _check_picture(picture: bytes, what: str) -> None:
-    """Refuse what no camera sends. Home Assistant decodes pictures too, for thumbnails."""
-    try:
-        jpeg.check(picture)
-    except jpeg.JpegError as error:
-        raise InvalidResponseError(f"{what}: {error}") from error
-
-
-def _frame(part: Part) -> Frame:
-    _check_picture(part.body, "a picture of the stream is refused")
-    timestamp = part.headers.get("x-timestamp", "")
-    return Frame(
-        jpeg=part.body,
-        received=time.monotonic(),
-        # It is copied into the headers of our own parts, so it has to be a number.
-        timestamp=timestamp if _TIMESTAMP.fullmatch(timestamp) else None,
-        drawn=part.headers.get("x-picture") == "drawn",
-    )

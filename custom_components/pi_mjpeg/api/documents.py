@@ -1,6 +1,8 @@
 """Parses the JSON documents of the contract into models. Invalid ones are refused."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import voluptuous as vol
@@ -43,6 +45,7 @@ from .schemas import (
     ENROLMENT,
     ERROR,
     IDENTITY,
+    MAX_ADDRESSES,
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
@@ -123,10 +126,28 @@ def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]
     """Parse the multicast DNS record of a server. Raises `DocumentError`."""
     try:
         fields = ZEROCONF_RECORD(dict(properties))
-        url = base_url(str(URL.build(scheme=fields["scheme"], host=host, port=port)))
+        hosts = [*_addresses(fields["addresses"] or ""), host]
+        urls = [base_url(str(URL.build(scheme=fields["scheme"], host=each, port=port))) for each in hosts]
     except (vol.Invalid, ValueError) as error:
         raise DocumentError("its record is not that of a pi-mjpeg server") from error
-    return DiscoveredServer(fields["id"], fields["name"] or fields["id"], url)
+    return DiscoveredServer(fields["id"], fields["name"] or fields["id"], tuple(dict.fromkeys(urls)))
+
+
+def announced_server(announcement: Announcement) -> DiscoveredServer:
+    """Return what an announcement says about the server itself, with all its addresses."""
+    first, others = announcement.base_url, announcement.base_urls or ()
+    # The contract has base_url for the first. A document that says otherwise is of nobody who keeps to it.
+    urls = others if others[:1] == (first,) else (first,)
+    return DiscoveredServer(announcement.id, announcement.name, tuple(dict.fromkeys(urls)))
+
+
+def _addresses(listed: str) -> list[str]:
+    """Return the addresses in a list with commas; what is none is left out."""
+    found = []
+    for each in listed.split(",")[:MAX_ADDRESSES]:
+        with suppress(ValueError):
+            found.append(str(ip_address(each.strip())))
+    return found
 
 
 def parse_state(payload: bytes) -> Server:

@@ -1,7 +1,9 @@
 """One frame on its way to the viewers, and the multipart parts made of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 BOUNDARY: Final = "frame"
@@ -34,13 +36,18 @@ class Frame:
         """Return whether this is the same picture as `other`, sent again."""
         return other is not None and self.timestamp == other.timestamp and self.jpeg == other.jpeg
 
+    @staticmethod
+    def layout(*, for_browser: bool, chunked: bool) -> Callable[[Frame], bytes]:
+        """Return what makes the bytes of a frame's part, which are made once and shared.
+
+        `chunked` puts them into a chunk of HTTP/1.1 (RFC 9112, section 7.1).
+        """
+        return attrgetter(f"{'chunked_' if chunked else ''}{'browser_' if for_browser else ''}part")
+
     @cached_property
     def part(self) -> bytes:
         """The part for a machine: its length in advance, the boundary right after it."""
-        timestamp = f"X-Timestamp: {self.timestamp}\r\n" if self.timestamp else ""
-        drawn = "X-Picture: drawn\r\n" if self.drawn else ""
-        headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(self.jpeg)}\r\n{timestamp}{drawn}\r\n"
-        return b"".join((headers.encode("ascii"), self.jpeg, b"\r\n", _DELIMITER))
+        return b"".join(self._part())
 
     @cached_property
     def browser_part(self) -> bytes:
@@ -49,4 +56,27 @@ class Frame:
         Chromium paints a part only when the headers of the next one have come, so they are sent in advance; they
         cannot name a length that is not known yet.
         """
-        return b"".join((self.jpeg, b"\r\n", _NEXT_HEADERS))
+        return b"".join(self._browser_part())
+
+    @cached_property
+    def chunked_part(self) -> bytes:
+        """`part` in a chunk."""
+        return _chunk(self._part())
+
+    @cached_property
+    def chunked_browser_part(self) -> bytes:
+        """`browser_part` in a chunk."""
+        return _chunk(self._browser_part())
+
+    def _part(self) -> tuple[bytes, ...]:
+        timestamp = f"X-Timestamp: {self.timestamp}\r\n" if self.timestamp else ""
+        drawn = "X-Picture: drawn\r\n" if self.drawn else ""
+        headers = f"Content-Type: image/jpeg\r\nContent-Length: {len(self.jpeg)}\r\n{timestamp}{drawn}\r\n"
+        return headers.encode("ascii"), self.jpeg, b"\r\n", _DELIMITER
+
+    def _browser_part(self) -> tuple[bytes, ...]:
+        return self.jpeg, b"\r\n", _NEXT_HEADERS
+
+
+def _chunk(pieces: tuple[bytes, ...]) -> bytes:
+    return b"".join((b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n"))

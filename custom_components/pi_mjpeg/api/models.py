@@ -35,7 +35,10 @@ class AnnouncedCamera:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announcement:
-    """A server's announcement over MQTT. All its URLs have the origin of `base_url`."""
+    """A server's announcement over MQTT. All its URLs have the origin of `base_url`, but for `base_urls`.
+
+    Those are where others may reach it, the best first. Older servers announce none.
+    """
 
     id: str
     name: str
@@ -43,6 +46,7 @@ class Announcement:
     sw_version: str | None
     mac: str | None
     base_url: URL
+    base_urls: tuple[URL, ...] | None
     auth: Literal["none", "token"] | None
     availability_topic: str
     cameras: tuple[AnnouncedCamera, ...]
@@ -50,11 +54,14 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredServer:
-    """A server found by any discovery. None of this is to be trusted before a person has confirmed it."""
+    """A server found by any discovery. None of this is to be trusted before a person has confirmed it.
+
+    `urls` are its addresses, at least one, the best first. Not each of them can be reached from everywhere.
+    """
 
     id: str
     name: str
-    url: URL
+    urls: tuple[URL, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

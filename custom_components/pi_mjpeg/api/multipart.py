@@ -19,6 +19,12 @@ _MAX_DASHES: Final = MAX_BOUNDARY + 2
 _MAX_DELIMITER: Final = 2 + _MAX_DASHES + MAX_BOUNDARY + 2 + 8 + 2
 """Bytes of the longest delimiter line that the pattern below matches, line ends included."""
 
+_WINDOW: Final = 1024
+"""Bytes that are looked at at a time for delimiters and headers, so that little of a body is copied with them."""
+
+_MIN_PIECE: Final = 1024
+"""Bytes. Smaller pieces of a body are put together at once, or a server could fill the memory with single bytes."""
+
 _END_OF_HEADERS: Final = re.compile(rb"(?:\A|\n)\r?\n")
 _CONTENT_LENGTH: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _CONTENT_TYPE: Final = "multipart/x-mixed-replace"
@@ -65,8 +71,8 @@ class MultipartParser:
     """Takes bytes in pieces of any size, and returns the parts that they complete.
 
     At most `limit` bytes are held, also while `feed` runs, and at most `max_parts` parts are taken from what it is
-    given: reading a chunk full of tiny ones would hold up the event loop. After an error
-    the parser must not be used again.
+    given: reading a chunk full of tiny ones would hold up the event loop. A part that has a `Content-Length` is copied
+    once, when it is complete. After an error the parser must not be used again.
     """
 
     def __init__(self, boundary: str, *, max_part: int, max_parts: int = 240, max_headers: int = 4096) -> None:
@@ -85,23 +91,29 @@ class MultipartParser:
         self._buffer = bytearray()
         self._state = _State.DELIMITER
         self._headers: dict[str, str] = {}
-        self._length = 0
+        self._missing = 0
+        self._pieces: list[bytearray | memoryview] = []
         self._searched = 0
         self._skipped = 0
 
     @property
     def held(self) -> int:
         """The number of bytes held until the rest of their part comes."""
-        return len(self._buffer)
+        return len(self._buffer) + sum(map(len, self._pieces))
 
     def feed(self, data: bytes) -> list[Part]:
         """Return the parts that `data` completes, in order. Raises `MultipartError`."""
         parts: list[Part] = []
         rest = memoryview(data)
         while rest:
-            room = self.limit - len(self._buffer)
-            self._buffer += rest[:room]
-            rest = rest[room:]
+            if self._state is _State.COUNTED_BODY:
+                count = min(len(rest), self._missing)
+                self._add_to_body(rest[:count])
+            else:
+                room = self.limit - len(self._buffer)
+                count = room if self._state is _State.UNCOUNTED_BODY else min(room, _WINDOW)
+                self._buffer += rest[:count]
+            rest = rest[count:]
             while self._step(parts):
                 if len(parts) > self._max_parts:
                     raise MultipartError(f"more than {self._max_parts} parts come at once")
@@ -161,18 +173,33 @@ class MultipartParser:
             return True
         if not _CONTENT_LENGTH.fullmatch(length):
             raise MultipartError(f"{length[:20]!r} is no Content-Length")
-        self._length = int(length)
-        if self._length > self._max_part:
-            raise MultipartError(f"a part of {self._length} bytes is larger than {self._max_part}")
+        self._missing = int(length)
+        if self._missing > self._max_part:
+            raise MultipartError(f"a part of {self._missing} bytes is larger than {self._max_part}")
         self._state = _State.COUNTED_BODY
         return True
 
     def _take_counted_body(self, parts: list[Part]) -> bool:
-        if len(self._buffer) < self._length:
+        if self._buffer:
+            # What came together with the headers.
+            count = min(len(self._buffer), self._missing)
+            self._add_to_body(memoryview(bytes(self._buffer[:count])))
+            del self._buffer[:count]
+        if self._missing:
             return False
-        parts.append(self._cut(self._length))
+        parts.append(Part(self._headers, b"".join(self._pieces)))
+        self._pieces = []
         self._state = _State.DELIMITER
         return True
+
+    def _add_to_body(self, piece: memoryview) -> None:
+        self._missing -= len(piece)
+        if len(piece) >= _MIN_PIECE:
+            self._pieces.append(piece)
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += piece
+        else:
+            self._pieces.append(bytearray(piece))
 
     def _take_uncounted_body(self, parts: list[Part]) -> bool:
         found = self._end_of_body.search(self._buffer, self._searched)
@@ -183,19 +210,12 @@ class MultipartParser:
         if found is None:
             self._searched = max(0, len(self._buffer) - _MAX_DELIMITER)
             return False
-        length = found.end() - found.start()
-        parts.append(self._cut(found.start()))
+        with memoryview(self._buffer) as view:
+            parts.append(Part(self._headers, bytes(view[: found.start()])))
         closing = found[1] is not None
-        del self._buffer[:length]
+        del self._buffer[: found.end()]
         self._state = _State.EPILOGUE if closing else _State.HEADERS
         return True
-
-    def _cut(self, length: int) -> Part:
-        """Move the first `length` bytes of the buffer into a part, with a single copy."""
-        with memoryview(self._buffer) as view:
-            body = bytes(view[:length])
-        del self._buffer[:length]
-        return Part(self._headers, body)
 
 
 def _parse_headers(block: bytearray) -> dict[str, str]:

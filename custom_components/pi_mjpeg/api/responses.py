@@ -1,8 +1,9 @@
 """Reads the answers of a server within limits, and says why one cannot be used."""
 
+import re
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -14,8 +15,13 @@ from aiohttp import (
 from aiohttp.connector import Connection
 
 from ..const import MAX_MESSAGE_BYTES
+from . import jpeg
 from .documents import DocumentError, parse_error
 from .errors import InvalidResponseError, RefusedError, UnauthorisedError
+from .frame import Frame
+from .multipart import Part
+
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
 class ResponseWithPeer(ClientResponse):
@@ -77,3 +83,24 @@ def cause_of(error: Exception) -> Exception:
 def certificate_problem(error: ClientConnectorCertificateError) -> str:
     """Return OpenSSL's description of what is wrong with a certificate."""
     return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
+
+
+def check_picture(picture: bytes, what: str) -> None:
+    """Refuse what no camera sends. Home Assistant decodes pictures too, for thumbnails."""
+    try:
+        jpeg.check(picture)
+    except jpeg.JpegError as error:
+        raise InvalidResponseError(f"{what}: {error}") from error
+
+
+def frame_of(part: Part) -> Frame:
+    """Return the frame in a part of a stream. Raises `InvalidResponseError` for a picture that no camera sends."""
+    check_picture(part.body, "a picture of the stream is refused")
+    timestamp = part.headers.get("x-timestamp", "")
+    return Frame(
+        jpeg=part.body,
+        received=time.monotonic(),
+        # It is copied into the headers of our own parts, so it has to be a number.
+        timestamp=timestamp if _TIMESTAMP.fullmatch(timestamp) else None,
+        drawn=part.headers.get("x-picture") == "drawn",
+    )

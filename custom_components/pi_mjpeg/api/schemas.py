@@ -33,6 +33,9 @@ MAX_OPTIONS_PER_CAMERA: Final = 512
 """Of all menus together. The drivers of the kernel have some 30 menus of 2 to 16 options."""
 
 MAX_REASONS: Final = 16
+
+MAX_ADDRESSES: Final = 16
+"""Of one server."""
 _COUNT: Final = integer(0, 2**53)
 _SIDE: Final = integer(1, 2**16)
 _FPS: Final = number(0, 1000)
@@ -72,13 +75,16 @@ ANNOUNCEMENT: Final = document(
         "sw_version": lenient(text),
         "mac": lenient(mac_address),
         "base_url": base_url,
+        "base_urls": lenient(_frozen(list_of_valid(base_url, MAX_ADDRESSES))),
         "auth": lenient(_AUTH),
         "availability_topic": text,
         "cameras": list_of(_ANNOUNCED_CAMERA, MAX_CAMERAS),
     }
 )
 
-ZEROCONF_RECORD: Final = document({"id": node_id, "name": lenient(text), "scheme": one_of("http", "https")})
+ZEROCONF_RECORD: Final = document(
+    {"id": node_id, "name": lenient(text), "scheme": one_of("http", "https"), "addresses": lenient(text)}
+)
 
 CAMERA_TELEMETRY_FIELDS: Final[dict[str, Validator[Any]]] = {
     "state": lenient(one_of(*STATES)),
@@ -190,7 +196,7 @@ _CAMERA: Final = document(
     }
 )
 
-_PROBLEM: Final = document({"code": text, "message": sentence})
+_PROBLEM: Final = document({"code": text})
 
 API_STATE: Final = document(
     {

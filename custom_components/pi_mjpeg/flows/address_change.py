@@ -1,9 +1,10 @@
 """Follows a known server to a new address, if it proves that it is the same."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntry
+from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 from yarl import URL
@@ -31,26 +32,36 @@ class UnprovenError(Exception):
 _QUESTIONS: HassKey[dict[str, OncePer]] = HassKey(f"{DOMAIN}_questions")
 
 
-async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> Access | None:
-    """Return how to reach the entry's server at the announced address, or None if nothing is to be changed.
+async def async_follow_address(hass: HomeAssistant, entry: ConfigEntry, urls: Sequence[URL]) -> Access | None:
+    """Return how to reach the entry's server at the first announced address that proves to be it, the best first.
 
-    Raises `UnprovenError` when it did not prove that it is there. A repair issue asks a person then.
+    Returns None if nothing is to be changed. Raises `UnprovenError` when it is not where it was, and did not prove that
+    it is at any of them. A repair issue asks a person then.
     """
-    if entry.source == SOURCE_IGNORE or Access.of(entry.data).url == url:
+    if entry.source == SOURCE_IGNORE:
         return None
-    if not _is_turn_of(hass, entry, url):
-        if async_is_address_unconfirmed(hass, entry):
+    known = Access.of(entry.data).url
+    is_announced = known in urls
+    if is_announced and _answered_last(entry):
+        return None
+    others = [url for url in urls if url != known and _is_turn_of(hass, entry, url)]
+    if not others:
+        if not is_announced and async_is_address_unconfirmed(hass, entry):
             raise UnprovenError
         return None
     if await async_is_reachable(hass, entry):
         # The server has several addresses, and the one that a person chose works. Or there are two.
-        await _async_check_twin(hass, entry, url)
+        if not is_announced:
+            await _async_check_twin(hass, entry, others[0])
         return None
-    access = await async_proven_access(hass, entry, url)
-    if access is None:
-        async_address_unconfirmed(hass, entry, url)
-        raise UnprovenError
-    return access
+    for url in others:
+        if (access := await async_proven_access(hass, entry, url)) is not None:
+            return access
+    if is_announced:
+        # It is there, but does not answer now.
+        return None
+    async_address_unconfirmed(hass, entry, others[0])
+    raise UnprovenError
 
 
 async def async_follow_typed_address(hass: HomeAssistant, entry: ConfigEntry, url: URL) -> Access | None:
@@ -104,6 +115,12 @@ async def async_proven_access(hass: HomeAssistant, entry: ConfigEntry, url: URL)
         return None
     LOGGER.info("%s has moved from %s to %s, and proved that it is the same", entry.title, known.url, url)
     return replace(known, url=url)
+
+
+@callback
+def _answered_last(entry: ConfigEntry) -> bool:
+    """Return whether the last request to the known address was answered. Nothing is sent."""
+    return entry.state is ConfigEntryState.LOADED and bool(entry.runtime_data.last_update_success)
 
 
 @callback

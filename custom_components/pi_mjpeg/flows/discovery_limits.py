@@ -1,7 +1,9 @@
 """Bounds of what announcements can make Home Assistant log and show. Anybody on the network can make them."""
 
+from collections.abc import Iterable
 from typing import Final
 
+from homeassistant.config_entries import SOURCE_MQTT, SOURCE_ZEROCONF, ConfigFlowResult
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
@@ -11,6 +13,7 @@ from ..const import DOMAIN, LOGGER
 MAX_CARDS: Final = 16
 """How many servers that were found and not added yet are shown at a time."""
 
+_FOUND: Final = frozenset({SOURCE_MQTT, SOURCE_ZEROCONF})
 _LOG: HassKey[RateLimitedLog] = HassKey(f"{DOMAIN}_announcements_log")
 
 
@@ -21,8 +24,9 @@ def async_warn_of_announcement(hass: HomeAssistant, topic: str, reason: Exceptio
 
 
 @callback
-def async_is_room_for_card(hass: HomeAssistant, cards: int) -> bool:
-    """Return whether one more server that was found may be shown beside so many. Log once an hour that it may not."""
+def async_is_room_for_card(hass: HomeAssistant, flows: Iterable[ConfigFlowResult]) -> bool:
+    """Return whether one more server that was found may be shown beside these flows. Log once an hour if not."""
+    cards = sum("title_placeholders" in flow["context"] for flow in flows if flow["context"]["source"] in _FOUND)
     if cards < MAX_CARDS:
         return True
     _log(hass).warn(None, "Ignored a server that was found: %s wait to be added or ignored already", cards)

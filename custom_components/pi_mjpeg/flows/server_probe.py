@@ -1,6 +1,7 @@
 """Asks a server who it is, with the errors that the config flow shows."""
 
 import base64
+from collections.abc import Sequence
 from typing import Final
 
 import voluptuous as vol
@@ -17,6 +18,7 @@ from ..api.errors import (
     UnauthorisedError,
     UntrustedError,
 )
+from ..api.identity import new_nonce
 from ..api.models import Server
 from ..api.validators import base_url
 from ..const import LOGGER, MAX_PREVIEW_BYTES
@@ -63,6 +65,31 @@ async def async_fetch_server(hass: HomeAssistant, access: Access, node: str | No
     if node not in (None, server.id):
         raise ProbeError("wrong_server")
     return server
+
+
+async def async_first_answering(hass: HomeAssistant, urls: Sequence[URL], node: str) -> URL:
+    """Return the first of a new server's addresses at which it answers, or the first of all if it does at none.
+
+    Call it when a person has confirmed the addresses. No token is sent.
+    """
+    for url in urls:
+        try:
+            found = (await Access(url).client(hass).state()).id
+        except UnauthorisedError:
+            try:
+                # With another client: one that was refused sends nothing more.
+                found = (await Access(url).client(hass).identity(None, new_nonce())).id
+            except PiMjpegError:
+                # An older server does not tell. Its id is checked once there is a token.
+                return url
+        except UntrustedError:
+            return url
+        except PiMjpegError as error:
+            LOGGER.debug("No pi-mjpeg server at %s: %s", url, error)
+            continue
+        if found == node:
+            return url
+    return urls[0]
 
 
 async def async_fetch_fingerprint(hass: HomeAssistant, url: URL) -> str:

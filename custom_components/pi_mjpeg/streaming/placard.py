@@ -28,16 +28,16 @@ class PlacardDrawer:
         self.name = name
         self._threads = threads
 
-    async def draw_gap(self, last: bytes | None) -> bytes:
+    async def draw_stalled(self, last: bytes | None) -> bytes:
         """Return a placard made of the `last` picture."""
-        return await self._threads.run(draw_gap, self.name, last)
+        return await self._threads.run(draw_stalled, self.name, last)
 
     async def draw_off(self, size: tuple[int, int] | None) -> bytes:
         """Return a placard that says that the camera is off."""
         return await self._threads.run(draw_off, self.name, size)
 
 
-def draw_gap(name: str, last: bytes | None) -> bytes:
+def draw_stalled(name: str, last: bytes | None) -> bytes:
     """Return a JPEG of the shape of the `last` one. It takes about 20 ms, too long for the event loop."""
     return _labelled(_darkened(last), name, RECONNECTING)
 

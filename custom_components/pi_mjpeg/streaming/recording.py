@@ -1,5 +1,6 @@
 """Recordings by Home Assistant's `stream` integration, which copies the pictures into a file without decoding them."""
 
+import os
 from dataclasses import replace
 from typing import override
 
@@ -29,6 +30,32 @@ class RecordingStream(Stream):
                 translation_placeholders={"camera": self.camera_name},
             )
         return super().add_provider(fmt, timeout)
+
+    @override
+    async def async_record(self, video_path: str, duration: int = 30, lookback: int = 5) -> None:
+        """Record to a file, also right after a former recording. Raises `HomeAssistantError` if there is no film.
+
+        The worker of the former recording removes all outputs when it ends, which may be later than that recording.
+        """
+        if not self.outputs():
+            await self.stop()
+        before = await self.hass.async_add_executor_job(_written, video_path)
+        await super().async_record(video_path, duration, lookback)
+        if await self.hass.async_add_executor_job(_written, video_path) == before:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="nothing_recorded",
+                translation_placeholders={"camera": self.camera_name},
+            )
+
+
+def _written(path: str) -> tuple[int, int] | None:
+    """Return what differs once a file was written, or None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - Home Assistant's path is a text
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def only_records(stream: Stream, camera_name: str) -> Stream:

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from ..const import DOMAIN
-from . import viewer
+from . import stream_response
 from .hub import Hub
 
 _ADDRESS: Final = "127.0.0.1"
@@ -65,4 +65,4 @@ class Relay:
         wanted = b"Basic " + b64encode(f"{DOMAIN}:{self._password}".encode())
         if not hmac.compare_digest(request.headers.get(hdrs.AUTHORIZATION, "").encode(errors="replace"), wanted):
             raise web.HTTPUnauthorized(headers={hdrs.WWW_AUTHENTICATE: _CHALLENGE})
-        return await viewer.serve(request, self._hub)
+        return await stream_response.serve(request, self._hub)

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NoReturn, Protocol, TypeVar
 
+from pi_mjpeg_server.concurrency.memory import return_free_memory
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
@@ -221,6 +222,8 @@ class Capture:
                 check()
 
     def _report_pause(self) -> None:
+        # It may be the beginning of a long rest.
+        return_free_memory()
         with self._changed:
             self._pause_pending = False
         self._notify(lambda listener: listener.capture_paused())
@@ -240,8 +243,10 @@ class Capture:
             self._notify(lambda listener: listener.pictures_damaged(count, damage))
 
     def _follow_size(self, picture: Picture) -> None:
+        if picture.size == self._size and self._new_size is None:
+            return
         try:
-            size = jpeg.upright_size(picture.jpeg)
+            size = picture.size or jpeg.upright_size(picture.jpeg)
         except jpeg.JpegError:
             return
         now = time.monotonic()

@@ -1,8 +1,9 @@
 """The state of a camera, and the facts that explain it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
 
 
 class CameraState(StrEnum):
@@ -37,3 +38,13 @@ class CameraStatus:
     next_try: float | None = None
     restarts: int = 0
     last_error: str | None = None
+
+    def entered(self, state: CameraState, reason: str | None) -> Self:
+        """Return the status in another state, or with another reason, from now on."""
+        next_try = self.next_try if state is CameraState.FAILING else None
+        since = self.since if state is self.state else time.time()
+        return replace(self, state=state, reason=reason, since=since, next_try=next_try)
+
+    def restarted(self) -> Self:
+        """Return the status after one more restart."""
+        return replace(self, restarts=self.restarts + 1)

@@ -7,12 +7,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.deadlines import Deadlines
 from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
-from pi_mjpeg_server.concurrency.backoff import retry_delay
+from pi_mjpeg_server.camera.status_keeper import StatusKeeper
+from pi_mjpeg_server.camera.supervisor_listener import SupervisorListener
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.listeners import notify
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
@@ -35,34 +37,10 @@ RESPONSE_TIMEOUT = 2.0
 """Seconds after which a driver counts as not responding; a source yields at least once a second."""
 RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
-MAX_DELAY = 0.25
-"""Seconds that the event loop may be late before a camera gets the time back that the whole process lost."""
 MAX_ABANDONED_THREADS = 3
 """Driver calls that never returned, before the camera counts as stuck."""
 MAX_BUSY_RETRIES = 5
 """Retries that found the device busy because of such a call, before the camera counts as stuck."""
-
-
-class SupervisorListener(Protocol):
-    """Says whether pictures are demanded, and receives what comes of it."""
-
-    def demanded_until(self) -> float:
-        """Return the time, on the monotonic clock, until which pictures are demanded; infinity if it is not known."""
-
-    def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
-        """The device is open; `info` and `controls` say what it offers."""
-
-    def picture_received(self, picture: Picture, capture_drops: int) -> None:
-        """A picture came; `capture_drops` pictures before it were lost on the capture side."""
-
-    def size_changed(self, size: tuple[int, int]) -> None:
-        """The pictures have another size, in pixels, than was known."""
-
-    def pictures_dropped(self, count: int) -> None:
-        """`count` more pictures were lost on the capture side, because they were damaged."""
-
-    def state_changed(self) -> None:
-        """The state or its reason has changed."""
 
 
 class Supervisor:
@@ -79,25 +57,28 @@ class Supervisor:
 
     def __init__(self, name: str, make_source: Callable[[], Source], listener: SupervisorListener) -> None:
         """Prepare an idle camera. `make_source` is called off the event loop, each time the device is opened."""
-        self.status = CameraStatus()
         self._name = name
         self._make_source = make_source
         self._listener = listener
         self._capture: Capture | None = None
-        self._abandoned: list[Capture] = []
+        self._keeper = StatusKeeper(name, listener.state_changed)
         self._enabled = True
-        self._busy_retries = 0
         self._probing = True
         self._fps = 1.0
-        self._deadline: float | None = None
-        self._waiting_since: float | None = None
-        self._retry_at = 0.0
-        self._retries = 0
+        self._deadlines = Deadlines()
         self._capture_restarted = False
-        self._delayed = False
         self._damage: str | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def status(self) -> CameraStatus:
+        """The state and its history."""
+        return self._keeper.status
+
+    @status.setter
+    def status(self, status: CameraStatus) -> None:
+        self._keeper.status = status
 
     def start(self) -> None:
         """Start to supervise."""
@@ -124,26 +105,25 @@ class Supervisor:
         passes from now on.
         """
         self._enabled = False
-        self._deadline = self._waiting_since = None
+        self._deadlines.clear()
         if self._capture is not None:
             self._capture.close()
         self.status = replace(self.status, last_error=None)
-        self._enter(CameraState.OFF, reason)
+        self._keeper.enter(CameraState.OFF, reason)
 
     def enable(self) -> None:
         """Open the device again, and take one picture as at the start. Does nothing if it is not disabled."""
         if self._enabled:
             return
         self._enabled = True
-        self._retries = 0
-        self._retry_at = 0.0
-        self._busy_retries = 0
+        self._keeper.retries.now()
+        self._keeper.abandoned.forget_busy()
         self._capture_restarted = False
         self._probing = True
         if self._capture is not None:
-            self._deadline = time.monotonic() + STOP_TIMEOUT
-        if not self._is_stuck("the driver does not answer"):
-            self._enter(CameraState.STARTING)
+            self._deadlines.capture = time.monotonic() + STOP_TIMEOUT
+        if not self._keeper.is_stuck("the driver does not answer", MAX_ABANDONED_THREADS, MAX_BUSY_RETRIES):
+            self._keeper.enter(CameraState.STARTING)
         self.wake()
 
     def wake(self) -> None:
@@ -157,15 +137,15 @@ class Supervisor:
         stay. A stuck camera is tried again if a driver call has returned meanwhile; otherwise raises
         `CameraUnavailableError`.
         """
-        if self.status.state is CameraState.STUCK:
-            if self._tries_in_vain() is not None:
+        if self._keeper.state is CameraState.STUCK:
+            if self._keeper.abandoned.tries_in_vain(MAX_ABANDONED_THREADS, MAX_BUSY_RETRIES) is not None:
                 raise CameraUnavailableError(self.status.reason)
-            self._enter(CameraState.FAILING, self.status.reason)
-        self._retries = 0
-        self._retry_at = 0.0
+            self._keeper.enter(CameraState.FAILING, self.status.reason)
+        self._keeper.retries.now()
         if self._capture is not None:
             self._capture.close()
-            self._deadline = self._deadline or time.monotonic() + STOP_TIMEOUT
+            if self._deadlines.capture == math.inf:
+                self._deadlines.capture = time.monotonic() + STOP_TIMEOUT
         self._probing = True
         self.wake()
 
@@ -191,14 +171,13 @@ class Supervisor:
         """Pass a picture on, unless the device is to be closed (called by the capture)."""
         if self._capture is None or self._capture.is_closing:
             return
-        self._deadline = time.monotonic() + self._frame_timeout
+        self._deadlines.picture_received(time.monotonic() + self._frame_timeout)
         self._probing = False
-        self._waiting_since = None
         self._damage = None
-        self._retries = 0
-        self._capture_restarted = self._delayed = False
-        if self.status.state is not CameraState.LIVE:
-            self._enter(CameraState.LIVE)
+        self._keeper.retries.succeeded()
+        self._capture_restarted = False
+        if self._keeper.state is not CameraState.LIVE:
+            self._keeper.enter(CameraState.LIVE)
             self.wake()
         notify(self._listener.picture_received, picture, capture_drops)
 
@@ -213,8 +192,8 @@ class Supervisor:
             return
         self._damage = damage
         soon = time.monotonic() + self._frame_timeout
-        if self._deadline is not None and soon < self._deadline:
-            self._deadline = soon
+        if soon < self._deadlines.capture < math.inf:
+            self._deadlines.capture = soon
             self.wake()
 
     def capture_paused(self) -> None:
@@ -224,9 +203,9 @@ class Supervisor:
             return
         resumed = self._capture.is_resumed
         if not resumed:
-            self._deadline = self._waiting_since = None
-        if self.status.state is not CameraState.FAILING:
-            self._enter(CameraState.STARTING if resumed else CameraState.IDLE)
+            self._deadlines.clear()
+        if self._keeper.state is not CameraState.FAILING:
+            self._keeper.enter(CameraState.STARTING if resumed else CameraState.IDLE)
         self.wake()
 
     def source_closed(self, error: Exception | None) -> None:
@@ -237,17 +216,16 @@ class Supervisor:
         elif isinstance(error, CameraFoundError):
             _LOGGER.info("%s: %s", self._name, error)
             self._probing = True
-            self._waiting_since = None
-            self._enter(CameraState.STARTING)
+            self._deadlines.first_picture = math.inf
+            self._keeper.enter(CameraState.STARTING)
         elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
             reason = str(error) or type(error).__name__
-            if isinstance(error, DeviceBusyError) and any(capture.is_alive for capture in self._abandoned):
-                self._busy_retries += 1
+            if isinstance(error, DeviceBusyError) and self._keeper.abandoned.explain_busy():
                 reason = "the camera does not answer: a call of its driver that never returned keeps it busy"
             self._fail(reason)
-        elif self.status.state in {CameraState.LIVE, CameraState.STARTING}:
-            self._enter(CameraState.IDLE)
+        elif self._keeper.state in {CameraState.LIVE, CameraState.STARTING}:
+            self._keeper.enter(CameraState.IDLE)
         self.wake()
 
     @property
@@ -261,61 +239,38 @@ class Supervisor:
             self._step(now)
             wake_at = min((moment for moment in self._moments() if now < moment < math.inf), default=math.inf)
             await wait_for_event(self._wake, None if wake_at == math.inf else wake_at - now)
-            self._allow_for(time.monotonic() - wake_at)
-
-    def _allow_for(self, delay: float) -> None:
-        """Give the camera the time back, in seconds, for which the whole process stood still.
-
-        A machine that swaps, a virtual one that is paused and a SIGSTOP stop the driver as well, and the pictures that
-        came meanwhile are not handled yet. It happens once until the next picture: a machine that is always late must
-        not keep a camera that is dead.
-        """
-        if delay < MAX_DELAY or self._delayed:
-            return
-        self._delayed = True
-        if self._deadline is not None:
-            self._deadline += delay + self._frame_timeout
-        if self._waiting_since is not None:
-            self._waiting_since += delay + self._frame_timeout
+            self._deadlines.extend(time.monotonic() - wake_at, self._frame_timeout)
 
     def _step(self, now: float) -> None:
         """Compare what is demanded with what the capture does, and take the next step towards it."""
         capture = self._capture
         if not self._enabled:
             return
-        demanded = self._probing or self.status.state is CameraState.FAILING or now < self._demanded_until()
+        demanded = self._probing or self._keeper.state is CameraState.FAILING or now < self._demanded_until()
         if capture is None:
-            if demanded and self.status.state is not CameraState.STUCK and now >= self._retry_at:
+            if demanded and self._keeper.state is not CameraState.STUCK and now >= self._keeper.retries.due_at:
                 self._open(now)
-        elif self._deadline is not None and now >= self._deadline:
+        elif now >= self._deadlines.capture:
             self._handle_timeout(capture, now)
         elif capture.is_closing:
             pass  # It is opened again when it is closed, or abandoned at the deadline.
         elif demanded and not capture.is_resumed:
-            self._deadline = now + START_TIMEOUT
-            self._waiting_since = self._waiting_since or now
-            if self.status.state is CameraState.IDLE:
-                self._enter(CameraState.STARTING)
+            self._deadlines.started(now + START_TIMEOUT)
+            self._keeper.enter_if(CameraState.IDLE, CameraState.STARTING)
             capture.resume()
         elif not demanded and capture.is_resumed:
-            self._deadline = now + STOP_TIMEOUT
+            self._deadlines.capture = now + STOP_TIMEOUT
             capture.pause()
-        if self.status.state.is_available and now >= self._start_deadline():
+        if self._keeper.state.is_available and now >= self._deadlines.first_picture:
             # Each restart on request gives the device a new deadline, but not the camera.
-            self._enter(CameraState.FAILING, f"no picture came within {START_TIMEOUT:.0f} s, with restarts in between")
-
-    def _start_deadline(self) -> float:
-        """Return the time, on the monotonic clock, until which a picture has to come; infinity if there is none."""
-        return math.inf if self._waiting_since is None else self._waiting_since + START_TIMEOUT
+            self._keeper.enter(
+                CameraState.FAILING, f"no picture came within {START_TIMEOUT:.0f} s, with restarts in between"
+            )
 
     def _moments(self) -> list[float]:
         """Return the times, on the monotonic clock, at which `_step` may have something to do."""
-        moments = [self._demanded_until(), self._start_deadline()]
-        if self._capture is None:
-            moments.append(self._retry_at)
-        elif self._deadline is not None:
-            moments.append(self._deadline)
-        return moments
+        next_step = self._keeper.retries.due_at if self._capture is None else self._deadlines.capture
+        return [self._demanded_until(), self._deadlines.first_picture, next_step]
 
     def _demanded_until(self) -> float:
         """Return the listener's answer, or 0 (not demanded) if it raises."""
@@ -326,11 +281,9 @@ class Supervisor:
             return 0.0
 
     def _open(self, now: float) -> None:
-        self._deadline = now + START_TIMEOUT
-        self._waiting_since = self._waiting_since or now
+        self._deadlines.started(now + START_TIMEOUT)
         self._damage = None
-        if self.status.state is CameraState.IDLE:
-            self._enter(CameraState.STARTING)
+        self._keeper.enter_if(CameraState.IDLE, CameraState.STARTING)
         capture = Capture(self._name, self._make_source, self)
         capture.resume()
         try:
@@ -348,10 +301,10 @@ class Supervisor:
             self._abandon(f"the camera did not stop within {STOP_TIMEOUT:.0f} s")
         elif responds and not self._capture_restarted:
             self._capture_restarted = True
-            self._count_restart()
-            self._deadline = now + START_TIMEOUT
+            self._keeper.restarted()
+            self._deadlines.capture = now + START_TIMEOUT
             symptom = f"damaged pictures: {self._damage}" if self._damage else "no picture comes from the camera"
-            self._enter(CameraState.FAILING, f"{symptom}; restarting it")
+            self._keeper.enter(CameraState.FAILING, f"{symptom}; restarting it")
             capture.restart()
         elif responds and self._damage:
             self._abandon(f"the camera sends only damaged pictures: {self._damage}")
@@ -362,52 +315,12 @@ class Supervisor:
     def _abandon(self, reason: str) -> None:
         """Leave a driver call alone in its thread, and go on without it."""
         if self._capture is not None:
-            self._capture.abandon()
-            self._abandoned.append(self._capture)
+            self._keeper.abandoned.add(self._capture)
             self._capture = None
         self._fail(reason)
 
     def _fail(self, reason: str) -> None:
-        self.status = replace(self.status, last_error=reason)
-        self._deadline = None
+        self._deadlines.capture = math.inf
         self._probing = False
         self._capture_restarted = False
-        self._count_restart()
-        if self._is_stuck(reason):
-            return
-        delay = retry_delay(RETRY_DELAYS, self._retries)
-        self._retries += 1
-        self._retry_at = time.monotonic() + delay
-        self.status = replace(self.status, next_try=time.time() + delay)
-        self._enter(CameraState.FAILING, reason)
-
-    def _is_stuck(self, reason: str) -> bool:
-        """Return whether driver calls that never returned leave no hope; the camera is `STUCK` then."""
-        if (tries := self._tries_in_vain()) is None:
-            return False
-        self._enter(CameraState.STUCK, f"{reason}; tried {tries} times, only a restart of the service can help")
-        return True
-
-    def _tries_in_vain(self) -> int | None:
-        """Return the number of tries if driver calls that never returned leave no hope, or else None."""
-        self._abandoned = [capture for capture in self._abandoned if capture.is_alive]
-        if not self._abandoned:
-            self._busy_retries = 0
-        is_stuck = len(self._abandoned) >= MAX_ABANDONED_THREADS or self._busy_retries >= MAX_BUSY_RETRIES
-        return len(self._abandoned) + self._busy_retries if is_stuck else None
-
-    def _count_restart(self) -> None:
-        self.status = replace(self.status, restarts=self.status.restarts + 1)
-
-    def _enter(self, state: CameraState, reason: str | None = None) -> None:
-        old = self.status
-        if state is not CameraState.FAILING:
-            self.status = replace(self.status, next_try=None)
-        if (state, reason) == (old.state, old.reason):
-            return
-        is_expected = state.is_available or state is CameraState.OFF
-        level = logging.INFO if is_expected else logging.WARNING
-        _LOGGER.log(level, "%s: %s%s", self._name, state, f": {reason}" if reason else "")
-        since = old.since if state is old.state else time.time()
-        self.status = replace(self.status, state=state, reason=reason, since=since)
-        notify(self._listener.state_changed)
+        self._keeper.failed(reason, RETRY_DELAYS, MAX_ABANDONED_THREADS, MAX_BUSY_RETRIES)

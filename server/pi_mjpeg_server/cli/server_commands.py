@@ -13,10 +13,12 @@ def run(parsed: argparse.Namespace) -> int:
     import faulthandler
 
     from pi_mjpeg_server import app
+    from pi_mjpeg_server.concurrency.memory import limit_arenas
     from pi_mjpeg_server.web.http_server import ListenError
 
     # A crash in a driver, or systemd's watchdog by SIGABRT, then leaves the stack of each thread in the log.
     faulthandler.enable()
+    limit_arenas()
     configuration = configuration_of(parsed)
     try:
         asyncio.run(app.run(configuration))

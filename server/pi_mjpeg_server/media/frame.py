@@ -25,12 +25,14 @@ class Picture:
     """A JPEG from a source.
 
     `taken` is the time of exposure in seconds of `time.monotonic()`, as precisely as the source knows it. The default
-    is the present time, for a source that does not know. `settled` is false while the exposure still adapts.
+    is the present time, for a source that does not know. `settled` is false while the exposure still adapts. `size` is
+    width and height in pixels as it is shown, from a source that has read them anyway.
     """
 
     jpeg: bytes
     taken: float = field(default_factory=time.monotonic)
     settled: bool = True
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

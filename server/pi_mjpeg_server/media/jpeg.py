@@ -55,6 +55,7 @@ class Header:
 
     `sampling` has the horizontal and vertical sampling factor of each component. A decoder holds all coefficients of a
     `buffered` picture in memory, because several scans contribute to them. `scan` is the offset of the first scan.
+    `orientation` is that of its EXIF segment, 1 if there is none.
     """
 
     size: tuple[int, int]
@@ -62,6 +63,7 @@ class Header:
     buffered: bool
     has_huffman_tables: bool
     scan: int
+    orientation: int = 1
 
     @property
     def coefficients(self) -> int:
@@ -77,6 +79,7 @@ class Header:
 def read_header(jpeg: bytes) -> Header:
     """Return what the headers say. Raises `JpegError` when they are not well formed or nothing follows them."""
     frame: int | None = None
+    exif: int | None = None
     progressive = has_huffman_tables = False
     for marker, offset in _segments(jpeg):
         if marker == _START_OF_SCAN:
@@ -84,12 +87,16 @@ def read_header(jpeg: bytes) -> Header:
                 break
             width, height, sampling = _frame_header(jpeg, frame)
             buffered = progressive or jpeg[offset + 4] < len(sampling)
-            return Header((width, height), sampling, buffered, has_huffman_tables, offset)
+            orientation = 1 if exif is None else _orientation_at(jpeg, exif)
+            return Header((width, height), sampling, buffered, has_huffman_tables, offset, orientation)
         if marker in _START_OF_FRAME:
             if frame is not None:
                 raise JpegError("it has two frame headers")
             frame, progressive = offset, marker in _PROGRESSIVE
-        has_huffman_tables = has_huffman_tables or marker == _HUFFMAN_TABLES
+        elif marker == _HUFFMAN_TABLES:
+            has_huffman_tables = True
+        elif exif is None and marker == _EXIF and _is_exif(jpeg, offset):
+            exif = offset
     raise JpegError("it has no frame header" if frame is None else "it has no picture in it")
 
 
@@ -133,12 +140,13 @@ def size(jpeg: bytes) -> tuple[int, int]:
     raise JpegError("it has no frame header")
 
 
-def with_huffman_tables(jpeg: bytes) -> bytes:
+def with_huffman_tables(jpeg: bytes, header: Header | None = None) -> bytes:
     """Return the JPEG with the typical Huffman tables before its scan, or the same object if it has its own tables.
 
-    Many webcams omit them, and browsers cannot show such a picture. Raises `JpegError` when there is no scan.
+    Many webcams omit them, and browsers cannot show such a picture. `header` is its header, if that was read before.
+    Raises `JpegError` when there is no scan.
     """
-    header = read_header(jpeg)
+    header = header or read_header(jpeg)
     if header.has_huffman_tables:
         return jpeg
     return b"".join((jpeg[: header.scan], _TYPICAL_TABLES, jpeg[header.scan :]))
@@ -192,8 +200,9 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
         raise JpegError("it does not start as a JPEG")
     offset = len(SOI)
     for _ in range(_MAX_SEGMENTS):
-        fill = _FILL.match(jpeg, offset)
-        offset = max(offset, fill.end() - 1) if fill else offset
+        if jpeg[offset + 1 : offset + 2] == b"\xff":
+            fill = _FILL.match(jpeg, offset)
+            offset = max(offset, fill.end() - 1) if fill else offset
         if offset + 4 > len(jpeg):
             raise JpegError("it is cut off before its picture")
         marker = jpeg[offset + 1]
@@ -202,7 +211,7 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
         if marker in _STANDALONE:
             offset += 2
             continue
-        length = int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
+        length = jpeg[offset + 2] << 8 | jpeg[offset + 3]
         if length < 2 or offset + 2 + length > len(jpeg):  # noqa: PLR2004  (the length counts its own two bytes)
             raise JpegError("it is cut off in its headers")
         yield marker, offset
@@ -228,10 +237,19 @@ def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 def exif_orientation(jpeg: bytes) -> int:
     """Return the EXIF orientation, 1 to 8 (EXIF 2.3, tag 0x0112); 1 when there is none or it is damaged."""
     for marker, offset in _segments(jpeg):
-        end = offset + 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
-        if marker == _EXIF and jpeg[offset + 4 : offset + 10] == b"Exif\0\0":
-            return _orientation_in(jpeg[offset + 10 : end])
+        if marker == _EXIF and _is_exif(jpeg, offset):
+            return _orientation_at(jpeg, offset)
     return 1
+
+
+def _is_exif(jpeg: bytes, offset: int) -> bool:
+    return jpeg.startswith(b"Exif\0\0", offset + 4)
+
+
+def _orientation_at(jpeg: bytes, offset: int) -> int:
+    """Return the orientation in the EXIF segment at `offset`."""
+    end = offset + 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
+    return _orientation_in(jpeg[offset + 10 : end])
 
 
 def _orientation_in(tiff: bytes) -> int:

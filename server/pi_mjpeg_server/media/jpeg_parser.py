@@ -34,6 +34,8 @@ class JpegParser:
         """Begin with buffers that are searched."""
         self._parsed = 0
         self._searches = _SEARCHED_AT_FIRST
+        self._last_headers = b""
+        self._last_header: Header | None = None
 
     def parse(self, buffer: bytes) -> bytes:
         """Return the JPEG in `buffer`, which is `buffer` itself when there is nothing else in it.
@@ -41,16 +43,39 @@ class JpegParser:
         Bytes before and after the picture and between its segments are left out; an end marker that is missing is
         added. Raises `JpegError` when the picture is cut off, or is one that no camera sends.
         """
+        return self.parse_with_header(buffer)[0]
+
+    def parse_with_header(self, buffer: bytes) -> tuple[bytes, Header]:
+        """Return the JPEG in `buffer`, as `parse` does, and its header."""
         self._parsed += 1
-        if self._searches == 0 and self._parsed % _SEARCHED_EVERY and _is_plain(buffer):
-            return buffer
+        if self._searches == 0 and self._parsed % _SEARCHED_EVERY and (header := self._header_if_plain(buffer)):
+            return buffer, header
         try:
             picture = extract(buffer)
         except JpegError:
             self._searches = _SEARCHED_AFTER_ODD
             raise
         self._searches = max(0, self._searches - 1) if picture is buffer else _SEARCHED_AFTER_ODD
-        return picture
+        return picture, jpeg.read_header(picture)
+
+    def _header_if_plain(self, buffer: bytes) -> Header | None:
+        """Return the header if the buffer starts and ends as a JPEG of one scan and its headers are good, else None.
+
+        Most cameras send the same headers with each picture, up to the data of the scan.
+        """
+        if not buffer.endswith(EOI):
+            return None
+        if self._last_header is not None and buffer.startswith(self._last_headers):
+            return self._last_header
+        try:
+            header = jpeg.read_header(buffer)
+            jpeg.check_size(header)
+        except JpegError:
+            return None
+        if header.buffered:
+            return None
+        self._last_header, self._last_headers = header, buffer[: _end_of_segment(buffer, header.scan)]
+        return header
 
 
 def extract(buffer: bytes) -> bytes:
@@ -80,18 +105,6 @@ class _DamagedError(JpegError):
     def __init__(self, message: str, resume: int | None = None) -> None:
         super().__init__(message)
         self.resume = resume
-
-
-def _is_plain(buffer: bytes) -> bool:
-    """Whether the buffer starts and ends as a JPEG of one scan, and its headers are good."""
-    if not buffer.endswith(EOI):
-        return False
-    try:
-        header = jpeg.read_header(buffer)
-        jpeg.check_size(header)
-    except JpegError:
-        return False
-    return not header.buffered
 
 
 def _extract_at(buffer: bytes, start: int) -> bytes:

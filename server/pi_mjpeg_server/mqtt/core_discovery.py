@@ -18,9 +18,9 @@ CLAIM_TIMEOUT = 1.0
 """Seconds to wait for a retained claim before the document is published."""
 RENEWED_CLAIM_TIMEOUT = 30.0
 """The same if there was a claim before: Home Assistant takes ten seconds and more to reconnect to a lost broker."""
-SHORTEST_SETTLING = 1.0
+MIN_SETTLING = 1.0
 """Seconds for which a claim, or its end, has to stand before it counts."""
-LONGEST_SETTLING = 60.0
+MAX_SETTLING = 60.0
 """The same after many changes in a row: each makes Home Assistant remove or add all entities of the server."""
 
 
@@ -44,7 +44,7 @@ class CoreDiscovery:
         self._claimed = False
         self._claim_received = asyncio.Event()
         self._claim_changed = asyncio.Event()
-        self._settling = GrowingDelay(SHORTEST_SETTLING, LONGEST_SETTLING)
+        self._settling = GrowingDelay(MIN_SETTLING, MAX_SETTLING)
         self._rate_limited_log = RateLimitedLog()
 
     def connected(self) -> None:

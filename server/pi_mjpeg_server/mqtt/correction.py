@@ -9,9 +9,9 @@ from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 
-SHORTEST_DELAY = 1.0
+MIN_DELAY = 1.0
 """Seconds before the first correction. It also leaves time for what this server itself is about to publish."""
-LONGEST_DELAY = 60.0
+MAX_DELAY = 60.0
 """Seconds before a correction of a topic that keeps being changed: two servers with one id must not do so in a loop."""
 
 
@@ -19,7 +19,7 @@ LONGEST_DELAY = 60.0
 class _Topic:
     """`seen` is what the broker sent last, or None after a correction."""
 
-    delay: GrowingDelay = field(default_factory=lambda: GrowingDelay(SHORTEST_DELAY, LONGEST_DELAY))
+    delay: GrowingDelay = field(default_factory=lambda: GrowingDelay(MIN_DELAY, MAX_DELAY))
     seen: bytes | None = None
     timer: asyncio.TimerHandle | None = None
 

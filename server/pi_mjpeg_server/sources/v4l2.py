@@ -177,18 +177,20 @@ class V4L2Source:
         try:
             if raw.damage:
                 raise jpeg.JpegError(raw.damage)
-            data = self._jpeg(raw.data)
+            data, size = self._jpeg(raw.data)
         except ValueError as error:
             self.broken += 1
             self.last_damage = str(error)
             _LOGGER.debug("%s: skipped damaged picture number %d: %s", self._require_webcam().path, self.broken, error)
             return None
-        return Picture(jpeg.with_orientation(data, self._orientation), self._times.taken(raw.stamp, raw.dequeued))
+        taken = self._times.taken(raw.stamp, raw.dequeued)
+        return Picture(jpeg.with_orientation(data, self._orientation), taken, size=size)
 
-    def _jpeg(self, data: bytes) -> bytes:
+    def _jpeg(self, data: bytes) -> tuple[bytes, tuple[int, int]]:
+        """Return the picture as a JPEG, and its size as it is shown."""
         mode, webcam = self._mode, self._require_webcam()
         if mode.pixel_format in raw_formats.RAW_FORMATS:
-            return raw_formats.encode(
+            encoded = raw_formats.encode(
                 data,
                 mode.pixel_format,
                 mode.size,
@@ -196,7 +198,11 @@ class V4L2Source:
                 self._settings.quality,
                 full_range=webcam.full_range,
             )
-        return jpeg.with_huffman_tables(self._parser.parse(data))
+            return encoded, jpeg.upright(mode.size, self._orientation)
+        picture, header = self._parser.parse_with_header(data)
+        # The first EXIF segment counts, and ours comes before the camera's.
+        orientation = header.orientation if self._orientation == 1 else self._orientation
+        return jpeg.with_huffman_tables(picture, header), jpeg.upright(header.size, orientation)
 
 
 def _require_linuxpy() -> None:

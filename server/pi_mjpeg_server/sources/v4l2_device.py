@@ -16,6 +16,7 @@ from pi_mjpeg_server.sources import SourceError
 from pi_mjpeg_server.sources.driver_text import driver_text
 from pi_mjpeg_server.sources.linuxpy_library import load_linuxpy
 from pi_mjpeg_server.sources.raw_formats import RAW_FORMATS
+from pi_mjpeg_server.sources.v4l2_queue import BufferQueue
 from pi_mjpeg_server.sources.webcam_controls import WebcamControls
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class V4L2Device:
         self.path = path
         self._file = v4l2.IO.open(str(path), True)  # noqa: FBT003  (linuxpy: for reading and writing)
         self._maps: list[mmap.mmap] = []
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLIN)
+        self._queue: BufferQueue | None = None
         self._has_buffers = False
         self._failed_reads = 0
         self.offered: list[str] = []
@@ -125,6 +129,7 @@ class V4L2Device:
         self._has_buffers = True
         self._maps = self._v4l2.create_mmap_buffers(self._file, capture, mapped, _BUFFER_COUNT)
         self._v4l2.enqueue_buffers(self._file, capture, mapped, len(self._maps))
+        self._queue = BufferQueue(self._v4l2, self._file, self._maps)
         self._v4l2.stream_on(self._file, capture)
 
     def stop(self) -> None:
@@ -135,6 +140,7 @@ class V4L2Device:
         if not self._has_buffers:
             return
         self._has_buffers = False
+        self._queue = None
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
         try:
             self._v4l2.stream_off(self._file, capture)
@@ -152,43 +158,30 @@ class V4L2Device:
 
         Of several frames that wait, the `newest` is returned, for a caller that is slower than the camera.
         """
-        ready, _, _ = select.select([self._file], [], [], timeout)
-        if not ready:
+        queue = self._queue
+        if queue is None or not self._poll.poll(timeout * 1000):
             return None
-        capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
         try:
-            buffer = self._dequeue()
-            while newest and buffer is not None and (newer := self._dequeue()) is not None:
-                self._v4l2.enqueue_buffer(self._file, capture, mapped, 0, buffer.index)
-                buffer = newer
+            if not queue.dequeue():
+                return None
+            if newest:
+                queue.skip_to_newest()
         except OSError as error:
             # VIDIOC_DQBUF: EIO "can also indicate temporary problems like signal loss".
             self._failed_reads += 1
             if error.errno != errno.EIO or self._failed_reads > _MAX_FAILED_READS:
                 raise
             return RawFrame(b"", 0.0, time.monotonic(), "the camera had no signal for a moment")
-        if buffer is None:
-            return None
         dequeued = time.monotonic()
         self._failed_reads = 0
-        data = self._maps[buffer.index][: buffer.bytesused]
-        flags = self._v4l2.BufferFlag(buffer.flags)
-        self._v4l2.enqueue_buffer(self._file, capture, mapped, 0, buffer.index)
-        is_monotonic = self._v4l2.BufferFlag.TIMESTAMP_MONOTONIC in flags
-        stamp = buffer.timestamp.secs + buffer.timestamp.usecs / 1_000_000 if is_monotonic else 0.0
-        damage = "the driver marks it as damaged" if self._v4l2.BufferFlag.ERROR in flags else None
-        return RawFrame(data, stamp, dequeued, damage)
+        damage = "the driver marks it as damaged" if queue.is_damaged else None
+        frame = RawFrame(queue.data, queue.stamp, dequeued, damage)
+        queue.enqueue()
+        return frame
 
     def controls(self) -> WebcamControls:
         """Read all controls, which may take seconds."""
         return WebcamControls(self._v4l2, self._file)
-
-    def _dequeue(self) -> Any | None:  # noqa: ANN401  (linuxpy has no types)
-        """Return a filled buffer, or None if there is none."""
-        try:
-            return self._v4l2.dequeue_buffer(self._file, self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP)
-        except BlockingIOError:
-            return None
 
     def _highest_rate(self, pixel_format: int, size: tuple[int, int]) -> float:
         # For a range, linuxpy's min_fps is the rate of the shortest interval, which is the highest rate.

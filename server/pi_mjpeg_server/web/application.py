@@ -1,6 +1,7 @@
 """The application: every route in one table, and the middlewares that each request passes first."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
@@ -11,7 +12,6 @@ from pi_mjpeg_server.web.errors import error_middleware
 from pi_mjpeg_server.web.routes import aliases, clips, identity, login, page, snapshots, static_files, view_token
 from pi_mjpeg_server.web.routes.aliases import CAMERA
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
-from pi_mjpeg_server.web.routes.metrics import metrics
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
 from pi_mjpeg_server.web.routes.stream import stream
@@ -69,7 +69,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     get("/api/state", page.state)
     add("POST", "/api/identity", identity.enrol)
     get("/api/openapi.json", static_files.openapi)
-    get("/metrics", metrics)
+    get("/metrics", _metrics)
     add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)
     add("POST", f"/api/cameras/{CAMERA}/clips", clips.record_clip)
     get(f"/api/cameras/{CAMERA}/clips", clips.list_clips)
@@ -92,6 +92,17 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
 def _viewed_camera_id(request: web.Request) -> str | None:
     camera = aliases.viewed_camera(request)
     return None if camera is None else camera.settings.id
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    """Import what it needs in a thread, at the first request: most servers are never asked for metrics."""
+    return await (await asyncio.to_thread(_import_metrics))(request)
+
+
+def _import_metrics() -> Callable[[web.Request], Awaitable[web.Response]]:
+    from pi_mjpeg_server.web.routes.metrics import metrics  # noqa: PLC0415
+
+    return metrics
 
 
 async def _add_default_headers(_: web.Request, response: web.StreamResponse) -> None:

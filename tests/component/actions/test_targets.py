@@ -20,10 +20,9 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from tests.component.conftest import FRONT, state_of
+from tests.component.conftest import FRONT, SHED, state_of
 from tests.component.support.fake_pi import Pi
 
-SHED = "camera.shed"
 POST = "POST /api/cameras/front/snapshots"
 
 pytestmark = pytest.mark.usefixtures("loaded")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import aiohttp
@@ -23,13 +22,6 @@ from tests.component.support.fake_pi import CAMERA, Handler, Pi, example, jpeg, 
 
 STREAM = "/cameras/front/stream"
 SNAPSHOT = "/cameras/front/snapshot.jpg"
-
-
-@pytest.fixture
-async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
-    """A client of the Pi."""
-    async with aiohttp.ClientSession() as session:
-        yield PiMjpegClient(session, URL(pi.url))
 
 
 def answer(body: bytes | str = b"", *, status: int = 200, **headers: str) -> Handler:

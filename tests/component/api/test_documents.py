@@ -112,7 +112,7 @@ def test_an_ipv6_address_is_one() -> None:
     discovered = parse_zeroconf(
         "2001:db8::1", 8000, {"id": "a", "name": "A", "auth": "token", "scheme": "https", "version": "1"}
     )
-    assert str(discovered.url) == "https://[2001:db8::1]:8000"
+    assert [str(url) for url in discovered.urls] == ["https://[2001:db8::1]:8000"]
 
 
 def test_the_state_names_the_last_snapshot_of_each_camera() -> None:

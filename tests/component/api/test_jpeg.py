@@ -47,6 +47,7 @@ def test_the_pictures_of_cameras_are_accepted(picture: bytes, size: tuple[int, i
         (with_size(SMALL, 16384, 16384), "16384x16384"),
         (with_size(PROGRESSIVE, 13300, 13300), "13300x13300"),
         (encoded(4056, 3040, progressive=True, subsampling=0), "several scans"),
+        (encoded(4096, 4096, "L", progressive=True), "several scans"),
         (encoded(4608, 2712, "L", progressive=True)[:-2] + bytes(9 << 20), "several scans"),
         (with_size(SMALL, 0, 48), "damaged"),
         (with_size(SMALL, 64, 0), "damaged"),

@@ -195,3 +195,24 @@ def test_more_parts_at_a_time_than_allowed_are_an_error_before_they_are_read() -
     assert (
         len(MultipartParser("frame", max_part=MAX_PART, max_parts=240).feed(b"--frame\r\n" + part(b"x") * 240)) == 240
     )
+
+
+@pytest.mark.parametrize("size", [1, 100, 1500, 9000, 1 << 20])
+def test_a_large_part_is_whole_whatever_the_pieces_it_comes_in_and_takes_no_more_memory_than_its_bytes(
+    size: int,
+) -> None:
+    body = bytes(number * 7 % 251 for number in range(60_000))
+    stream = (b"--frame\r\nContent-Length: %d\r\n\r\n" % len(body) + body + b"\r\n") * 2 + b"--frame\r\n"
+    parser_ = MultipartParser("frame", max_part=len(body))
+    seen: list[bytes] = []
+    tracemalloc.start()
+    try:
+        for start in range(0, len(stream), size):
+            seen += bodies(parser_.feed(stream[start : start + size]))
+            assert parser_.held <= parser_.limit
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen == [body, body]
+    # What is returned, what is held, and the piece itself.
+    assert peak < 4 * len(body) + 2 * min(size, len(stream))

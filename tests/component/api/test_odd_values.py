@@ -154,7 +154,7 @@ def test_in_a_record_of_multicast_dns(field: str) -> None:
     record: dict[str, object] = {"id": NODE, "name": "Pi", "auth": "none", "scheme": "http", "version": "1"}
     for value in ODD:
         found = parse_zeroconf("127.0.0.1", 8000, record | {field: value})
-        assert (found.id, str(found.url)) == (NODE, "http://127.0.0.1:8000")
+        assert (found.id, str(found.urls[0])) == (NODE, "http://127.0.0.1:8000")
         assert found.name in ("Pi", NODE, value)
         assert found.name.isprintable()
 

@@ -59,7 +59,7 @@ async def test_a_server_on_the_local_network_is_found_and_added(hass: HomeAssist
     assert result["data"] == {"url": pi.url, "token": "right"}
 
 
-@pytest.mark.parametrize("wrong", [{"id": "../x"}, {"name": "a\x00"}, {"auth": "maybe"}, {"scheme": "file"}])
+@pytest.mark.parametrize("wrong", [{"id": "../x"}, {"id": None}, {"scheme": "file"}, {"scheme": None}])
 async def test_a_record_that_is_not_ours_starts_nothing(hass: HomeAssistant, wrong: dict[str, str | None]) -> None:
     result = await by_multicast(hass, 8000, **wrong)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "invalid_announcement")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # likewise
@@ -26,12 +25,6 @@ async def say(pi_mqtt: MQTTClient, entry: MockConfigEntry, started_at: str) -> N
     """Publish a state with this start time, and wait until Home Assistant knows it."""
     await pi_mqtt.publish(f"pi_mjpeg/{NODE}/state", telemetry(started_at), qos=1)
     await until(lambda: entry.runtime_data.data.telemetry.started_at.isoformat() == started_at)
-
-
-@pytest.fixture
-async def subscribed(with_mqtt: None, loaded: MockConfigEntry, broker: Broker) -> None:
-    """Home Assistant listens to what the Pi publishes."""
-    await until(lambda: f"pi_mjpeg/{NODE}/state" in broker._subscriptions)  # noqa: SLF001 - told nowhere else
 
 
 TIMES = [f"2026-11-2{day}T10:00:00+00:00" for day in range(6)]

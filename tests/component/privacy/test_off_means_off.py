@@ -19,12 +19,10 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from tests.component.conftest import FRONT, LIVE, state_of, until
+from tests.component.conftest import FRONT, IMAGE, LIVE, STILL, state_of, until
 from tests.component.privacy.conftest import SWITCH, asked, make_private
 from tests.component.support.fake_pi import Pi, example, jpeg
 
-STILL = f"/api/camera_proxy/{FRONT}"
-IMAGE = "image.front_door_last_snapshot"
 BROWSER = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
 pytestmark = pytest.mark.usefixtures("loaded")

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from itertools import pairwise
 
 import aiohttp
 import pytest
-from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.frame import Frame
@@ -20,19 +19,12 @@ SECOND = "second"
 """What is in the URL that dashboards have now."""
 
 
-@pytest.fixture
-async def client(pi: Pi) -> AsyncIterator[PiMjpegClient]:
-    """A client of the Pi."""
-    async with aiohttp.ClientSession() as session:
-        yield PiMjpegClient(session, URL(pi.url))
-
-
 @asynccontextmanager
 async def opened(
-    open_stream: Callable[[], AsyncGenerator[Frame]], on_gap_end: Callable[[], None] = lambda: None, **times: float
+    open_stream: Callable[[], AsyncGenerator[Frame]], on_stall_end: Callable[[], None] = lambda: None, **times: float
 ) -> AsyncIterator[Hub]:
     """Make a hub with short times, and close it at the end."""
-    hub = make_hub(open_stream, on_gap_end, **{"linger": 0.3, "retry_delay": 0.05, **times})
+    hub = make_hub(open_stream, on_stall_end, **{"linger": 0.3, "retry_delay": 0.05, **times})
     yield hub
     await hub.close()
 
@@ -45,27 +37,41 @@ async def hub(client: PiMjpegClient) -> AsyncIterator[Hub]:
 
 
 @pytest.fixture
-async def hub_with_short_gap(client: PiMjpegClient) -> AsyncIterator[Hub]:
+async def hub_that_stalls_soon(client: PiMjpegClient) -> AsyncIterator[Hub]:
     """The same, which soon takes silence for a gap."""
-    async with opened(lambda: client.stream(CAMERA), gap_timeout=0.3) as hub:
+    async with opened(lambda: client.stream(CAMERA), stall_timeout=0.3) as hub:
         yield hub
+
+
+class Recorder:
+    """A viewer that keeps the frames that it is given, for as long as the stack lasts."""
+
+    def __init__(self, hub: Hub, stack: ExitStack) -> None:
+        self.frames: list[Frame] = []
+        stack.enter_context(hub.viewing())
+        stack.enter_context(hub.broadcast.subscribed(self))
+
+    def frame_published(self, frame: Frame, now: float) -> None:
+        """Keep it."""
+        assert now >= frame.received
+        self.frames.append(frame)
+
+    def check(self, now: float) -> float:
+        """Return when the next check is due."""
+        return now + 1
 
 
 async def picture(hub: Hub, after: Frame | None = None) -> Frame:
     """Return the next frame, which has to come within five seconds."""
-    async with asyncio.timeout(5):
-        frame = await hub.newer_than(after)
-    assert frame is not None
-    assert frame is not after
-    return frame
+    await until(lambda: hub.latest is not None and hub.latest is not after)
+    assert hub.latest is not None
+    return hub.latest
 
 
 async def assert_no_newer(hub: Hub, frame: Frame, seconds: float) -> None:
     """Fail if a newer frame comes within so many seconds."""
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await hub.newer_than(frame)
-    assert hub.latest is frame
+        await until(lambda: hub.latest is not frame, seconds)
 
 
 async def test_without_a_viewer_nothing_is_asked_of_the_pi(hub: Hub, pi: Pi) -> None:
@@ -75,15 +81,12 @@ async def test_without_a_viewer_nothing_is_asked_of_the_pi(hub: Hub, pi: Pi) -> 
 
 
 async def test_any_number_of_viewers_share_one_stream_and_its_frames(hub: Hub, pi: Pi) -> None:
-    pi.show(jpeg(1))
-
-    async def watch() -> list[Frame]:
-        with hub.viewing():
-            first = await picture(hub)
-            pi.show(jpeg(2))
-            return [first, await picture(hub, first)]
-
-    seen = await asyncio.gather(*(watch() for _ in range(20)))
+    with ExitStack() as stack:
+        viewers = [Recorder(hub, stack) for _ in range(20)]
+        for number in (1, 2):
+            pi.show(jpeg(number))
+            await until(lambda: all(len(viewer.frames) == number for viewer in viewers))  # noqa: B023 - called at once
+    seen = [viewer.frames for viewer in viewers]
     assert pi.streams == 1
     assert {id(frame.part) for frames in seen for frame in frames} == {id(frame.part) for frame in seen[0]}
     assert [frame.jpeg for frame in seen[0]] == [jpeg(1), jpeg(2)]
@@ -191,14 +194,14 @@ async def test_the_next_viewer_recovers_from_an_internal_error(client: PiMjpegCl
             assert (await picture(hub)).jpeg == jpeg(1)
 
 
-async def test_closing_wakes_all_viewers_and_leaves_no_task(hub: Hub, pi: Pi) -> None:
+async def test_closing_dismisses_all_viewers_and_leaves_no_task(hub: Hub, pi: Pi) -> None:
     pi.show(jpeg(1))
-    with hub.viewing():
-        first = await picture(hub)
-        waiting = asyncio.create_task(hub.newer_than(first))
-        await asyncio.sleep(0)
+    with hub.viewing() as viewer:
+        await picture(hub)
+        dismissals: list[bool] = []
+        viewer.on_dismiss = lambda: dismissals.append(viewer.dismissed)
         await hub.close()
-        assert await waiting is None
+        assert dismissals == [True]
     assert [task for task in asyncio.all_tasks() if "pi_mjpeg" in task.get_name()] == []
     await until(lambda: pi.watching == 0)
     with hub.viewing():
@@ -210,22 +213,22 @@ async def test_a_gap_is_shown_after_a_while_and_over_with_the_next_frame(client:
     ended: list[bool] = []
     pi.show(jpeg(1))
     async with opened(
-        lambda: client.stream(CAMERA), lambda: ended.append(gapped.in_gap), linger=0.3, gap_timeout=0.5
+        lambda: client.stream(CAMERA), lambda: ended.append(gapped.is_stalled), linger=0.3, stall_timeout=0.5
     ) as gapped:
         with gapped.viewing():
             first = await picture(gapped)
             port = pi.port
             await pi.stop()
             drawn = await picture(gapped, first)
-            assert (drawn.jpeg, drawn.drawn, gapped.in_gap, ended) == (jpeg(91), True, True, [])
+            assert (drawn.jpeg, drawn.drawn, gapped.is_stalled, ended) == (jpeg(91), True, True, [])
             pi.show(jpeg(2))
             await pi.start(port)
             assert (await picture(gapped, drawn)).jpeg == jpeg(2)
-            assert (gapped.in_gap, ended) == (False, [False])
+            assert (gapped.is_stalled, ended) == (False, [False])
 
 
-async def test_a_silent_server_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> None:
-    hub = hub_with_short_gap
+async def test_a_silent_server_is_a_gap_too(hub_that_stalls_soon: Hub, pi: Pi) -> None:
+    hub = hub_that_stalls_soon
     pi.stalled = True
     with hub.viewing():
         assert (await picture(hub)).jpeg == jpeg(90)
@@ -233,28 +236,28 @@ async def test_a_silent_server_is_a_gap_too(hub_with_short_gap: Hub, pi: Pi) -> 
 
 
 async def test_a_dashboard_that_leaves_in_a_gap_is_lost_unless_its_url_was_replaced(
-    hub_with_short_gap: Hub, pi: Pi
+    hub_that_stalls_soon: Hub, pi: Pi
 ) -> None:
-    hub = hub_with_short_gap
-    hub.lost_dashboards.url_changed(SECOND)
+    hub = hub_that_stalls_soon
+    hub.dashboard_recall.url_changed(SECOND)
     pi.stalled = True
     with hub.viewing():
         with hub.viewing(for_browser=True, token=SECOND):
             pass
-        assert not hub.lost_dashboards.waiting
-        await until(lambda: hub.in_gap)
+        assert not hub.dashboard_recall.is_needed
+        await until(lambda: hub.is_stalled)
         for token, is_lost in (("first", False), (SECOND, True)):
             with hub.viewing(for_browser=True, token=token):
                 pass
-            assert hub.lost_dashboards.waiting is is_lost
+            assert hub.dashboard_recall.is_needed is is_lost
 
 
 async def test_a_recall_dismisses_dashboards_alone(hub: Hub) -> None:
     with hub.viewing(for_browser=True, token=SECOND) as dashboard, hub.viewing() as recorder:
-        hub.lost_dashboards.url_changed(SECOND)
+        hub.dashboard_recall.url_changed(SECOND)
         assert not hub.recall_dashboards()
         assert not dashboard.dismissed
-        hub.lost_dashboards.lost(SECOND)
+        hub.dashboard_recall.dashboard_lost(SECOND)
         assert hub.recall_dashboards()
         assert (dashboard.dismissed, recorder.dismissed) == (True, False)
         await hub.close()
@@ -278,8 +281,8 @@ async def test_a_paused_hub_shows_one_picture_to_everybody_and_nothing_of_the_ca
         assert (await picture(hub, after=shown)).jpeg == jpeg(1)
 
 
-async def test_a_gap_after_a_pause_shows_nothing_of_what_was_before(hub_with_short_gap: Hub, pi: Pi) -> None:
-    hub = hub_with_short_gap
+async def test_a_gap_after_a_pause_shows_nothing_of_what_was_before(hub_that_stalls_soon: Hub, pi: Pi) -> None:
+    hub = hub_that_stalls_soon
     pi.show(jpeg(1))
     with hub.viewing():
         live = await picture(hub)
@@ -291,13 +294,13 @@ async def test_a_gap_after_a_pause_shows_nothing_of_what_was_before(hub_with_sho
         assert (await picture(hub, after=off)).jpeg == jpeg(90)
 
 
-async def test_a_hub_that_is_paused_while_a_gap_is_drawn_does_not_show_it(hub_with_short_gap: Hub, pi: Pi) -> None:
-    hub = hub_with_short_gap
+async def test_a_hub_that_is_paused_while_a_gap_is_drawn_does_not_show_it(hub_that_stalls_soon: Hub, pi: Pi) -> None:
+    hub = hub_that_stalls_soon
     pi.show(jpeg(1))
     with hub.viewing():
         await picture(hub)
         pi.stalled = True
-        await until(lambda: hub.in_gap)
+        await until(lambda: hub.is_stalled)
         hub.pause()
         await asyncio.sleep(0.3)
         assert hub.latest is None

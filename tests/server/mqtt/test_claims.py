@@ -63,8 +63,8 @@ class Discovery:
 @pytest.fixture
 async def discovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Discovery:
     monkeypatch.setattr(core_discovery, "CLAIM_TIMEOUT", 0.05)
-    monkeypatch.setattr(core_discovery, "SHORTEST_SETTLING", 0.2)
-    monkeypatch.setattr(core_discovery, "LONGEST_SETTLING", 0.8)
+    monkeypatch.setattr(core_discovery, "MIN_SETTLING", 0.2)
+    monkeypatch.setattr(core_discovery, "MAX_SETTLING", 0.8)
     return Discovery(tmp_path)
 
 

@@ -12,7 +12,12 @@ import pytest
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.documents import Document
-from pi_mjpeg_server.mqtt.command_handler import COMMAND_BURST, COMMANDS_PER_SECOND, CommandHandler
+from pi_mjpeg_server.mqtt.command_handler import (
+    COMMAND_BURST,
+    COMMANDS_PER_SECOND,
+    MAX_CONCURRENT_COMMANDS,
+    CommandHandler,
+)
 from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
@@ -98,6 +103,26 @@ async def test_one_kind_and_one_camera_do_not_use_up_the_limit_of_another(front:
         outcome = await sender.outcome()
     assert outcome["front", "set", None] == 1
     assert outcome["shed", "snapshot", None] == 1
+
+
+async def test_commands_that_take_long_do_not_pile_up_whatever_their_kinds_are(
+    front: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, end = Sender(tmp_path, front), asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        await end.wait()
+
+    monkeypatch.setattr(Server, "take_snapshot", wait)
+    monkeypatch.setattr(Server, "adjust", wait)
+    for _ in range(COMMAND_BURST):
+        sender.send("front", {"command": "snapshot"})
+        sender.send("front", SET)
+    await until(lambda: len(sender.results) == sender.sent - MAX_CONCURRENT_COMMANDS)
+    assert {result["error"]["code"] for _, result in sender.results} == {"busy"}
+    end.set()
+    outcome = await sender.outcome()
+    assert outcome["front", "snapshot", None] + outcome["front", "set", None] == MAX_CONCURRENT_COMMANDS
 
 
 async def test_commands_are_accepted_again_after_a_while(front: Camera, tmp_path: Path) -> None:

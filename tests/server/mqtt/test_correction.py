@@ -41,8 +41,8 @@ def publisher(client: RecordingClient, tmp_path: Path) -> RetainedMessages:
 
 @pytest.fixture
 def corrector(publisher: RetainedMessages, monkeypatch: pytest.MonkeyPatch) -> RetainedCorrector:
-    monkeypatch.setattr(correction, "SHORTEST_DELAY", 0.05)
-    monkeypatch.setattr(correction, "LONGEST_DELAY", 0.8)
+    monkeypatch.setattr(correction, "MIN_DELAY", 0.05)
+    monkeypatch.setattr(correction, "MAX_DELAY", 0.8)
     return RetainedCorrector(publisher)
 
 

@@ -210,3 +210,23 @@ def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypa
     assert abs(level_of(picture.jpeg) - 123) < 3
     with pytest.raises(SourceError, match="'broken' cannot be loaded"):
         kinds()["broken"]()
+
+
+@pytest.mark.parametrize("size", [(320, 240), (640, 360), (100, 75), (64, 48), (48, 20), (1280, 720)])
+def test_the_emulated_camera_encodes_only_what_moves_and_nobody_sees_it(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture is, pixel for pixel, the one that is drawn and encoded as a whole."""
+    monkeypatch.setattr("time.time", lambda: 1_700_000_001.23)
+    moving = EmulatedSource(SourceSettings(size=size))
+    whole = EmulatedSource(SourceSettings(size=size))
+    # A picture that is turned is drawn as a whole.
+    whole._is_turned = True  # noqa: SLF001
+    pictures = []
+    for source in (moving, whole):
+        source.open()
+        picture = next(source.frames())
+        assert picture is not None
+        with Image.open(io.BytesIO(picture.jpeg)) as image:
+            pictures.append(image.convert("RGB").tobytes())
+    assert pictures[0] == pictures[1]

@@ -160,6 +160,24 @@ def test_a_webcam_is_listed_and_found_by_its_persistent_name(tmp_path: Path, run
         assert run_with_webcam(OPENED + "    print(json.dumps(info.model))", name) == "Fake Webcam"
 
 
+def test_two_webcams_of_one_model_without_a_serial_number_have_different_names(
+    tmp_path: Path, run_with_webcam: RunInProcess
+) -> None:
+    by_id, by_path = tmp_path / "v4l" / "by-id", tmp_path / "v4l" / "by-path"
+    for folder in (by_id, by_path):
+        folder.mkdir(parents=True)
+    for number in (0, 1):
+        FakeWebcam(tmp_path / f"video{number}", [grey(90)], f"MJPG {64 + 64 * number} 48 30\n")
+        (by_path / f"usb-0:{number}:1.0-video-index0").symlink_to(f"../../video{number}")
+    # Both have this name; udev leaves it to the one that came last.
+    (by_id / "usb-Fake_Webcam-video-index0").symlink_to("../../video1")
+    listed = dict(run_with_webcam("print(json.dumps([(d.device, d.detail) for d in V4L2Source.devices()]))"))
+    assert sorted(listed.values()) == [str(tmp_path / "video0"), str(tmp_path / "video1")]
+    for name, path in listed.items():
+        width = 64 if path.endswith("video0") else 128
+        assert run_with_webcam(OPENED + "    print(json.dumps(info.size))", name) == [width, 48]
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [("unplugged", "it is not there: unplugged?"), ("busy", "another program has it open: stop it (`fuser")],

@@ -106,3 +106,22 @@ async def test_what_is_no_picture_or_of_the_future_is_not_the_last_snapshot(
     found = await store.last("front")
     assert found is not None
     assert found[0].id == saved.id
+
+
+async def test_those_of_the_future_are_deleted_first_and_other_files_never(
+    store: SnapshotStore, clock: Clock, tmp_path: Path
+) -> None:
+    """The clock of a Pi may have been set back, and a person may keep files of their own beside the snapshots."""
+    folder = tmp_path / "snapshots"
+    first = await store.save("front", clock.frame(), "http")
+    ahead = folder / "front-20990101T000000000Z-9f3a61c2.jpg"
+    foreign = [folder / name for name in ("front-notes.jpg", "front-20260101T000000000Z.jpg", "front-0.jpg")]
+    for path in (ahead, *foreign):
+        path.write_bytes(grey(9))
+    for _ in range(MAX_PER_CAMERA - 1):
+        await store.save("front", clock.frame(), "http")
+    assert not ahead.exists()
+    assert await read(store, first) is not None
+    await store.save("front", clock.frame(), "http")
+    assert await read(store, first) is None
+    assert all(path.exists() for path in foreign)

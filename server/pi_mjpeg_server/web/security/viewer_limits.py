@@ -36,31 +36,29 @@ class ViewerLimits:
 
         Nothing suspends between the check and the count, so no two viewers can get the last slot.
         """
-        self._check_camera(camera)
-        self._check(server, client_network(viewer.address))
+        self._check(server, camera, viewer)
         with camera.viewing(viewer):
             yield
 
     @contextlib.contextmanager
     def admit_replay(self, server: Server, viewer: ViewerStats) -> Iterator[None]:
         """Count a viewer of a kept clip, which needs no camera, while the context lasts. Raises 503 likewise."""
-        self._check(server, client_network(viewer.address))
+        self._check(server, None, viewer)
         self.replays.add(viewer)
         try:
             yield
         finally:
             self.replays.discard(viewer)
 
-    def _check_camera(self, camera: Camera) -> None:
-        if len(camera.viewers) >= self.max_per_camera:
+    def _check(self, server: Server, camera: Camera | None, viewer: ViewerStats) -> None:
+        if server.viewers + len(self.replays) >= self.max_viewers:
+            raise too_many_viewers(f"{self.max_viewers} viewers watch already; max_viewers in [server] is the limit")
+        if camera is not None and len(camera.viewers) >= self.max_per_camera:
             raise too_many_viewers(
                 f"{self.max_per_camera} viewers watch this camera already; "
                 "max_viewers_per_camera in [server] is the limit"
             )
-
-    def _check(self, server: Server, client: str) -> None:
-        if server.viewers + len(self.replays) >= self.max_viewers:
-            raise too_many_viewers(f"{self.max_viewers} viewers watch already; max_viewers in [server] is the limit")
+        client = client_network(viewer.address)
         viewers = chain(self.replays, *(each.viewers for each in server.cameras))
         if sum(client_network(viewer.address) == client for viewer in viewers) >= self.max_per_client:
             raise too_many_viewers(

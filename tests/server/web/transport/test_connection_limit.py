@@ -153,8 +153,23 @@ def test_a_flood_keeps_nobody_out_who_has_fewer_connections_or_showed_the_token_
     assert limit.acquire("198.51.100.1", 1, closed.append) is None
     if shown:
         proven.add("192.0.2.1", 0)
-    for _ in range(3):
-        assert limit.acquire("192.0.2.1", 1, closed.append) is not None
+    # However often it comes and goes, and the others take its place.
+    for _ in range(100):
+        slot = limit.acquire("192.0.2.1", 1, closed.append)
+        assert slot is not None
+        limit.release(slot)
+        assert limit.acquire("198.51.100.1", 1, closed.append) is not None
+
+
+def test_whoever_showed_the_token_lately_gets_in_as_often_as_it_comes_where_each_has_one_connection() -> None:
+    proven = ProvenClients()
+    limit, _ = full_limit(*(f"198.51.100.{number}" for number in range(200)), proven=proven)
+    proven.add("192.0.2.1", 0)
+    for number in range(100):
+        slot = limit.acquire("192.0.2.1", 1, lambda _: None)
+        assert slot is not None
+        limit.release(slot)
+        assert limit.acquire(f"203.0.113.{number}", 1, refuse_to_close) is not None
 
 
 def test_a_trusted_proxy_may_have_all_connections() -> None:

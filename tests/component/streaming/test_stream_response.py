@@ -12,7 +12,7 @@ from yarl import URL
 
 from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.multipart import MultipartParser
-from custom_components.pi_mjpeg.streaming import viewer
+from custom_components.pi_mjpeg.streaming import frame_writer
 from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import until
 from tests.component.support.fake_pi import CAMERA, Pi, jpeg, number_of
@@ -96,7 +96,7 @@ async def test_a_slow_viewer_sees_recent_pictures_and_delays_no_other(dashboard:
 async def test_a_viewer_that_reads_nothing_is_disconnected(
     dashboard: Dashboard, pi: Pi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(viewer, "DRAIN_TIMEOUT", 0.5)
+    monkeypatch.setattr(frame_writer, "DRAIN_TIMEOUT", 0.5)
     filming = asyncio.create_task(film(pi, fps=10, size=2_000_000))
     reader, writer = await dashboard.open()
     await until(lambda: dashboard.hub.viewers == 1)
