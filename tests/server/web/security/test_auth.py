@@ -94,7 +94,7 @@ async def test_only_the_listed_routes_and_methods_are_public(served: Served) -> 
     # A proof of identity without a nonce is 400, and enrolling needs the token.
     assert {answers[method, "/api/identity"] for method in ("GET", "HEAD")} == {400}
     assert answers["POST", "/api/identity"] == 401
-    # The URLs of kept snapshots and clips are public, but without their signatures they are 404; a login without a form is 415.
+    # What is kept has public URLs, but without its signature it is 404; a login without a form is 415.
     assert {key: answers[key] for key in opened} == {
         ("GET", "/healthz"): 200,
         ("HEAD", "/healthz"): 200,
