@@ -141,7 +141,19 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def _update_attributes(self) -> None:
         camera = self.camera_state
         self._attr_model = camera.model if camera else None
-        self._attr_is_streaming = not self.is_off and camera is not None and camera.telemetry.state == "live"
+        telemetry = camera.telemetry if camera else None
+        # Motion detection keeps a camera live that nobody watches.
+        is_watched = telemetry is not None and telemetry.state == "live" and (telemetry.viewers or 0) > 0
+        self._attr_is_streaming = is_watched and not self.is_off
+        self._attr_motion_detection_enabled = camera is not None and camera.motion is not None and camera.motion.enabled
+
+    @override
+    async def async_enable_motion_detection(self) -> None:
+        await self.async_set_motion(enabled=True)
+
+    @override
+    async def async_disable_motion_detection(self) -> None:
+        await self.async_set_motion(enabled=False)
 
     @override
     async def async_turn_on(self) -> None:

@@ -21,6 +21,8 @@ DISCOVERY_TOPIC: Final = f"{BASE_TOPIC}/discovery/{{node}}/config"
 CLAIMED_TOPIC: Final = f"{BASE_TOPIC}/{{node}}/claimed"
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
+HELD_POLL_INTERVAL: Final = timedelta(minutes=10)
+"""While the server's events tell every change."""
 
 KIB: Final = 1024
 MAX_ANNOUNCEMENT_BYTES: Final = 32 * KIB

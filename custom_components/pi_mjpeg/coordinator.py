@@ -15,10 +15,10 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .api.client import PiMjpegClient
 from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
-from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
+from .api.models import Camera, CameraTelemetry, Control, Motion, Server, ServerTelemetry, Snapshot
 from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
-from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
+from .const import CONF_IDENTITY, DOMAIN, HELD_POLL_INTERVAL, LOGGER, POLL_INTERVAL
 from .flows import issues
 from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
@@ -73,6 +73,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
         )
         self._offline_since: float | None = None
+        self.has_events = False
+        """Whether the server itself tells every change. MQTT knows no better then."""
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
 
@@ -208,6 +210,20 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self.refresh_soon()
 
     @callback
+    def events_began(self) -> None:
+        """Poll only now and then: the server tells what changes."""
+        self.has_events = True
+        self.update_interval = HELD_POLL_INTERVAL
+        LOGGER.debug("%s tells its events", self.name)
+
+    @callback
+    def events_ended(self) -> None:
+        """Poll again, and find out at once whether the server is gone."""
+        self.has_events = False
+        self.update_interval = POLL_INTERVAL
+        self.refresh_soon()
+
+    @callback
     def refresh_soon(self) -> None:
         """Request a refresh without waiting for it."""
         self.config_entry.async_create_task(self.hass, self.async_request_refresh(), eager_start=False)
@@ -245,6 +261,17 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         within = self._limits.controls_within(camera_id, controls)
         self._change_camera(camera_id, lambda camera: replace(camera, controls=within))
         self.async_update_listeners()
+
+    @callback
+    def controls_told(self, camera_id: str, controls: Mapping[str, Control]) -> None:
+        """Store a camera's controls as the server tells them."""
+        within = self._limits.controls_within(camera_id, controls)
+        self._change_camera(camera_id, lambda camera: replace(camera, controls=within))
+
+    @callback
+    def motion_changed(self, camera_id: str, motion: Motion) -> None:
+        """Store the motion detection of a camera."""
+        self._change_camera(camera_id, lambda camera: replace(camera, motion=motion))
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
+from pi_mjpeg_server.motion.settings import MotionSettingError
+from pi_mjpeg_server.motion.watch import MotionWatch
 from pi_mjpeg_server.recording.request import ClipRequestError
 from pi_mjpeg_server.server import LastKept, Server
 from pi_mjpeg_server.sources.controls import ControlError
@@ -20,6 +22,7 @@ SCHEMA = 1
 """The schema number in every document. It is raised when an older client could misread a document."""
 
 _SECOND_DIGITS = 3
+_FRACTION_DIGITS = 4
 
 Document = dict[str, Any]
 """A JSON object. `tests/contract/` has an example of each."""
@@ -27,6 +30,7 @@ Document = dict[str, Any]
 ERROR_CODES: Mapping[type[Exception], str] = {
     ClipRequestError: "bad_clip",
     ControlError: "bad_control",
+    MotionSettingError: "bad_setting",
     CameraBusyError: "busy",
     CameraOffError: "camera_off",
     CameraUnavailableError: "camera_unavailable",
@@ -118,6 +122,25 @@ def camera_state_document(camera: Camera) -> Document:
     }
 
 
+def motion_document(watch: MotionWatch) -> Document:
+    """Return the motion detection of a camera: what it sees, and its settings."""
+    status, settings = watch.status, watch.settings
+    return {
+        "schema": SCHEMA,
+        "enabled": settings.enabled,
+        "motion": status.motion,
+        "since": iso(status.since),
+        "area": round(status.area, _FRACTION_DIGITS),
+        "box": None if status.box is None else [round(side, _FRACTION_DIGITS) for side in status.box],
+        "error": status.error,
+        "sensitivity": settings.sensitivity,
+        "watch": [list(region) for region in settings.watch],
+        "ignore": [list(region) for region in settings.ignore],
+        "clear_after": settings.clear_after,
+        "fps": settings.fps,
+    }
+
+
 def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     """Return a kept snapshot with its signed URL below `base`."""
     return {
@@ -203,6 +226,7 @@ def _camera_in_state(server: Server, camera: Camera, base: str, kept: LastKept) 
         "drops": camera.capture_drops,
         "restarts": status.restarts,
         "last_error": status.last_error,
+        "motion": motion_document(server.motion[settings.id]),
         "controls": controls_document(camera),
         "viewers": [_viewer_in_state(viewer) for viewer in sorted(camera.viewers, key=lambda viewer: viewer.since)],
         "stream_url": stream_url(settings.id, base),

@@ -13,6 +13,7 @@ COMPONENT: Table = {
     "flows": frozenset({"const", "api"}),
     "privacy": frozenset({"const", "api"}),
     "coordinator": frozenset({"const", "api", "flows", "privacy"}),
+    "events": frozenset({"const", "api", "coordinator"}),
     "push": frozenset({"const", "api", "coordinator"}),
     "known_server": frozenset({"const", "api"}),
     "picture_views": frozenset({"const"}),
@@ -29,7 +30,7 @@ COMPONENT: Table = {
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
     "__init__": _ENTITIES
-    | {"actions", "clips", "devices", "flows", "known_server", "picture_views", "privacy", "push", "services"},
+    | {"actions", "clips", "devices", "events", "flows", "known_server", "picture_views", "privacy", "push", "services"},
 }
 
 

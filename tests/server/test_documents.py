@@ -15,10 +15,13 @@ from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import (
     camera_state_document,
     clip_document,
+    motion_document,
     server_state_document,
     snapshot_document,
     state_document,
 )
+from pi_mjpeg_server.motion.settings import MotionSettings
+from pi_mjpeg_server.motion.watch import MotionStatus
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.command_handler import result_document
@@ -107,6 +110,17 @@ async def server(tmp_path: Path) -> Server:
     view_tokens = ViewTokens(tmp_path / "view_tokens.json", lambda: b"key")
     view_tokens.make("front")
     server = Server(identity, [front, shed], store, *stores, broker, at("2026-11-22T09:00:00.000Z"), token, view_tokens)
+    server.motion["front"].settings = MotionSettings(
+        enabled=True,
+        sensitivity=60,
+        watch=((0.0, 0.2, 1.0, 0.8),),
+        ignore=((0.0, 0.2, 0.1, 0.3), (0.9, 0.2, 0.1, 0.3)),
+    )
+    began = at("2026-11-22T09:59:58.000Z")
+    server.motion["front"].status = MotionStatus(
+        motion=True, since=began, area=0.05119, box=(0.25, 0.4, 0.125, 0.50001)
+    )
+    server.motion["shed"].status = MotionStatus(since=at("2026-11-22T09:00:00.000Z"))
     server.problems["duplicate_id"] = f"another server has the id {NODE} too"
     server.instance = "9f86d081884c7d65"
     return server
@@ -149,6 +163,13 @@ async def test_camera_state(server: Server) -> None:
     assert camera_state_document(front) == recorded("camera_state.json")
 
 
+async def test_motion(server: Server) -> None:
+    watch = server.motion["front"]
+    error = "nothing can be detected: no thread is left"
+    watch.status = MotionStatus(since=at("2026-11-22T10:00:00.000Z"), error=error)
+    assert motion_document(watch) == recorded("motion.json")
+
+
 def test_snapshot() -> None:
     expected = recorded("snapshot.json")
     kept = kept_snapshot(expected)
@@ -169,6 +190,8 @@ def test_command() -> None:
     command = commands.parse((CONTRACT / "command_clip.json").read_bytes())
     assert command == commands.Command("clip", clip=ClipRequest(5, 10))
     assert commands.parse(b'{"command": "clip"}') == commands.Command("clip", clip=ClipRequest(None, 10))
+    command = commands.parse((CONTRACT / "command_set_motion.json").read_bytes())
+    assert command == commands.Command("set", motion={"enabled": True, "sensitivity": 60})
 
 
 def test_result() -> None:
@@ -202,6 +225,10 @@ def test_result() -> None:
         b'{"command": "set"}',
         b'{"command": "set", "controls": {}}',
         b'{"command": "set", "controls": ["Brightness"]}',
+        b'{"command": "set", "motion": {}}',
+        b'{"command": "set", "motion": true}',
+        b'{"command": "set", "motion": {"enabled": true}, "controls": {"Brightness": 1}}',
+        b'{"command": "snapshot", "motion": {"enabled": true}}',
         b"[" * 4000,
         b'{"command": "snapshot"}' + b" " * 5000,
     ],
@@ -215,7 +242,7 @@ async def test_core_discovery(server: Server) -> None:
     document = core_discovery_document(server, Topics(NODE), BASE)
     assert document == recorded("core_discovery.json")
     # Two cameras; the smallest brokers take messages of 10 kB.
-    assert len(json.dumps(document)) < 10_000
+    assert len(json.dumps(document, separators=(",", ":"))) < 10_000
 
 
 async def test_core_discovery_of_one_camera_does_not_repeat_its_name(server: Server) -> None:

@@ -20,10 +20,11 @@ from aiohttp import (
 from homeassistant.const import __version__
 from yarl import URL
 
-from ..const import DOMAIN, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
+from ..const import DOMAIN, KIB, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
 from .documents import (
     DocumentError,
     UnknownSchemaError,
+    parse_changed_motion,
     parse_clip,
     parse_clips,
     parse_controls,
@@ -42,7 +43,7 @@ from .errors import (
 )
 from .frame import Frame
 from .identity import Answer, Identity, address_of
-from .models import Clip, Control, ControlValue, Server, Snapshot
+from .models import Clip, Control, ControlValue, Motion, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, boundary_of
 from .rate_limit import RateLimit
 from .responses import (
@@ -56,6 +57,7 @@ from .responses import (
     read,
     remember_peer,
 )
+from .server_sent_events import EventStreamError, EventStreamParser, ServerSentEvent
 
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
@@ -65,6 +67,13 @@ STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
 
 RECORDING_MARGIN: Final = 30.0
 """Seconds that the answer to a recording may take beyond it: the camera may have to start, and the disk be slow."""
+
+EVENTS_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=25)
+"""In seconds. A server that has nothing to say sends a comment every 15 s."""
+
+MAX_EVENT_RATE: Final = 500
+MAX_EVENT_BYTES_RATE: Final = 1024 * KIB
+"""Events and their bytes a second. A server with 16 cameras tells some 100 of 2 KiB at once, and then 20 a second."""
 
 MAX_FRAME_RATE: Final = 240
 """Pictures a second. The fastest camera for a Raspberry Pi gives some 200."""
@@ -185,6 +194,33 @@ class PiMjpegClient:
         """Turn a camera on or off for everybody, and return whether it is on then."""
         url = self.base_url / "api/cameras" / camera_id
         return await self._ask(hdrs.METH_PATCH, url, parse_enabled, json={"enabled": enabled})
+
+    async def set_motion(self, camera_id: str, **settings: bool | int) -> Motion:
+        """Change settings of a camera's motion detection, and return it as it is then."""
+        url = self.base_url / "api/cameras" / camera_id
+        return await self._ask(hdrs.METH_PATCH, url, parse_changed_motion, json={"motion": settings})
+
+    async def events(self) -> AsyncGenerator[ServerSentEvent]:
+        """Listen to the server, and yield what it says until it ends that: events, and comments without a kind.
+
+        Close it with `contextlib.aclosing`.
+        """
+        async with self._request(hdrs.METH_GET, self.base_url / "api/events", EVENTS_TIMEOUT) as response:
+            if response.content_type != "text/event-stream":
+                raise InvalidResponseError("the server answered with something else than events")
+            parser, rate = EventStreamParser(), RateLimit(MAX_EVENT_RATE, seconds=1)
+            bytes_rate = RateLimit(MAX_EVENT_BYTES_RATE, seconds=1)
+            try:
+                async for chunk in response.content.iter_any():
+                    events = parser.feed(chunk)
+                    if not (rate.allows(len(events)) and bytes_rate.allows(len(chunk))):
+                        raise InvalidResponseError("the server tells more than a server has to tell")
+                    for event in events:
+                        yield event
+                    # A server that fills the socket faster than this loop empties it would block the event loop.
+                    await asyncio.sleep(0)
+            except EventStreamError as error:
+                raise InvalidResponseError(f"the server's events cannot be read: {error}") from error
 
     async def restart(self, camera_id: str) -> None:
         """Make the server restart a camera. Return before it is done."""

@@ -164,10 +164,24 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Motion:
+    """The motion detection of a camera. `motion` is whether something moves, `sensitivity` is from 1 to 100.
+
+    `error` says why nothing can be detected, or is None.
+    """
+
+    enabled: bool
+    motion: bool
+    sensitivity: int
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Camera:
     """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches.
 
-    `snapshot` is the last that the server keeps of it, or None if it keeps none.
+    `snapshot` is the last that the server keeps of it, or None if it keeps none. `motion` is None if the server cannot
+    detect motion.
     """
 
     id: str
@@ -179,6 +193,7 @@ class Camera:
     fps: float | None
     available: bool
     snapshot: Snapshot | None
+    motion: Motion | None
     controls: Mapping[str, Control]
     telemetry: CameraTelemetry
 

@@ -33,6 +33,8 @@ RESTART_INTERVAL = 10.0
 class Camera:
     """One camera. It captures while it has a viewer, and for `linger` seconds more, but never while it is switched off.
 
+    A reader that is no viewer, such as the motion detection, keeps it capturing too (`watching`).
+
     All methods belong to the event loop; the driver is called in a thread of its own.
     """
 
@@ -63,6 +65,8 @@ class Camera:
         self._restart_limit = RateLimit(1, 1 / RESTART_INTERVAL)
         self._rate_limited_log = RateLimitedLog()
         self._demands = 0
+        self._watch_rates: list[float] = []
+        self._recordings = 0
         self._lingers_until = 0.0
         self._sequence = 0
         self._settles_at: float | None = None
@@ -150,23 +154,47 @@ class Camera:
         self.viewers.add(viewer)
         try:
             with self._demand():
+                self._limit_rate()
                 self._notify()
                 yield
         finally:
             self.viewers.discard(viewer)
+            self._limit_rate()
             self._frames_sent_before += viewer.send_rate.count
             self._viewer_drops_before += viewer.drops
             self._notify()
 
     @contextlib.contextmanager
     def recording(self, listener: Callable[[Frame], None]) -> Iterator[None]:
-        """Keep the camera capturing and call `listener` with each frame, inside the `with` block."""
+        """Keep the camera capturing at its full rate and call `listener` with each frame, inside the `with` block."""
         self.ring.listeners.append(listener)
+        self._recordings += 1
         try:
             with self._demand():
+                self._limit_rate()
                 yield
         finally:
+            self._recordings -= 1
+            self._limit_rate()
             self.ring.listeners.remove(listener)
+
+    @contextlib.contextmanager
+    def watching(self, fps: float) -> Iterator[None]:
+        """Keep the camera capturing, inside the `with` block, for a reader of frames that is no viewer.
+
+        While there is no viewer, the source may give as few as `fps` pictures a second. Nothing is drawn for this
+        reader while there are none.
+        """
+        self._watch_rates.append(fps)
+        self._limit_rate()
+        self.supervisor.wake()
+        try:
+            yield
+        finally:
+            self._watch_rates.remove(fps)
+            self._limit_rate()
+            self._lingers_until = max(self._lingers_until, time.monotonic() + self.settings.linger)
+            self.supervisor.wake()
 
     async def still(self, taken_after: float) -> Frame:
         """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
@@ -219,7 +247,8 @@ class Camera:
 
     def demanded_until(self) -> float:
         """Return the time until which pictures are demanded (called by the supervisor)."""
-        return math.inf if self._demands or self.settings.always_on else self._lingers_until
+        is_demanded = self._demands or self._watch_rates or self.settings.always_on
+        return math.inf if is_demanded else self._lingers_until
 
     def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
         """Store what the device offers (called by the supervisor)."""
@@ -288,6 +317,11 @@ class Camera:
             self._demands -= 1
             self._lingers_until = time.monotonic() + self.settings.linger
             self.supervisor.wake()
+
+    def _limit_rate(self) -> None:
+        """Let the source give fewer pictures while nobody sees them."""
+        alone = self._watch_rates and not self.viewers and not self._recordings
+        self.supervisor.limit_rate(max(self._watch_rates) if alone else None)
 
     def _off_message(self) -> str:
         return f"{self.settings.name} is switched off" + (f": {self.reason}" if self.reason else "")

@@ -18,6 +18,7 @@ from pi_mjpeg_server.config.settings import (
     default_password_file,
 )
 from pi_mjpeg_server.config.validators import SECTIONS
+from pi_mjpeg_server.motion.settings import MotionSettings
 from pi_mjpeg_server.sources import SourceSettings, kinds
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         default_ids=frozenset(number for number, table in enumerate(tables) if "id" not in table),
         default_names=frozenset(number for number, table in enumerate(tables) if "name" not in table),
         clips=ClipSettings(**given.tables["clips"][0]),
+        motion={number: MotionSettings(**table.get("motion", {})) for number, table in enumerate(tables)},
     )
 
 

@@ -1,10 +1,12 @@
 """The settings that a configuration holds, with their defaults."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.motion.settings import MotionSettings
 
 
 def default_state_folder() -> Path:
@@ -96,7 +98,8 @@ class ClipSettings:
 class Configuration:
     """The whole configuration.
 
-    `default_ids` and `default_names` are the places (from 0) of the cameras whose id or name nobody has given.
+    `default_ids` and `default_names` are the places (from 0) of the cameras whose id or name nobody has given. `motion`
+    has the motion settings by the places of the cameras.
     """
 
     server: ServerSettings
@@ -106,3 +109,4 @@ class Configuration:
     default_ids: frozenset[int] = frozenset()
     default_names: frozenset[int] = frozenset()
     clips: ClipSettings = field(default_factory=ClipSettings)
+    motion: Mapping[int, MotionSettings] = field(default_factory=dict)

@@ -140,13 +140,13 @@ def _smaller(picture: bytes, width: int | None, height: int | None) -> bytes:
             )
         small = image.resize(size)
     small = small if small.mode in {"L", "RGB"} else small.convert("RGB")
-    turned = _upright(small, orientation)
+    turned = turn_upright(small, orientation)
     buffer = io.BytesIO()
     turned.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
 
 
-def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
+def turn_upright(image: "Image.Image", orientation: int) -> "Image.Image":
     """Return the picture as it is to be shown, by its EXIF orientation."""
     from PIL.Image import Transpose  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from pi_mjpeg_server.documents import (
     SCHEMA,
     Document,
     camera_state_document,
+    motion_document,
     server_state_document,
     snapshot_document,
 )
@@ -28,7 +29,6 @@ from pi_mjpeg_server.mqtt.correction import RetainedCorrector
 from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME, RetainedTopicsStore
-from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import OFFLINE, ONLINE, Topics
 from pi_mjpeg_server.mqtt.twin import TwinDetector
 from pi_mjpeg_server.server import Server
@@ -36,6 +36,7 @@ from pi_mjpeg_server.storage.snapshots import Snapshot
 from pi_mjpeg_server.system.addresses import CHECK_INTERVAL as ADDRESS_CHECK_INTERVAL
 from pi_mjpeg_server.system.addresses import local_addresses
 from pi_mjpeg_server.system.health import measure
+from pi_mjpeg_server.telemetry import Telemetry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Bridge:
         self._clip_topic.start()
         for camera in self._server.cameras:
             camera.on_change.append(partial(self._camera_changed, camera))
+            self._server.motion[camera.settings.id].on_change.append(partial(self._publish_motion, camera))
         self._client.start()
 
     async def stop(self) -> None:
@@ -158,6 +160,7 @@ class Bridge:
         await self._publish_states()
         for camera in self._server.cameras:
             self._publish_availability(camera)
+            self._publish_motion(camera)
             if camera.settings.id in self._snapshots:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
         self._clip_topic.publish_all(self._urls[0])
@@ -222,6 +225,10 @@ class Bridge:
     def _publish_availability(self, camera: Camera) -> None:
         topic = self._topics.camera(camera.settings.id, "availability")
         self._publisher.publish(topic, ONLINE if camera.available else OFFLINE)
+
+    def _publish_motion(self, camera: Camera) -> None:
+        document = motion_document(self._server.motion[camera.settings.id])
+        self._publisher.publish(self._topics.camera(camera.settings.id, "motion"), document)
 
     def _publish_snapshot(self, snapshot: Snapshot, trigger: str) -> None:
         if not self._urls:

@@ -103,6 +103,8 @@ class CommandHandler:
                 camera.restart()
             elif command.name in {"enable", "disable"}:
                 await self._server.set_enabled(camera, command.name == "enable")
+            elif command.name == "set" and command.motion:
+                await self._server.set_motion(camera, command.motion)
             elif command.name == "set":
                 await self._server.adjust(camera, command.controls)
             elif command.name == "clip":

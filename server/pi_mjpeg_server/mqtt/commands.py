@@ -24,6 +24,9 @@ _SET = vol.Schema(
         **_ID,
     }
 )
+_SET_MOTION = vol.Schema(
+    {vol.Required("command"): "set", vol.Required("motion"): vol.All({str: object}, vol.Length(min=1)), **_ID}
+)
 
 
 class CommandError(ValueError):
@@ -34,12 +37,14 @@ class CommandError(ValueError):
 class Command:
     """One command: `snapshot`, `clip`, `restart`, `enable`, `disable` or `set`.
 
-    The `id`, if the sender gave one, is repeated in the result.
+    The `id`, if the sender gave one, is repeated in the result. `set` has either `controls` or `motion` settings, which
+    are validated when it is executed.
     """
 
     name: str
     id: str | None = None
     controls: Mapping[str, object] = field(default_factory=dict)
+    motion: Mapping[str, object] = field(default_factory=dict)
     clip: ClipRequest = field(default_factory=ClipRequest)
 
 
@@ -49,8 +54,7 @@ def parse(payload: bytes) -> Command:
         raise CommandError(f"it is longer than {MAX_BYTES} bytes")
     try:
         document = json.loads(payload)
-        kind = document.get("command") if isinstance(document, dict) else None
-        command = {"set": _SET, "clip": _CLIP}.get(str(kind), _SIMPLE)(document)
+        command = _schema(document)(document)
         clip = clip_request({name: command[name] for name in ("before", "after") if name in command})
     except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
         raise CommandError("it is not JSON") from error
@@ -59,4 +63,14 @@ def parse(payload: bytes) -> Command:
         raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
     except ClipRequestError as error:
         raise CommandError(str(error)) from error
-    return Command(command["command"], command.get("id"), command.get("controls", {}), clip)
+    return Command(command["command"], command.get("id"), command.get("controls", {}), command.get("motion", {}), clip)
+
+
+def _schema(document: object) -> vol.Schema:
+    """Return the schema of the kind of command that a document seems to be."""
+    kind = document.get("command") if isinstance(document, dict) else None
+    if kind == "clip":
+        return _CLIP
+    if kind != "set":
+        return _SIMPLE
+    return _SET_MOTION if isinstance(document, dict) and "motion" in document else _SET

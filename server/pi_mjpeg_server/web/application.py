@@ -7,11 +7,13 @@ from functools import partial
 from aiohttp import web
 
 from pi_mjpeg_server.config import ServerSettings
+from pi_mjpeg_server.events import EventFeed
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
 from pi_mjpeg_server.web.routes import aliases, clips, identity, login, page, snapshots, static_files, view_token
 from pi_mjpeg_server.web.routes.aliases import CAMERA
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
+from pi_mjpeg_server.web.routes.events import EVENT_FEED, events
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
 from pi_mjpeg_server.web.routes.stream import stream
@@ -53,6 +55,8 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     application[identity.IDENTITY_LIMIT] = ClientRateLimit(authenticator.proven_clients)
     application[clips.THUMBNAIL_TURN] = asyncio.Semaphore()
     application[CORS_POLICY] = cors_policy
+    application[EVENT_FEED] = feed = EventFeed(server)
+    application.on_shutdown.append(lambda _: feed.close())
     application.on_response_prepare.extend([_add_default_headers, cors_policy.add_headers])
     add = partial(application.router.add_route, expect_handler=expect_continue)
     get = partial(application.router.add_get, expect_handler=expect_continue)
@@ -68,6 +72,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/logout", login.log_out)
     get("/api/state", page.state)
     add("POST", "/api/identity", identity.enrol)
+    get("/api/events", events)
     get("/api/openapi.json", static_files.openapi)
     get("/metrics", _metrics)
     add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
+from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.recording.request import ClipRequestError
 from pi_mjpeg_server.sources.controls import ControlError
 from pi_mjpeg_server.storage.clip import ClipError
@@ -26,6 +27,7 @@ _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     CameraBusyError: web.HTTPServiceUnavailable,
     ClipRequestError: web.HTTPUnprocessableEntity,
     ControlError: web.HTTPUnprocessableEntity,
+    MotionSettingError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
     SettingsNotStoredError: web.HTTPInsufficientStorage,
@@ -138,6 +140,11 @@ def _too_many(code: str, message: str, seconds: float) -> web.HTTPTooManyRequest
 def too_many_viewers(message: str) -> web.HTTPServiceUnavailable:
     """Return a 503 for a viewer beyond a limit."""
     return unavailable("too_many_viewers", message, _VIEWERS_RETRY_AFTER)
+
+
+def too_many_event_streams(message: str) -> web.HTTPServiceUnavailable:
+    """Return a 503 for a client of the events beyond a limit."""
+    return unavailable("too_many_event_streams", message, _VIEWERS_RETRY_AFTER)
 
 
 def unavailable(code: str, message: str, retry_after: str = _UNAVAILABLE_RETRY_AFTER) -> web.HTTPServiceUnavailable:

@@ -112,6 +112,11 @@ class Pi:
         self.port = 0
         self.latest = b""
         """The picture that was shown last."""
+        self.has_events = False
+        """When set, the server tells its events. An older one cannot."""
+        self.listening = 0
+        """How many clients listen to the events now."""
+        self._telling: set[asyncio.Queue[bytes]] = set()
         self._newer = asyncio.Event()
         self._open: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
@@ -142,6 +147,22 @@ class Pi:
         newer, self._newer = self._newer, asyncio.Event()
         newer.set()
 
+    def tell(self, kind: str, camera_id: str | None = CAMERA, **document: object) -> None:
+        """Tell an event to all who listen."""
+        data = json.dumps({"camera": camera_id, "schema": 1, **document})
+        self.tell_raw(f"event: {kind}\ndata: {data}\n\n".encode())
+
+    def tell_motion(self, camera_id: str = CAMERA, **changes: object) -> None:
+        """Change the motion detection of a camera, and tell it."""
+        motion = self.camera(camera_id)["motion"]
+        motion.update(changes)
+        self.tell("motion", camera_id, **motion)
+
+    def tell_raw(self, piece: bytes) -> None:
+        """Send a piece of the events to all who listen."""
+        for queue in self._telling:
+            queue.put_nowait(piece)
+
     def cut(self) -> None:
         """End every open stream, as a power cut does."""
         for transport in self._open:
@@ -153,6 +174,8 @@ class Pi:
         return found
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911, PLR0912 - one for each route
+        if request.path == "/api/events":
+            return await self._events(request)
         self.requests.append(f"{request.method} {request.path_qs}")
         self.authorizations.append(request.headers.get("Authorization"))
         if request.path == "/api/identity" and request.method == "GET" and self.identity_key is not None:
@@ -212,7 +235,12 @@ class Pi:
             camera.update(enabled=enabled, available=enabled, state="idle" if enabled else "off")
             self.show(self.latest)
 
-    def _turn(self, camera_id: str, changes: dict[str, bool]) -> web.StreamResponse:
+    def _turn(self, camera_id: str, changes: dict[str, Any]) -> web.StreamResponse:
+        if "motion" in changes:
+            motion = self.camera(camera_id)["motion"]
+            motion.update(changes["motion"])
+            self.tell("motion", camera_id, **motion)
+            return web.json_response({"motion": motion})
         self.turn(camera_id, enabled=changes["enabled"])
         return web.json_response({"enabled": changes["enabled"]})
 
@@ -254,6 +282,34 @@ class Pi:
         for control in controls:
             control["value"] = changes.get(control["name"], control["value"])
         return web.json_response({"controls": controls})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
+        if not self.has_events:
+            return web.json_response({"error": {"code": "not_found", "message": "no such route"}}, status=404)
+        transport = request.transport
+        assert transport is not None
+        self._open.add(transport)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._telling.add(queue)
+        self.listening += 1
+        try:
+            await response.prepare(request)
+            await response.write(b": pi-mjpeg\n\n")
+            for camera in self.state["cameras"]:
+                if "motion" in camera:
+                    data = json.dumps({"camera": camera["id"], **camera["motion"]})
+                    await response.write(f"event: motion\ndata: {data}\n\n".encode())
+            while True:
+                await response.write(await queue.get())
+        except ConnectionError:
+            return response
+        finally:
+            self.listening -= 1
+            self._telling.discard(queue)
+            self._open.discard(transport)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.streams += 1

@@ -92,7 +92,7 @@ def test_a_camera_is_switched_off_and_on_by_commands(make_server: MakeServer, li
     announcement = wait_for_announcement(listener)
     camera = announcement["cameras"][0]
     core = wait_for_core_discovery(listener, announcement["id"])
-    (switch,) = [part for part in core["components"].values() if part["platform"] == "switch"]
+    (switch,) = [part for key, part in core["components"].items() if key.endswith("_privacy")]
     (state,) = [part for part in core["components"].values() if part.get("device_class") == "enum"]
     result = camera["command_topic"].replace("/command", "/result")
 

@@ -51,7 +51,7 @@ async def test_a_message_is_published_only_when_it_differs_from_the_last_one(
     publisher.reset()
     assert publisher.expected("a") is None
     publisher.publish("a", {"schema": 1})
-    assert client.published == [("a", "1"), *[("a", '{"schema": 1}')] * 3]
+    assert client.published == [("a", "1"), *[("a", '{"schema":1}')] * 3]
 
 
 async def test_stale_topics_are_cleared_and_forgotten_once_the_broker_has_acknowledged(

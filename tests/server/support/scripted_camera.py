@@ -68,6 +68,8 @@ class Script:
     frames: int = 0
     requested: SourceSettings = field(default_factory=SourceSettings)
     brightness: int = 0
+    limits: list[float | None] = field(default_factory=list)
+    fail_limit: bool = False
 
     def __post_init__(self) -> None:
         """Set `blocked`: frames block only while a test has cleared it."""
@@ -125,6 +127,12 @@ class ScriptedSource:
         assert name == "brightness"
         self._script.brightness = int(value)
 
+    def limit_rate(self, fps: float | None) -> None:
+        """Record the limit, or fail as scripted."""
+        if self._script.fail_limit:
+            raise RuntimeError("the driver has no frame rate")
+        self._script.limits.append(fps)
+
     def close(self) -> None:
         """Count the call."""
         self._script.closed += 1
@@ -180,12 +188,13 @@ async def serving(
         view_tokens=view_tokens if needs_token else None,
     )
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
-    async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
-        scheme = "https" if "tls_certificate" in settings else "http"
-        try:
+    server.start()
+    try:
+        async with serving_http(server, ServerSettings(**settings)) as port:
+            scheme = "https" if "tls_certificate" in settings else "http"
             yield Served(f"{scheme}://127.0.0.1:{port}", server)
-        finally:
-            await server.recorder.stop()
+    finally:
+        await server.stop()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:

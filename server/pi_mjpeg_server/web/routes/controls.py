@@ -1,13 +1,14 @@
-"""Switching a camera on and off, setting its controls, and restarting it."""
+"""Switching a camera on and off, its motion detection, setting its controls, and restarting it."""
 
 from aiohttp import web
 
-from pi_mjpeg_server.documents import controls_document
+from pi_mjpeg_server.documents import Document, controls_document, motion_document
 from pi_mjpeg_server.web.errors import bad_setting
 from pi_mjpeg_server.web.routes.request import SERVER, requested_camera
 from pi_mjpeg_server.web.routes.request_body import read_object
 
 _MAX_NAME_LENGTH = 64
+_SETTINGS = ("enabled", "motion")
 
 
 async def patch_controls(request: web.Request) -> web.Response:
@@ -22,16 +23,27 @@ async def patch_controls(request: web.Request) -> web.Response:
 
 
 async def patch_camera(request: web.Request) -> web.Response:
-    """Switch the camera on or off, as the body `{"enabled": false}` says, and answer with what it is now."""
+    """Change settings of the camera, and answer with those that were named, as they are now.
+
+    `{"enabled": false}` switches it off, and `{"motion": {"enabled": true, "sensitivity": 40}}` changes its motion
+    detection. When one of them is not valid, none is changed.
+    """
     camera = requested_camera(request)
     values = await read_object(request, "settings", '{"enabled": false}')
     for name in values:
-        if name != "enabled":
-            raise bad_setting(f"there is no setting {name[:_MAX_NAME_LENGTH]!r}; there is: enabled")
-    if not isinstance(values["enabled"], bool):
+        if name not in _SETTINGS:
+            raise bad_setting(f"there is no setting {name[:_MAX_NAME_LENGTH]!r}; there is: {', '.join(_SETTINGS)}")
+    if not isinstance(values.get("enabled", True), bool):
         raise bad_setting("enabled has to be true or false")
-    await request.app[SERVER].set_enabled(camera, values["enabled"])
-    return web.json_response({"enabled": camera.enabled})
+    server = request.app[SERVER]
+    answer: Document = {}
+    if "motion" in values:
+        await server.set_motion(camera, values["motion"])
+        answer["motion"] = motion_document(server.motion[camera.settings.id])
+    if "enabled" in values:
+        await server.set_enabled(camera, values["enabled"])
+        answer["enabled"] = camera.enabled
+    return web.json_response(answer)
 
 
 async def restart(request: web.Request) -> web.Response:

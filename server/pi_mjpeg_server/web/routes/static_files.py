@@ -17,6 +17,8 @@ _TYPES = {
     "page.js": "text/javascript",
     "controls.js": "text/javascript",
     "clips.js": "text/javascript",
+    "motion.js": "text/javascript",
+    "regions.js": "text/javascript",
     "share.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",
