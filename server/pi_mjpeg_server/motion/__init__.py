@@ -1,1 +1,1 @@
-"""Motion detection: pure functions on small grey pictures, with Pillow only."""
+"""Motion detection: a detector that compares pictures, and a reader of a camera's frames that asks it."""

@@ -1,4 +1,4 @@
-"""What a person sets about the motion detection of one camera."""
+"""The motion settings of one camera."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,17 @@ Region = tuple[float, float, float, float]
 """x, y, width and height of a rectangle, in fractions of the upright picture."""
 
 
+class MotionSettingError(ValueError):
+    """A motion setting does not exist or cannot have the value; the message says which and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class MotionSettings:
-    """The settings of one camera's motion detection.
+    """Whether and how a camera is watched for motion.
 
-    `sensitivity` is 1 to 100. Without regions in `watch` the whole picture is watched; `ignore` is taken from it.
-    Motion ends `clear_after` seconds (at least 1) after the last picture that showed it. At most `fps` pictures a
-    second are looked at.
+    `sensitivity` is 1 to 100. Only what is in a region of `watch` (everywhere, if there is none) and in none of
+    `ignore` counts. Motion ends when nothing has moved for `clear_after` seconds. At most `fps` pictures a second are
+    looked at.
     """
 
     enabled: bool = False
