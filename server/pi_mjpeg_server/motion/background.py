@@ -177,7 +177,7 @@ class Background:
         return compute(lambda of: of["r"] - of["b"], r=rest, b=rows)
 
     def _without_shift(self, rest: Image.Image) -> Image.Image:
-        """Take away what a shift of the whole picture explains (the least squares of Lucas and Kanade), or a new focus."""
+        """Take away what a shift of the whole picture (least squares, Lucas and Kanade) or a new focus explains."""
         it = self._structure
         clipped = _clipped(rest)
         xr, yr = _product(it.across, clipped), _product(it.down, clipped)
