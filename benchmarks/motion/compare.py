@@ -116,8 +116,7 @@ def _row(name: str, setting: str, played: Sequence[Played], filmed: Played) -> s
 
 def _table(keys: Sequence[tuple[str, str]], judged: Sequence[Played], filmed: Played) -> list[str]:
     return [
-        "| detector | best setting | walkers found | | false alarms | per hour | empty scenes with one "
-        "| vtest: pictures with motion |",
+        "| detector | best setting | walkers found | | false alarms | per hour | empty scenes with one | vtest |",
         "|---|---|---|---|---|---|---|---|",
         *(_row(*key, judged, filmed) for key in keys),
     ]
