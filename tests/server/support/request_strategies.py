@@ -21,6 +21,8 @@ _ROUTES = (
     ),
     *(("POST", path) for path in ("/login", "/logout", "/api/cameras/front/snapshots", "/api/cameras/front/restart")),
     ("PATCH", "/api/cameras/front/controls"),
+    ("PATCH", "/api/cameras/front"),
+    ("GET", "/api/events"),
 )
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 _NAMES = (
