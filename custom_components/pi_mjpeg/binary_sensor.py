@@ -1,4 +1,4 @@
-"""Whether the server is reachable, its Pi is throttled, and a camera fails."""
+"""Whether the server is reachable, its Pi is throttled, a camera fails, and something moves in front of it."""
 
 from typing import override
 
@@ -9,7 +9,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, PiMjpegServerEntity, async_add_as_found, async_add_for_cameras
+from .entity import (
+    PiMjpegCameraEntity,
+    PiMjpegServerEntity,
+    async_add_as_found,
+    async_add_for_cameras,
+    async_add_for_motion,
+)
 
 PARALLEL_UPDATES = 0
 
@@ -32,6 +38,7 @@ async def async_setup_entry(
         lambda _: [ThrottledSensor(coordinator)],
     )
     async_add_for_cameras(entry, async_add_entities, ProblemSensor)
+    async_add_for_motion(entry, async_add_entities, MotionSensor)
 
 
 class ConnectivitySensor(PiMjpegServerEntity, BinarySensorEntity):
@@ -86,3 +93,21 @@ class ProblemSensor(PiMjpegCameraEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         state = self.camera_state.telemetry.state if self.camera_state else None
         return state in _FAILING if state else None
+
+
+class MotionSensor(PiMjpegCameraEntity, BinarySensorEntity):
+    """On while something moves, unknown while nobody looks, and unavailable while there is no picture to look at."""
+
+    _attr_device_class = BinarySensorDeviceClass.MOTION
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "motion")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        camera = self.camera_state
+        motion = camera.motion if camera else None
+        if motion is None or not motion.enabled or motion.error is not None:
+            return None
+        return motion.motion

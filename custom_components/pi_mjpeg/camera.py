@@ -17,7 +17,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.hass_dict import HassKey
 
 from . import pictures
-from .actions import take_snapshot
+from .actions import record_clip, take_snapshot
 from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -141,7 +141,19 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     def _update_attributes(self) -> None:
         camera = self.camera_state
         self._attr_model = camera.model if camera else None
-        self._attr_is_streaming = not self.is_off and camera is not None and camera.telemetry.state == "live"
+        telemetry = camera.telemetry if camera else None
+        # Motion detection keeps a camera live that nobody watches.
+        is_watched = telemetry is not None and telemetry.state == "live" and (telemetry.viewers or 0) > 0
+        self._attr_is_streaming = is_watched and not self.is_off
+        self._attr_motion_detection_enabled = camera is not None and camera.motion is not None and camera.motion.enabled
+
+    @override
+    async def async_enable_motion_detection(self) -> None:
+        await self.async_set_motion(enabled=True)
+
+    @override
+    async def async_disable_motion_detection(self) -> None:
+        await self.async_set_motion(enabled=False)
 
     @override
     async def async_turn_on(self) -> None:
@@ -248,6 +260,18 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
                 return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
             return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
+
+    async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
+        """Have the server record a clip and keep it, write it to a file; return where it is."""
+        self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
+        client = self.coordinator.client
+        with self.asking_for("clip_failed"):
+            clip = await client.record_clip(self._camera_id, before=before, after=after)
+            self.raise_if_off()
+            if path is not None:
+                await record_clip.async_save(self.hass, client, self.coordinator.data.id, clip, path)
+        return record_clip.response(self.coordinator.config_entry.entry_id, client, clip, path)
 
     @override
     async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:

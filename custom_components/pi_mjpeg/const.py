@@ -21,6 +21,8 @@ DISCOVERY_TOPIC: Final = f"{BASE_TOPIC}/discovery/{{node}}/config"
 CLAIMED_TOPIC: Final = f"{BASE_TOPIC}/{{node}}/claimed"
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
+HELD_POLL_INTERVAL: Final = timedelta(minutes=10)
+"""While the server's events tell every change."""
 
 KIB: Final = 1024
 MAX_ANNOUNCEMENT_BYTES: Final = 32 * KIB
@@ -34,6 +36,12 @@ MAX_MESSAGE_BYTES: Final = 64 * KIB
 
 MAX_STATE_BYTES: Final = 256 * KIB
 """The state lists every viewer, so it may be larger than a message."""
+
+MAX_CLIPS_BYTES: Final = 512 * KIB
+"""The list of 500 clips takes 350 KiB."""
+
+MAX_CLIP_BYTES: Final = 2 * KIB * KIB * KIB
+"""A clip of six minutes at 60 pictures a second of 90 KB takes so much."""
 
 MAX_PICTURE_BYTES: Final = 16 * KIB * KIB
 """A high-quality JPEG of 12 megapixels takes 8 MiB."""

@@ -15,10 +15,10 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .api.client import PiMjpegClient
 from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
-from .api.models import Camera, CameraTelemetry, Control, Server, ServerTelemetry, Snapshot
+from .api.models import Camera, CameraTelemetry, Control, Motion, Server, ServerTelemetry, Snapshot
 from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
-from .const import CONF_IDENTITY, DOMAIN, LOGGER, POLL_INTERVAL
+from .const import CONF_IDENTITY, DOMAIN, HELD_POLL_INTERVAL, LOGGER, POLL_INTERVAL
 from .flows import issues
 from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
@@ -73,6 +73,8 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
         )
         self._offline_since: float | None = None
+        self.has_events = False
+        """Whether the server itself tells every change. MQTT knows no better then."""
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
 
@@ -136,10 +138,10 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
                 continue
             if camera.snapshot is None:
                 self.snapshots.pop(camera.id, None)
-            elif self._may_show(camera.id):
+            elif self.may_show(camera.id):
                 self.snapshots[camera.id] = camera.snapshot
 
-    def _may_show(self, camera_id: str) -> bool:
+    def may_show(self, camera_id: str) -> bool:
         """Return whether a snapshot may be shown: it was not taken while the camera is off here and on at the Pi."""
         return not self.privacy.is_off(camera_id) or self.privacy.is_heard(camera_id)
 
@@ -208,6 +210,20 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self.refresh_soon()
 
     @callback
+    def events_began(self) -> None:
+        """Poll only now and then: the server tells what changes."""
+        self.has_events = True
+        self.update_interval = HELD_POLL_INTERVAL
+        LOGGER.debug("%s tells its events", self.name)
+
+    @callback
+    def events_ended(self) -> None:
+        """Poll again, and find out at once whether the server is gone."""
+        self.has_events = False
+        self.update_interval = POLL_INTERVAL
+        self.refresh_soon()
+
+    @callback
     def refresh_soon(self) -> None:
         """Request a refresh without waiting for it."""
         self.config_entry.async_create_task(self.hass, self.async_request_refresh(), eager_start=False)
@@ -247,11 +263,22 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self.async_update_listeners()
 
     @callback
+    def controls_told(self, camera_id: str, controls: Mapping[str, Control]) -> None:
+        """Store a camera's controls as the server tells them."""
+        within = self._limits.controls_within(camera_id, controls)
+        self._change_camera(camera_id, lambda camera: replace(camera, controls=within))
+
+    @callback
+    def motion_changed(self, camera_id: str, motion: Motion) -> None:
+        """Store the motion detection of a camera."""
+        self._change_camera(camera_id, lambda camera: replace(camera, motion=motion))
+
+    @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:
         """Store the last snapshot of a camera, which the server itself said that it keeps."""
         # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
         # has no clock of its own, and starts in the past when it boots.
-        if self._may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
+        if self.may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
             self.snapshots[camera_id] = snapshot
             self._snapshots_changed[camera_id] = monotonic()
             self.async_update_listeners()

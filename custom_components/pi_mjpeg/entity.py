@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .api.errors import PiMjpegError
-from .api.models import Camera, Control, ControlValue, Server
+from .api.models import Camera, Control, ControlValue, Motion, Server
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 
@@ -74,6 +74,22 @@ def async_add_for_cameras(
         async_add_entities,
         lambda server: server.cameras,
         lambda camera_id: [each(coordinator, camera_id) for each in create],
+    )
+
+
+@callback
+def async_add_for_motion(
+    entry: PiMjpegConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: Callable[[PiMjpegCoordinator, str], Entity],
+) -> None:
+    """Add the entity that `create` makes for each of the server's cameras that can be watched for motion."""
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: [camera.id for camera in server.cameras.values() if camera.motion is not None],
+        lambda camera_id: [create(coordinator, camera_id)],
     )
 
 
@@ -143,6 +159,13 @@ class PiMjpegCameraEntity(PiMjpegEntity):
             await self.coordinator.privacy.async_turn(self._camera_id, enabled=on)
         self.coordinator.refresh_soon()
 
+    async def async_set_motion(self, **settings: bool | int) -> None:
+        """Change settings of the camera's motion detection. Raises `HomeAssistantError` with the server's reason."""
+        with self.asking_for("motion_failed"):
+            motion = await self.coordinator.client.set_motion(self._camera_id, **settings)
+        self.coordinator.motion_changed(self._camera_id, motion)
+        self.coordinator.async_update_listeners()
+
     def raise_if_off(self) -> None:
         """Raise `HomeAssistantError` if the camera is off."""
         if self.is_off:
@@ -163,6 +186,24 @@ class PiMjpegCameraEntity(PiMjpegEntity):
                 translation_key=translation_key,
                 translation_placeholders={"camera": self.camera_name, "reason": str(error)},
             ) from error
+
+
+class MotionSettingEntity(PiMjpegCameraEntity):
+    """A setting of the motion detection. It can be changed while the camera fails, but not while it is private."""
+
+    _attr_entity_category = EntityCategory.CONFIG
+    needs_pictures = False
+
+    @property
+    def motion(self) -> Motion | None:
+        """The motion detection as it is now. None while the server does not have it."""
+        camera = self.camera_state
+        return camera.motion if camera else None
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.motion is not None and not self.is_off
 
 
 @callback

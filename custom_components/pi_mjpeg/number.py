@@ -1,4 +1,4 @@
-"""The controls of a camera that are numbers."""
+"""The controls of a camera that are numbers, and the sensitivity of its motion detection."""
 
 from typing import override
 
@@ -8,7 +8,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.models import Control
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import ControlEntity, async_add_controls
+from .entity import ControlEntity, MotionSettingEntity, async_add_controls, async_add_for_motion
 
 PARALLEL_UPDATES = 1
 
@@ -21,7 +21,8 @@ async def async_setup_entry(
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the number controls of each camera."""
+    """Add the number controls of each camera, and the sensitivity of its motion detection."""
+    async_add_for_motion(entry, async_add_entities, MotionSensitivity)
     async_add_controls(entry, async_add_entities, ("integer", "number"), ControlNumber)
 
 
@@ -49,3 +50,26 @@ class ControlNumber(ControlEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         await self.async_set(round(value) if self._is_integer else value)
+
+
+class MotionSensitivity(MotionSettingEntity, NumberEntity):
+    """How small a movement counts, from 1 to 100."""
+
+    _attr_translation_key = "motion_sensitivity"
+    _attr_native_min_value = 1
+    _attr_native_max_value = 100
+    _attr_native_step = 1
+    _attr_mode = NumberMode.SLIDER
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "motion_sensitivity")
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        motion = self.motion
+        return motion.sensitivity if motion else None
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        await self.async_set_motion(sensitivity=round(value))

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
-from .api.documents import DocumentError, parse_camera_state, parse_server_state, parse_snapshot
+from .api.documents import DocumentError, parse_camera_state, parse_motion, parse_server_state, parse_snapshot
 from .const import BASE_TOPIC, CLAIMED_TOPIC, LOGGER, SCHEMA
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 
@@ -78,6 +78,7 @@ class _Subscriptions:
             f"{BASE_TOPIC}/{self._node}/+/availability": self._handlers.on_camera_availability,
             f"{BASE_TOPIC}/{self._node}/+/state": self._handlers.on_camera_state,
             f"{BASE_TOPIC}/{self._node}/+/snapshot": self._handlers.on_snapshot,
+            f"{BASE_TOPIC}/{self._node}/+/motion": self._handlers.on_motion,
         }
 
     @callback
@@ -140,6 +141,12 @@ class _MessageHandlers:
 
     def on_camera_state(self, message: mqtt.ReceiveMessage) -> None:
         self._coordinator.camera_changed(_camera_id(message), parse_camera_state(message.payload))
+
+    def on_motion(self, message: mqtt.ReceiveMessage) -> None:
+        motion = parse_motion(message.payload)
+        # The server's own events are faster, and only it can tell them.
+        if not self._coordinator.has_events:
+            self._coordinator.motion_changed(_camera_id(message), motion)
 
     def on_snapshot(self, message: mqtt.ReceiveMessage) -> None:
         camera_id = _camera_id(message)

@@ -11,6 +11,7 @@ from tooling.processes import run
 
 HOME_ASSISTANT = "2026.11.0"
 _FLASK = "flask==3.1.3"
+_OPENCV = "opencv-python-headless==4.12.0.88"
 
 _SERVER = cache.ROOT / "server"
 _TESTS = cache.ROOT / "tests"
@@ -36,6 +37,11 @@ def tests() -> Path:
 def flask() -> Path:
     """Return the environment of the Flask server that the benchmarks compare with."""
     return _environment("env-flask", Path(sys.executable), ["--editable", f"{_SERVER}[v4l2]", _FLASK])
+
+
+def opencv() -> Path:
+    """Return the environment in which the benchmark of motion runs: the server, numpy and OpenCV."""
+    return _environment("env-opencv", Path(sys.executable), ["--editable", _SERVER, _OPENCV, "--requirement", _TOOLS])
 
 
 def component() -> Path:

@@ -27,6 +27,7 @@ _PACKAGES = {
     "caddy": _Package(("caddy",), "usr/bin/caddy"),
     "firefox": _Package(("firefox-esr", "fonts-dejavu-core"), "usr/lib/firefox-esr/firefox-esr"),
     "ustreamer": _Package(("ustreamer",), "usr/bin/ustreamer"),
+    "motion": _Package(("motion",), "usr/bin/motion"),
     "ffmpeg": _Package(("ffmpeg",), "usr/bin/ffmpeg"),
     # /usr/bin/chromium is a script that finds only the system's own Chromium. Chromium exits at once without a font.
     "chromium": _Package(("chromium", "fonts-dejavu-core"), "usr/lib/chromium/chromium"),

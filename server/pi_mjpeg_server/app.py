@@ -40,8 +40,7 @@ async def run(configuration: Configuration) -> None:
     announcer: ZeroconfAnnouncer | None = None
     try:
         async with serving_http(server, configuration.server):
-            for camera in server.cameras:
-                camera.start()
+            server.start()
             if bridge is not None:
                 bridge.start()
             announcer = await _zeroconf_announcer(server, configuration.server)
@@ -52,12 +51,14 @@ async def run(configuration: Configuration) -> None:
                     await stopping.wait()
                     _LOGGER.info("stopping")
             finally:
+                # Before the rest: who asked for a clip still gets the answer.
+                await server.recorder.stop()
                 if announcer is not None:
                     await announcer.stop()
                 if bridge is not None:
                     await bridge.stop()
     finally:
-        await asyncio.gather(*(camera.stop() for camera in server.cameras))
+        await server.stop()
 
 
 async def _make_server(configuration: Configuration, stopping: asyncio.Event) -> Server | None:

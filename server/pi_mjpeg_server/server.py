@@ -14,11 +14,20 @@ from pi_mjpeg_server.camera.errors import CameraBusyError
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
+from pi_mjpeg_server.config.motion import validated_motion
 from pi_mjpeg_server.media.scaling import Scaler
+from pi_mjpeg_server.motion.settings import MotionSettingError
+from pi_mjpeg_server.motion.watch import MotionWatch
+from pi_mjpeg_server.recording.on_motion import MotionRecorder
+from pi_mjpeg_server.recording.recorder import Recorder
+from pi_mjpeg_server.recording.request import ClipRequest
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
+from pi_mjpeg_server.storage.clip import Clip
+from pi_mjpeg_server.storage.clip_folder import default_clip_folder, default_max_bytes
+from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
@@ -37,7 +46,10 @@ SNAPSHOTS_PER_SECOND = 2.0
 """The same in the long run: a server without a token takes requests from everybody."""
 
 MAX_WAITING_CHANGES = 16
-"""Changes of privacy that wait for the disk at once; further ones are in force too, but answered with an error."""
+"""Changes of privacy and motion settings that wait for the disk at once.
+
+Further ones are in force too, but answered with an error.
+"""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,11 +67,20 @@ class BrokerStatus:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastKept:
+    """The last snapshot and the last clip that are kept of a camera; None where there is none."""
+
+    snapshot: Snapshot | None = None
+    clip: Clip | None = None
+
+
 @dataclass(slots=True)
 class Server:
     """One server process. Without a `token`, everybody may watch and command.
 
-    The functions in `on_snapshot` are called with each new snapshot and its trigger. `problems` are sentences for the
+    `motion` has the motion detection of each camera by its id. The functions in `on_snapshot` are called with each new
+    snapshot and its trigger. `problems` are sentences for the
     owner by a code, about what only a person can mend. `instance` is random: it tells this process from another server
     with the same id.
     """
@@ -69,6 +90,7 @@ class Server:
     snapshots: SnapshotStore
     control_store: ControlStore
     settings_store: SettingsStore
+    clips: ClipStore
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
@@ -77,12 +99,37 @@ class Server:
     scaler: Scaler = field(default_factory=Scaler)
     problems: dict[str, str] = field(default_factory=dict)
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
+    motion: dict[str, MotionWatch] = field(default_factory=dict)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+    recorder: Recorder = field(init=False)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
     _waiting: int = 0
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        """Make the recorder of the clips, and give each camera a motion detection; without settings, it is off."""
+        self.recorder = Recorder(self.clips)
+        self.motion = {
+            camera.settings.id: self.motion.get(camera.settings.id) or MotionWatch(camera) for camera in self.cameras
+        }
+        for camera in self.cameras:
+            if camera.settings.record_on_motion:
+                MotionRecorder(self.recorder, self.motion[camera.settings.id])
+
+    def start(self) -> None:
+        """Start the cameras, and their motion detection where it is enabled."""
+        for camera in self.cameras:
+            camera.start()
+        for watch in self.motion.values():
+            watch.start()
+
+    async def stop(self) -> None:
+        """Stop all of them, with what is recorded until then."""
+        await self.recorder.stop()
+        await asyncio.gather(*(watch.stop() for watch in self.motion.values()))
+        await asyncio.gather(*(camera.stop() for camera in self.cameras))
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return the camera with this id, or None if there is none."""
@@ -113,10 +160,17 @@ class Server:
             listener(snapshot, trigger)
         return snapshot
 
-    async def latest_snapshots(self) -> dict[str, Snapshot | None]:
-        """Return the last kept snapshot of each camera by its id, None where there is none."""
+    async def record_clip(self, camera: Camera, request: ClipRequest, trigger: str) -> Clip:
+        """Record a clip and keep it. `trigger` says who requested it. Raises what `Recorder.record` raises."""
+        before = camera.settings.preroll if request.before is None else request.before
+        return await self.recorder.record(camera, before, request.after, trigger)
+
+    async def last_kept(self) -> dict[str, LastKept]:
+        """Return the last kept snapshot and clip of each camera by its id."""
         camera_ids = [camera.settings.id for camera in self.cameras]
-        return await asyncio.to_thread(lambda: {each: self.snapshots.latest(each) for each in camera_ids})
+        return await asyncio.to_thread(
+            lambda: {each: LastKept(self.snapshots.latest(each), self.clips.latest(each)) for each in camera_ids}
+        )
 
     async def set_enabled(self, camera: Camera, enabled: bool) -> None:  # noqa: FBT001  (a value, not a flag)
         """Switch a camera on or off at once, and return when that is on the disk.
@@ -127,33 +181,45 @@ class Server:
             camera.enable()
         else:
             camera.disable()
+        state, later = ("on", "off") if enabled else ("off", "on")
+        await self._store_settings(f"{camera.settings.name} is {state} now", f"it may be {later} again")
+
+    async def set_motion(self, camera: Camera, values: object) -> None:
+        """Change motion settings of a camera at once, and return when that is on the disk.
+
+        Raises `MotionSettingError` when one does not exist or cannot have the value; then none is changed. Raises
+        `SettingsNotStoredError` when they cannot be stored: they are in force all the same, until the next start.
+        """
+        self.motion[camera.settings.id].change(validated_motion(values))
+        await self._store_settings(
+            f"{camera.settings.name} has these motion settings now", "it may have the former ones again"
+        )
+
+    async def _store_settings(self, done: str, later: str) -> None:
+        """Store privacy and motion settings. In an error, `done` says what is in force, and `later` what may follow."""
         self._changes += 1
         change = self._changes
         if self._waiting >= MAX_WAITING_CHANGES:
             # One of those that wait stores this change too, but nobody knows when.
-            state = "on" if enabled else "off"
-            raise SettingsNotStoredError(f"{camera.settings.name} is {state} now, but the disk is too slow to store it")
+            raise SettingsNotStoredError(f"{done}, but the disk is too slow to store it")
         self._waiting += 1
         try:
-            await self._store_changes(camera, change)
+            await self._store_changes(change, done, later)
         finally:
             self._waiting -= 1
 
-    async def _store_changes(self, camera: Camera, change: int) -> None:
+    async def _store_changes(self, change: int, done: str, later: str) -> None:
         async with self._storing:
             if self._stored_changes >= change:
                 return
             # All cameras, as they are now: of several changes that wait here, one write stores the last.
             changes = self._changes
             enabled_now = {each.settings.id: each.enabled for each in self.cameras}
+            motion_now = {camera_id: dict(watch.overrides) for camera_id, watch in self.motion.items()}
             try:
-                await asyncio.to_thread(self.settings_store.save, enabled_now)
+                await asyncio.to_thread(self.settings_store.save, enabled_now, motion_now)
             except OSError as error:
-                state, later = ("on", "off") if camera.enabled else ("off", "on")
-                message = (
-                    f"{camera.settings.name} is {state} now, but this could not be stored, "
-                    f"so it may be {later} again after a restart: {error}"
-                )
+                message = f"{done}, but this could not be stored, so {later} after a restart: {error}"
                 _LOGGER.warning("%s", message)
                 raise SettingsNotStoredError(message) from error
             self._stored_changes = changes
@@ -185,16 +251,19 @@ def make_server(configuration: Configuration) -> Server:
         raise _unusable(folder, error) from error
     _store_camera_ids(configuration)
     needs_token = configuration.auth.mode == "token"
-    snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
+    signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
+    cameras = make_cameras(configuration)
     return Server(
         identity,
-        make_cameras(configuration),
-        snapshots,
+        cameras,
+        SnapshotStore(folder / "snapshots", signer),
         _control_store(configuration),
         _settings_store(configuration),
+        _clip_store(configuration, signer),
         token=token if needs_token else None,
         view_tokens=view_tokens(configuration, token) if needs_token else None,
         identity_key=identity_key,
+        motion=_motion_watches(configuration, cameras),
     )
 
 
@@ -221,6 +290,21 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
             if not enabled.get(camera.settings.id, True):
                 camera.disable()
     return cameras
+
+
+def _motion_watches(configuration: Configuration, cameras: Sequence[Camera]) -> dict[str, MotionWatch]:
+    """Return the motion detection of each camera by its id, with the settings that were stored last."""
+    stored = _settings_store(configuration).load_motion()
+    watches = {}
+    for place, camera in enumerate(cameras):
+        overrides = {}
+        if camera.settings.id in stored:
+            try:
+                overrides = validated_motion(stored[camera.settings.id])
+            except MotionSettingError as error:
+                _LOGGER.warning("%s: the stored motion settings are not used, because %s", camera.settings.name, error)
+        watches[camera.settings.id] = MotionWatch(camera, configuration.motion.get(place), overrides)
+    return watches
 
 
 def make_access_token(configuration: Configuration) -> AccessToken:
@@ -276,6 +360,15 @@ def _control_store(configuration: Configuration) -> ControlStore:
 
 def _settings_store(configuration: Configuration) -> SettingsStore:
     return SettingsStore(configuration.server.state_dir / "settings.json")
+
+
+def _clip_store(configuration: Configuration, signer: UrlSigner) -> ClipStore:
+    settings = configuration.clips
+    folder = settings.folder or default_clip_folder(configuration.server.state_dir)
+    limits = ClipLimits(settings.max_bytes or default_max_bytes(folder), settings.max_age, settings.max_count)
+    clips = ClipStore(folder, signer, limits)
+    clips.load()
+    return clips
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:

@@ -46,11 +46,20 @@ async def assert_accessible(page: Page) -> None:
 
 
 async def open_all(page: Page) -> None:
-    """Open everything on the page, and take a snapshot."""
+    """Open everything on the page, make a region of each kind, and take a snapshot."""
     await page.get_by_role("button", name="Take a snapshot").first.click()
     await page.get_by_role("link", name="Download").wait_for()
     await page.get_by_text("1 viewer").first.click()
     await page.get_by_text("Controls").first.click()
+    front = page.get_by_role("region", name="Front")
+    await front.get_by_text("Motion detection", exact=True).click()
+    await front.get_by_role("switch", name="Detect motion").check()
+    for kind in ("Watch", "Ignore"):
+        await front.get_by_role("button", name=f"{kind} a region").click()
+        await front.get_by_role("button", name="Put it in the middle").click()
+        await front.get_by_role("group", name=f"{kind.removesuffix('e')}ed 1").wait_for()
+    await front.get_by_role("button", name="Show what the detector sees").click()
+    await front.get_by_text("is not watched").wait_for()
 
 
 async def test_the_page_is_accessible(served: Served, phone: Page) -> None:
@@ -115,8 +124,9 @@ async def test_the_background_follows_the_color_scheme(phone: Page, served: Serv
 async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.get_by_text("1 viewer").first.wait_for()
-    front = ["Camera on", "Take a snapshot", "Full screen", "1 viewer", "Links for other pages", "Controls"]
-    for stop in ["Log out", *front, "Camera on", "Take a snapshot", "Full screen"]:
+    buttons = ["Camera on", "Take a snapshot", "Record a clip", "Full screen"]
+    front = [*buttons, "Motion detection", "1 viewer", "Links for other pages", "Controls"]
+    for stop in ["Log out", *front, *buttons]:
         await page.keyboard.press("Tab")
         focused = page.locator(":focus")
         await expect(focused).to_have_accessible_name(stop)

@@ -6,8 +6,9 @@ from tests.import_rules import Table, rooms, violations
 # have rooms of their own. A room may always import itself.
 _GROUND = frozenset({"logs", "concurrency"})
 _CAMERAS = _GROUND | {"media", "sources", "camera"}
-_KEPT = _CAMERAS | {"storage", "config", "system"}
+_KEPT = _CAMERAS | {"motion", "storage", "recording", "config", "system"}
 _TOLD = _KEPT | {"server", "documents"}
+_EVENTS = _TOLD | {"telemetry", "events"}
 
 SERVER: Table = {
     "logs": frozenset(),
@@ -15,18 +16,22 @@ SERVER: Table = {
     "media": _GROUND,
     "sources": _GROUND | {"media"},
     "camera": _GROUND | {"media", "sources"},
+    "motion": _CAMERAS,
     "storage": _CAMERAS,
-    "config": _CAMERAS,
+    "recording": _CAMERAS | {"motion", "storage"},
+    "config": _CAMERAS | {"motion"},
     "system": _CAMERAS | {"storage", "config"},
     "server": _KEPT,
     "documents": _KEPT | {"server"},
+    "telemetry": _CAMERAS,
+    "events": _TOLD | {"telemetry"},
     "discovery": _TOLD,
-    "mqtt": _TOLD,
+    "mqtt": _TOLD | {"telemetry"},
     "web.errors": _TOLD,
     "web.security": _TOLD | {"web.errors"},
     "web.transport": _TOLD | {"web.errors", "web.security"},
-    "web.routes": _TOLD | {"web.errors", "web.security"},
-    "web.application": _TOLD | {"web.errors", "web.security", "web.routes"},
+    "web.routes": _EVENTS | {"web.errors", "web.security"},
+    "web.application": _EVENTS | {"web.errors", "web.security", "web.routes"},
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
     "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},

@@ -13,6 +13,7 @@ from ..const import (
     BASE_TOPIC,
     DISCOVERY_TOPIC,
     MAX_ANNOUNCEMENT_BYTES,
+    MAX_CLIPS_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_STATE_BYTES,
     MAX_TELEMETRY_BYTES,
@@ -24,8 +25,10 @@ from .models import (
     Announcement,
     Camera,
     CameraTelemetry,
+    Clip,
     Control,
     DiscoveredServer,
+    Motion,
     Server,
     ServerMessage,
     ServerTelemetry,
@@ -38,10 +41,17 @@ from .schemas import (
     CAMERA_TELEMETRY_FIELDS,
     CHANGED_CAMERA,
     CHANGED_CONTROLS,
+    CHANGED_MOTION,
+    CLIP,
+    CLIPS,
     ENROLMENT,
     ERROR,
+    EVENT_AVAILABILITY,
+    EVENT_CAMERA,
+    EVENT_SNAPSHOT,
     IDENTITY,
     MAX_ADDRESSES,
+    MOTION,
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
@@ -174,13 +184,49 @@ def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -
     return _snapshot(_read(payload, SNAPSHOT, numbered=numbered))
 
 
+def parse_clip(payload: str | bytes | bytearray) -> Clip:
+    """Parse `clip.json`. Raises `DocumentError`."""
+    return _clip(_read(payload, CLIP))
+
+
+def parse_clips(payload: bytes) -> list[Clip]:
+    """Parse the list of the clips that a server keeps of a camera. Raises `DocumentError`."""
+    return [_clip(fields) for fields in _read(payload, CLIPS, limit=MAX_CLIPS_BYTES)["clips"]]
+
+
 def parse_enabled(payload: bytes) -> bool:
     """Parse the answer to a change of the privacy switch. Raises `DocumentError`."""
     enabled: bool = _read(payload, CHANGED_CAMERA, numbered=False)["enabled"]
     return enabled
 
 
-def parse_controls(payload: bytes) -> dict[str, Control]:
+def parse_motion(payload: str | bytes | bytearray) -> Motion:
+    """Parse `motion.json`. Raises `DocumentError`."""
+    return Motion(**_read(payload, MOTION, limit=MAX_TELEMETRY_BYTES))
+
+
+def parse_changed_motion(payload: bytes) -> Motion:
+    """Parse the answer to a change of motion settings. Raises `DocumentError`."""
+    return Motion(**_read(payload, CHANGED_MOTION, numbered=False)["motion"])
+
+
+def parse_event_camera(data: str) -> str | None:
+    """Return the camera's id in an event, None for the server itself. Raises `DocumentError`."""
+    camera: str | None = _read(data, EVENT_CAMERA)["camera"]
+    return camera
+
+
+def parse_event_availability(data: str) -> bool:
+    """Return whether the camera of an event gives pictures. Raises `DocumentError`."""
+    return bool(_read(data, EVENT_AVAILABILITY)["availability"] == "online")
+
+
+def parse_event_snapshot(data: str) -> Snapshot | None:
+    """Return the last kept snapshot in an event, None if there is none. Raises `DocumentError`."""
+    return None if _read(data, EVENT_SNAPSHOT)["id"] is None else parse_snapshot(data)
+
+
+def parse_controls(payload: str | bytes) -> dict[str, Control]:
     """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
 
@@ -207,15 +253,24 @@ def _camera(fields: dict[str, Any]) -> Camera:
     fields["controls"] = _controls(fields["controls"] or [])
     measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
     telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
-    kept = fields.pop("snapshot")
+    kept, motion = fields.pop("snapshot"), fields.pop("motion")
     snapshot = _snapshot(kept) if kept else None
     if snapshot is not None and snapshot.camera != fields["id"]:
         snapshot = None
-    return Camera(**fields, snapshot=snapshot, telemetry=telemetry)
+    return Camera(**fields, snapshot=snapshot, motion=Motion(**motion) if motion else None, telemetry=telemetry)
 
 
 def _snapshot(fields: dict[str, Any]) -> Snapshot:
     return Snapshot(signature=fields.pop("url"), **fields)
+
+
+def _clip(fields: dict[str, Any]) -> Clip:
+    return Clip(
+        replay_signature=fields.pop("url"),
+        download_signature=fields.pop("download_url"),
+        thumbnail_signature=fields.pop("thumbnail_url"),
+        **fields,
+    )
 
 
 def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:

@@ -133,10 +133,55 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Clip:
+    """A clip that the server keeps. It is fetched by its id and the signatures; its camera and time are in the id.
+
+    `before` and `after` are the seconds that it has before and after it was asked for, and `duration` is their sum.
+    """
+
+    id: str
+    replay_signature: str
+    download_signature: str
+    thumbnail_signature: str
+    duration: float
+    before: float
+    after: float
+    frames: int
+    bytes: int
+    width: int | None
+    height: int | None
+    trigger: str | None
+
+    @property
+    def camera(self) -> str:
+        """The id of the camera."""
+        return self.id.rsplit("-", 2)[0]
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was asked for. None if the server's clock was not set."""
+        return time_in_snapshot_id(self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Motion:
+    """The motion detection of a camera. `motion` is whether something moves, `sensitivity` is from 1 to 100.
+
+    `error` says why nothing can be detected, or is None.
+    """
+
+    enabled: bool
+    motion: bool
+    sensitivity: int
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Camera:
     """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches.
 
-    `snapshot` is the last that the server keeps of it, or None if it keeps none.
+    `snapshot` is the last that the server keeps of it, or None if it keeps none. `motion` is None if the server cannot
+    detect motion.
     """
 
     id: str
@@ -148,6 +193,7 @@ class Camera:
     fps: float | None
     available: bool
     snapshot: Snapshot | None
+    motion: Motion | None
     controls: Mapping[str, Control]
     telemetry: CameraTelemetry
 

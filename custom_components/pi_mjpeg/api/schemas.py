@@ -10,7 +10,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from ..const import MAX_CAMERAS, MAX_CONTROLS
-from .shapes import Validator, boolean, count_of, document, lenient, list_of, list_of_valid, one_of
+from .shapes import Validator, boolean, count_of, document, lenient, list_of, list_of_valid, one_of, optional
 from .validators import (
     base_url,
     camera_id,
@@ -152,10 +152,46 @@ SNAPSHOT: Final = document(
     }
 )
 
+MAX_CLIPS: Final = 500
+"""Of one camera. Older ones are left out."""
+
+_SECONDS: Final = number(0, 3600)
+
+CLIP: Final = document(
+    {
+        "id": snapshot_id,
+        "url": signed_url,
+        "download_url": signed_url,
+        "thumbnail_url": signed_url,
+        "duration": _SECONDS,
+        "before": _SECONDS,
+        "after": _SECONDS,
+        "frames": integer(1, 2**31),
+        "bytes": integer(1, 2**40),
+        "width": lenient(_SIDE),
+        "height": lenient(_SIDE),
+        "trigger": lenient(text),
+    }
+)
+
+_CLIP_LIST: Final = list_of_valid(CLIP, MAX_CLIPS)
+
+CLIPS: Final = document({"clips": lambda value: _CLIP_LIST(value[:MAX_CLIPS] if isinstance(value, list) else value)})
+
+MOTION: Final = document(
+    {
+        "enabled": boolean,
+        "motion": boolean,
+        "sensitivity": integer(1, 100),
+        "error": lenient(sentence),
+    }
+)
+
 _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
         "snapshot": lenient(SNAPSHOT),
+        "motion": lenient(MOTION),
         "id": camera_id,
         "name": lenient(text),
         "source": lenient(text),
@@ -196,6 +232,14 @@ ERROR: Final = document({"error": document({"code": text, "message": lenient(sen
 CHANGED_CONTROLS: Final = document({"controls": _controls})
 
 CHANGED_CAMERA: Final = document({"enabled": boolean})
+
+CHANGED_MOTION: Final = document({"motion": MOTION})
+
+EVENT_CAMERA: Final = document({"camera": optional(camera_id)})
+
+EVENT_AVAILABILITY: Final = document({"availability": one_of("online", "offline")})
+
+EVENT_SNAPSHOT: Final = document({"id": optional(snapshot_id)})
 
 ENROLMENT: Final = document({"key": hexadecimal(16), "secret": hexadecimal(64)})
 

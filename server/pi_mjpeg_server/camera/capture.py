@@ -15,7 +15,7 @@ from pi_mjpeg_server.concurrency.memory import return_free_memory
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Adjustable, Source, SourceError, SourceInfo
+from pi_mjpeg_server.sources import Adjustable, RateLimitable, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,6 +58,9 @@ class Capture:
 
     def __init__(self, name: str, make_source: Callable[[], Source], listener: CaptureListener) -> None:
         """Prepare a thread named after the camera; `make_source` is called in that thread."""
+        self.rate_limit: float | None = None
+        """Pictures a second that are enough, or None for all; the source follows with its next picture, if it can."""
+        self._followed_limit: float | None = None
         self._make_source = make_source
         self._listener: CaptureListener | None = listener
         self._loop = asyncio.get_running_loop()
@@ -180,10 +183,12 @@ class Capture:
             self._report_pause()
 
     def _capture(self, source: Source) -> None:
+        self._limit_rate(source)
         pictures = source.frames()
         try:
             for picture in pictures:
                 self._last_response = time.monotonic()
+                self._limit_rate(source)
                 self._report_damage(source)
                 if picture is not None:
                     self._follow_size(picture)
@@ -196,6 +201,18 @@ class Capture:
             if close is not None:
                 close()
         raise SourceError("the camera stopped giving pictures")
+
+    def _limit_rate(self, source: Source) -> None:
+        """Have the source follow the rate limit, if it can. That it fails to is no reason to stop capturing."""
+        limit = self.rate_limit
+        if limit == self._followed_limit:
+            return
+        self._followed_limit = limit
+        if isinstance(source, RateLimitable):
+            try:
+                source.limit_rate(limit)
+            except Exception:
+                _LOGGER.exception("%s: the frame rate cannot be limited", self._thread.name)
 
     def _wait_until_resumed(self, source: Source) -> bool:
         """Run jobs until pictures are requested, then return True; return False when it is time to close.

@@ -61,6 +61,7 @@ class Supervisor:
         self._make_source = make_source
         self._listener = listener
         self._capture: Capture | None = None
+        self._rate_limit: float | None = None
         self._keeper = StatusKeeper(name, listener.state_changed)
         self._enabled = True
         self._probing = True
@@ -129,6 +130,12 @@ class Supervisor:
     def wake(self) -> None:
         """Run the state machine now, because the demand for pictures has changed."""
         self._wake.set()
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Let the source give as few as `fps` pictures a second from now on, if it can; None for the usual rate."""
+        self._rate_limit = fps
+        if self._capture is not None:
+            self._capture.rate_limit = fps
 
     def restart(self) -> None:
         """Close the device and open it again, on request.
@@ -285,6 +292,7 @@ class Supervisor:
         self._damage = None
         self._keeper.enter_if(CameraState.IDLE, CameraState.STARTING)
         capture = Capture(self._name, self._make_source, self)
+        capture.rate_limit = self._rate_limit
         capture.resume()
         try:
             capture.start()

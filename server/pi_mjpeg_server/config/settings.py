@@ -1,10 +1,12 @@
 """The settings that a configuration holds, with their defaults."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.motion.settings import MotionSettings
 
 
 def default_state_folder() -> Path:
@@ -80,10 +82,24 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """Section [clips]. Without a `folder`, clips are kept in memory. `max_age` is in seconds.
+
+    Without `max_bytes` it depends on where the folder is.
+    """
+
+    folder: Path | None = None
+    max_bytes: int | None = None
+    max_age: float = 7 * 24 * 3600
+    max_count: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The whole configuration.
 
-    `default_ids` and `default_names` are the places (from 0) of the cameras whose id or name nobody has given.
+    `default_ids` and `default_names` are the places (from 0) of the cameras whose id or name nobody has given. `motion`
+    has the motion settings by the places of the cameras.
     """
 
     server: ServerSettings
@@ -92,3 +108,5 @@ class Configuration:
     cameras: tuple[CameraSettings, ...]
     default_ids: frozenset[int] = frozenset()
     default_names: frozenset[int] = frozenset()
+    clips: ClipSettings = field(default_factory=ClipSettings)
+    motion: Mapping[int, MotionSettings] = field(default_factory=dict)

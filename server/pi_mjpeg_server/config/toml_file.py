@@ -11,7 +11,7 @@ import voluptuous as vol
 from pi_mjpeg_server.config.encoding import read_text
 from pi_mjpeg_server.config.errors import ConfigurationError, unknown_key
 from pi_mjpeg_server.config.toml_lines import Key, key_lines
-from pi_mjpeg_server.config.validators import SECTIONS, Validator
+from pi_mjpeg_server.config.validators import SECTIONS, TABLES, Validator
 
 _MAX_CAMERAS = 32
 
@@ -31,8 +31,11 @@ class TomlFile:
     lines: Mapping[Key, int] = field(default_factory=dict)
 
     def place(self, section: str, key: str = "", number: int = 0) -> str:
-        """Return the start of a message about a key: the file, and the line if the key is in it."""
-        line = self.lines.get((section, number, key))
+        """Return the start of a message about a key: the file, and the line if the key is in it.
+
+        A key of an inline table has no line of its own, but that of the table.
+        """
+        line = self.lines.get((section, number, key)) or self.lines.get((section, number, key.partition(".")[0]))
         return f"{self.file}: " if line is None else f"{self.file}, line {line}: "
 
 
@@ -65,7 +68,24 @@ def read_toml(file: Path) -> TomlFile:
 
 def _validated(found: TomlFile, section: str, number: int, table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the valid keys of a table with the values as the validators make them, and note the mistakes."""
-    validators = SECTIONS[section]
+    given = dict(table)
+    inner: dict[str, Any] = {}
+    for (within, name), validators in TABLES.items():
+        if within != section or name not in given:
+            continue
+        value = given.pop(name)
+        if isinstance(value, dict):
+            inner[name] = _valid_keys(found, f"{section}.{name}", (section, number, f"{name}."), value, validators)
+        else:
+            found.mistakes.append(f"{found.place(section, name, number)}[{section}] {name} has to be a table")
+    return _valid_keys(found, section, (section, number, ""), given, SECTIONS[section]) | inner
+
+
+def _valid_keys(
+    found: TomlFile, title: str, prefix: Key, table: Mapping[str, Any], validators: Mapping[str, Validator]
+) -> dict[str, Any]:
+    """Do this for one table, of which a message says the title; `prefix` is what its keys' places begin with."""
+    section, number, outer = prefix
     schema = vol.Schema({vol.Optional(key): _with_message(validator) for key, validator in validators.items()})
     given = dict(table)
     try:
@@ -74,9 +94,9 @@ def _validated(found: TomlFile, section: str, number: int, table: Mapping[str, A
         for mistake in error.errors:
             key = str(mistake.path[0]) if mistake.path else ""
             known = key in validators
-            message = f"[{section}] {key} {mistake.msg}" if known else unknown_key(section, key, validators)
-            found.mistakes.append(found.place(section, key, number) + message)
-            found.wrong.add((section, number, key))
+            message = f"[{title}] {key} {mistake.msg}" if known else unknown_key(title, key, validators)
+            found.mistakes.append(found.place(section, outer + key, number) + message)
+            found.wrong.add((section, number, outer + key))
             given.pop(key, None)
     values: dict[str, Any] = schema(given)
     return values

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 Key = tuple[str, int, str]
-"""A section, which of its tables (from 0), and a key in it; the key is empty for the table itself."""
+"""A section, which of its tables (from 0), and a key in it; the key is empty for the table itself.
+
+A key of a table in the section has the names of both, such as "motion.enabled" for [camera.motion].
+"""
 
 
 def key_lines(text: str) -> Mapping[Key, int]:
@@ -61,7 +64,8 @@ def _path(statement: Mapping[str, Any]) -> list[str]:
 def _keys(header: list[str], statement: Mapping[str, Any], tables: Mapping[str, int]) -> list[Key]:
     """Return the keys that a statement below a header sets."""
     if len(header) > 1:
-        return []
+        section, *inner = header
+        return [(section, tables.get(section, 0), ".".join([*inner, key])) for key in statement]
     if header:
         return [(header[0], tables[header[0]], key) for key in statement]
     keys: list[Key] = []

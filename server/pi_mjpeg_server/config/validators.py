@@ -19,6 +19,9 @@ _DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
 _MAX_TEXT = 200
 _MAX_LIST = 32
 _MAX_VIEWERS = 1000
+_MAX_PREROLL = 60
+_MAX_REGIONS = 16
+_SMALLEST_SIDE = 0.001
 
 Validator = Callable[[object], Any]
 
@@ -53,6 +56,12 @@ def integer(lowest: int, highest: int) -> Callable[[object], int]:
         return value
 
     return check
+
+
+def whole_number(lowest: int, highest: int) -> Callable[[object], int]:
+    """Return a validator of whole numbers that takes 50.0 for 50, as JSON does (RFC 8259, 6)."""
+    check = integer(lowest, highest)
+    return lambda value: check(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def number(lowest: float, highest: float) -> Callable[[object], float]:
@@ -187,6 +196,29 @@ def controls(value: object) -> dict[str, Any]:
     return value
 
 
+def regions(value: object) -> tuple[tuple[float, float, float, float], ...]:
+    """Accept a list of rectangles [x, y, width, height] in fractions of the picture, and round them to 4 decimals."""
+    message = (
+        f"has to be a list of at most {_MAX_REGIONS} regions [x, y, width, height] in fractions of the picture, "
+        "such as [[0, 0.5, 1, 0.5]] for its lower half"
+    )
+    if not isinstance(value, list | tuple) or len(value) > _MAX_REGIONS:
+        raise ValueError(message)
+    found = []
+    fraction = number(0, 1)
+    for each in value:
+        if not isinstance(each, list | tuple) or len(each) != 4:  # noqa: PLR2004  (x, y, width and height)
+            raise ValueError(message)
+        try:
+            x, y, width, height = (round(float(fraction(side)), 4) for side in each)
+        except ValueError:
+            raise ValueError(message) from None
+        if min(width, height) < _SMALLEST_SIDE or x + width > 1 + _SMALLEST_SIDE or y + height > 1 + _SMALLEST_SIDE:
+            raise ValueError(f"{message}; each has to be inside the picture, and have a width and a height")
+        found.append((x, y, round(min(width, 1 - x), 4), round(min(height, 1 - y), 4)))
+    return tuple(found)
+
+
 SERVER: dict[str, Validator] = {
     "name": text,
     "host": text,
@@ -218,6 +250,14 @@ MQTT: dict[str, Validator] = {
     "discovery": one_of("auto", "core", "integration", "both"),
     "discovery_prefix": topic_prefix,
 }
+MOTION: dict[str, Validator] = {
+    "enabled": boolean,
+    "sensitivity": whole_number(1, 100),
+    "watch": regions,
+    "ignore": regions,
+    "clear_after": number(1, 3600),
+    "fps": number(0.5, 30),
+}
 CAMERA: dict[str, Validator] = {
     "id": camera_id,
     "name": text,
@@ -232,7 +272,17 @@ CAMERA: dict[str, Validator] = {
     "linger": number(0, 3600),
     "warm_up": number(0, 10),
     "always_on": boolean,
+    "preroll": number(0, _MAX_PREROLL),
+    "record_on_motion": boolean,
     "controls": controls,
 }
-SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA}
+CLIPS: dict[str, Validator] = {
+    "folder": path,
+    "max_bytes": integer(1_000_000, 1_000_000_000_000),
+    "max_age": number(60, 3650 * 24 * 3600),
+    "max_count": integer(1, 10_000),
+}
+SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA, "clips": CLIPS}
 """The validators of each section by key."""
+TABLES: dict[tuple[str, str], dict[str, Validator]] = {("camera", "motion"): MOTION}
+"""The validators of each table in a section, such as [camera.motion], by key."""

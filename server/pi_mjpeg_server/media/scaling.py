@@ -100,6 +100,14 @@ class Scaler:
         return await asyncio.shield(scaling)
 
 
+def scale_picture(picture: bytes, width: int | None, height: int | None) -> bytes:
+    """Return a JPEG that fits into `width` x `height` pixels, as `Scaler.scale` does: here and now, in this thread.
+
+    Raises `ScalingError`.
+    """
+    return _scale(picture, width, height)
+
+
 def _scale(picture: bytes, width: int | None, height: int | None) -> bytes:
     try:
         jpeg.check_limits(picture)
@@ -132,13 +140,13 @@ def _smaller(picture: bytes, width: int | None, height: int | None) -> bytes:
             )
         small = image.resize(size)
     small = small if small.mode in {"L", "RGB"} else small.convert("RGB")
-    turned = _upright(small, orientation)
+    turned = turn_upright(small, orientation)
     buffer = io.BytesIO()
     turned.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
 
 
-def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
+def turn_upright(image: "Image.Image", orientation: int) -> "Image.Image":
     """Return the picture as it is to be shown, by its EXIF orientation."""
     from PIL.Image import Transpose  # noqa: PLC0415
 

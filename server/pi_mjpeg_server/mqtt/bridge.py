@@ -13,6 +13,7 @@ from pi_mjpeg_server.documents import (
     SCHEMA,
     Document,
     camera_state_document,
+    motion_document,
     server_state_document,
     snapshot_document,
 )
@@ -21,13 +22,13 @@ from pi_mjpeg_server.mqtt import broker_security
 from pi_mjpeg_server.mqtt.advertised_url import advertised_urls
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
+from pi_mjpeg_server.mqtt.clip_topic import ClipTopic
 from pi_mjpeg_server.mqtt.command_handler import CommandHandler
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
 from pi_mjpeg_server.mqtt.correction import RetainedCorrector
 from pi_mjpeg_server.mqtt.reconnecting_client import Message, MqttClient, Will
 from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME, RetainedTopicsStore
-from pi_mjpeg_server.mqtt.telemetry import Telemetry
 from pi_mjpeg_server.mqtt.topics import OFFLINE, ONLINE, Topics
 from pi_mjpeg_server.mqtt.twin import TwinDetector
 from pi_mjpeg_server.server import Server
@@ -35,6 +36,7 @@ from pi_mjpeg_server.storage.snapshots import Snapshot
 from pi_mjpeg_server.system.addresses import CHECK_INTERVAL as ADDRESS_CHECK_INTERVAL
 from pi_mjpeg_server.system.addresses import local_addresses
 from pi_mjpeg_server.system.health import measure
+from pi_mjpeg_server.telemetry import Telemetry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Bridge:
         self._client = MqttClient(mqtt, host, Will(self._topics.availability, OFFLINE), self)
         self._publisher = RetainedMessages(self._client, self._store)
         self._corrector = RetainedCorrector(self._publisher)
+        self._clip_topic = ClipTopic(server, self._topics, self._publisher)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)
         self._twin = TwinDetector(server)
@@ -77,8 +80,10 @@ class Bridge:
         self._server.broker.state = "connecting"
         self._server.broker.broker = f"{self._host}:{self._mqtt.port}"
         self._server.on_snapshot.append(self._snapshot_taken)
+        self._clip_topic.start()
         for camera in self._server.cameras:
             camera.on_change.append(partial(self._camera_changed, camera))
+            self._server.motion[camera.settings.id].on_change.append(partial(self._publish_motion, camera))
         self._client.start()
 
     async def stop(self) -> None:
@@ -155,8 +160,10 @@ class Bridge:
         await self._publish_states()
         for camera in self._server.cameras:
             self._publish_availability(camera)
+            self._publish_motion(camera)
             if camera.settings.id in self._snapshots:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
+        self._clip_topic.publish_all(self._urls[0])
         self._publisher.publish(self._topics.availability, ONLINE)
         self._publisher.expect_empty(self._own_topics - {self._topics.core_discovery})
         self._corrector.everything_published()
@@ -209,6 +216,7 @@ class Bridge:
 
     async def _publish_states(self) -> None:
         await self._refresh_snapshots()
+        await self._clip_topic.refresh()
         health = await asyncio.to_thread(measure)
         self._publisher.publish(self._topics.state, server_state_document(self._server, health))
         for camera in self._server.cameras:
@@ -217,6 +225,10 @@ class Bridge:
     def _publish_availability(self, camera: Camera) -> None:
         topic = self._topics.camera(camera.settings.id, "availability")
         self._publisher.publish(topic, ONLINE if camera.available else OFFLINE)
+
+    def _publish_motion(self, camera: Camera) -> None:
+        document = motion_document(self._server.motion[camera.settings.id])
+        self._publisher.publish(self._topics.camera(camera.settings.id, "motion"), document)
 
     def _publish_snapshot(self, snapshot: Snapshot, trigger: str) -> None:
         if not self._urls:

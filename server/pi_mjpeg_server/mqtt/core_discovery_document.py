@@ -19,7 +19,7 @@ _MAX_STATE_LENGTH = 255
 
 
 def core_discovery_document(server: Server, topics: Topics, base_url: str) -> Document:
-    """Return the document: the server's health; for each camera its last snapshot, state, two buttons and a switch.
+    """Return the document: the server's health; the last snapshot, state, buttons, privacy and motion of each camera.
 
     `base_url` is the URL at which other machines reach the server.
     """
@@ -45,6 +45,9 @@ def core_discovery_document(server: Server, topics: Topics, base_url: str) -> Do
         "device": device,
         "origin": {"name": "pi-mjpeg", "sw_version": identity.version, "support_url": _SUPPORT_URL},
         "components": components,
+        # For each component that does not say it itself.
+        "availability": [{"topic": topics.availability}],
+        "availability_mode": "all",
         "qos": 1,
     }
 
@@ -62,7 +65,6 @@ def _server_components(topics: Topics) -> dict[str, Document]:
     shared: Document = {
         "state_topic": topics.state,
         "entity_category": "diagnostic",
-        "availability": [{"topic": topics.availability}],
     }
     return {
         "temperature": {
@@ -104,14 +106,12 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
     camera_id = camera.settings.id
     shared: Document = {
         "availability": [{"topic": topics.availability}, {"topic": topics.camera(camera_id, "availability")}],
-        "availability_mode": "all",
     }
     # Not the camera's availability: a camera that fails is just when people look at these.
     telemetry: Document = {
         "platform": "sensor",
         "state_topic": topics.camera(camera_id, "state"),
         "entity_category": "diagnostic",
-        "availability": [{"topic": topics.availability}],
     }
     buttons = {
         "take_snapshot": ("take snapshot", {"icon": "mdi:camera"}, "snapshot"),
@@ -165,6 +165,7 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
         "state_off": "off",
         "availability": [{"topic": topics.availability}],
     }
+    components |= _motion_components(camera_id, prefix, topics, shared)
     for key, (name, attributes, command) in buttons.items():
         components[key] = {
             "platform": "button",
@@ -175,6 +176,50 @@ def _camera_components(camera: Camera, prefix: str, topics: Topics) -> dict[str,
             **shared,
         }
     return {f"{camera_id}_{key}": component for key, component in components.items()}
+
+
+def _motion_components(camera_id: str, prefix: str, topics: Topics, shared: Document) -> dict[str, Document]:
+    """Return a sensor that is on while something moves, a switch for the detection, and its sensitivity (1 to 100).
+
+    The sensor is unknown while nobody looks: "no motion" would be a guess.
+    """
+    settings: Document = {
+        "state_topic": topics.camera(camera_id, "motion"),
+        "command_topic": topics.camera(camera_id, "command"),
+        "entity_category": "config",
+        **shared,
+    }
+    return {
+        "motion": {
+            "platform": "binary_sensor",
+            "name": _entity_name(prefix, "motion"),
+            "device_class": "motion",
+            "state_topic": topics.camera(camera_id, "motion"),
+            "value_template": "{{ 'ON' if value_json.motion else 'OFF' if value_json.enabled else None }}",
+            **shared,
+        },
+        "motion_detection": {
+            "platform": "switch",
+            "name": _entity_name(prefix, "motion detection"),
+            "payload_on": _set_motion("true"),
+            "payload_off": _set_motion("false"),
+            "value_template": "{{ 'on' if value_json.enabled else 'off' }}",
+            "state_on": "on",
+            "state_off": "off",
+            **settings,
+        },
+        "motion_sensitivity": {
+            "platform": "number",
+            "name": _entity_name(prefix, "motion sensitivity"),
+            "command_template": '{"command":"set","motion":{"sensitivity":{{ value | int }}}}',
+            "value_template": "{{ value_json.sensitivity }}",
+            **settings,
+        },
+    }
+
+
+def _set_motion(enabled: str) -> str:
+    return f'{{"command":"set","motion":{{"enabled":{enabled}}}}}'
 
 
 def _entity_name(prefix: str, name: str) -> str:

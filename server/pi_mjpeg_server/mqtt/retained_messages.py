@@ -38,7 +38,8 @@ class RetainedMessages:
 
     def publish(self, topic: str, payload: Document | str, *, force: bool = False) -> None:
         """Publish a text, or a document as JSON, if it differs from the last one on this topic or `force` is set."""
-        text = payload if isinstance(payload, str) else json.dumps(payload)
+        # Without spaces: the smallest brokers refuse messages of more than 10 kB.
+        text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"))
         if self._published.get(topic) != text or force:
             self._published[topic] = text
             self._cleared.discard(topic)

@@ -25,7 +25,8 @@ opening nor closing:
 A distribution registers it in the entry-point group `pi_mjpeg.sources`; the name of the entry point is its name in a
 configuration (`source = "still"`).
 
-A source with controls also has the two methods of `Adjustable`. A source that skips broken pictures yields None for
+A source with controls also has the two methods of `Adjustable`, and one that can give fewer pictures that of
+`RateLimitable`. A source that skips broken pictures yields None for
 each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A
 method `check_idle` is called every two seconds while nothing is captured; what it raises closes the source.
 """
@@ -130,6 +131,17 @@ class Adjustable(Protocol):
         """Set a control to a value that `Control.validate` has returned.
 
         Raises `ControlError` when the camera does not take the value, and any other exception when it fails.
+        """
+
+
+@runtime_checkable
+class RateLimitable(Protocol):
+    """A source that can save power with fewer pictures, while only motion detection looks at them."""
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Give at most `fps` pictures a second from now on; None for as many as the settings ask for.
+
+        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
         """
 
 

@@ -12,6 +12,7 @@ from pi_mjpeg_server.sources import (
     Adjustable,
     CameraFoundError,
     Device,
+    RateLimitable,
     Source,
     SourceError,
     SourceInfo,
@@ -138,6 +139,12 @@ class AutoSource:
         chosen: object = self._chosen
         if isinstance(chosen, Adjustable):
             chosen.set_control(name, value)
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Limit the rate of the chosen camera, if it can do that."""
+        chosen: object = self._chosen
+        if isinstance(chosen, RateLimitable):
+            chosen.limit_rate(fps)
 
     @property
     def broken(self) -> int:

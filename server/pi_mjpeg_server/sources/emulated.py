@@ -45,6 +45,7 @@ class EmulatedSource:
         """Use the requested size and rate; rotation and flips apply to the drawn picture, which shows the caption."""
         self._settings = settings
         self._caption = caption
+        self._fps = settings.fps
         self._backgrounds: list[_Background] = []
         self._is_turned = bool(settings.rotation or settings.hflip or settings.vflip)
 
@@ -67,8 +68,12 @@ class EmulatedSource:
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield pictures at the requested rate."""
-        for due in ticks(self._settings.fps):
+        for due in ticks(lambda: self._fps):
             yield Picture(self._draw(), size=self._settings.size) if due else None
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Draw at most so many pictures a second."""
+        self._fps = min(fps or self._settings.fps, self._settings.fps)
 
     def close(self) -> None:
         """Release the backgrounds."""
@@ -81,7 +86,9 @@ class EmulatedSource:
     def _split(self, image: Image.Image) -> _Background:
         width, height = image.size
         encoded = JpegRows.encode(image, self._settings.quality)
-        above, below = _rows(0, 0.08 * height, height), _rows(0.86 * height, 0.98 * height, height)
+        clock = self._font.getbbox("0123456789:.", anchor="mm")
+        above = _rows(0, 0.08 * height, height)
+        below = _rows(0.92 * height + clock[1] - 1, 0.92 * height + clock[3], height)
         edges = [above, below]
         if self._is_turned or above[1] > below[0]:
             edges = [(0, height)]

@@ -51,7 +51,7 @@ class FilesSource:
     def frames(self) -> Iterator[Picture | None]:
         """Yield the files in turn. Each is read again every time, so a changed file shows."""
         number = 0
-        for due in ticks(self._settings.fps):
+        for due in ticks(lambda: self._settings.fps):
             if not due:
                 yield None
                 continue

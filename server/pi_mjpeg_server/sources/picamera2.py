@@ -42,6 +42,7 @@ class Picamera2Source:
         self._camera: Any = None
         self._software_only = False
         self._values: dict[str, ControlValue] = {}
+        self._fps = settings.fps
 
     @staticmethod
     def devices() -> list[Device]:
@@ -114,7 +115,7 @@ class Picamera2Source:
         """Set a control. It takes effect a few pictures later."""
         sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
         if name == libcamera_controls.EXPOSURE:
-            sent |= libcamera_controls.frame_duration_limits(self._settings.fps, {name: value})
+            sent |= libcamera_controls.frame_duration_limits(self._fps, {name: value})
         if name == libcamera_controls.LENS_POSITION and self._accepts(libcamera_controls.FOCUS_MODE, "Manual"):
             # In the other modes libcamera ignores the position.
             sent |= libcamera_controls.to_libcamera(
@@ -122,6 +123,11 @@ class Picamera2Source:
             )
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def limit_rate(self, fps: float | None) -> None:
+        """Have the camera give at most so many pictures a second, a few pictures later."""
+        self._fps = min(fps or self._settings.fps, self._settings.fps)
+        self._camera.set_controls(libcamera_controls.frame_duration_limits(self._fps, self._values))
 
     @property
     def _exif_orientation(self) -> int:
@@ -195,7 +201,7 @@ class Picamera2Source:
         )
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
-        controls = libcamera_controls.frame_duration_limits(self._settings.fps, self._values)
+        controls = libcamera_controls.frame_duration_limits(self._fps, self._values)
         for name, value in self._values.items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls

@@ -1,17 +1,16 @@
 """A constant frame rate, for sources without a sensor."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _MAX_SLEEP = 0.5
 
 
-def ticks(fps: float) -> Iterator[bool]:
+def ticks(rate: Callable[[], float]) -> Iterator[bool]:
     """Yield True when the next picture is due, and False twice a second until then.
 
-    Ticks that a slow consumer misses are dropped.
+    `rate` returns the pictures a second, and is called for each. Ticks that a slow consumer misses are dropped.
     """
-    interval = 1 / fps
     due = time.monotonic()
     while True:
         wait = due - time.monotonic()
@@ -21,5 +20,5 @@ def ticks(fps: float) -> Iterator[bool]:
             continue
         if wait > 0:
             time.sleep(wait)
-        due = max(due + interval, time.monotonic())
+        due = max(due + 1 / rate(), time.monotonic())
         yield True

@@ -1,4 +1,4 @@
-"""What people have set for each camera besides its controls: whether it is switched on. One small JSON file."""
+"""What people have set for each camera besides its controls: privacy and motion detection. One small JSON file."""
 
 import errno
 import json
@@ -23,10 +23,11 @@ class SettingsNotStoredError(Exception):
 
 
 class SettingsStore:
-    """Whether each camera is switched on, by camera id: `{"front": {"enabled": false}}`.
+    """Whether each camera is switched on, and its motion settings that were changed, by camera id.
 
-    Cameras that are not configured any more stay in the file: one that comes back is still off. The methods block on
-    the disk: call them in a thread.
+    The file holds `{"front": {"enabled": false, "motion": {"sensitivity": 40}}}`; `motion` may be missing. Cameras that
+    are not configured any more stay in the file: one that comes back is still off. The methods block on the disk: call
+    them in a thread.
     """
 
     def __init__(self, file: Path) -> None:
@@ -38,8 +39,18 @@ class SettingsStore:
         """Return whether each stored camera is switched on. Raises `UnreadableSettingsError`."""
         return {camera: settings["enabled"] for camera, settings in self._read().items()}
 
-    def save(self, enabled: Mapping[str, bool]) -> None:
-        """Store whether these cameras are switched on; it is on the disk when this returns. Raises `OSError`."""
+    def load_motion(self) -> dict[str, object]:
+        """Return what is stored as the motion settings of each camera, as it is in the file; nothing if unreadable."""
+        try:
+            return {camera: settings["motion"] for camera, settings in self._read().items() if "motion" in settings}
+        except UnreadableSettingsError:
+            return {}
+
+    def save(self, enabled: Mapping[str, bool], motion: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        """Store whether these cameras are switched on, and their motion settings that were changed.
+
+        It is on the disk when this returns. Raises `OSError`.
+        """
         with self._lock:
             try:
                 stored = self._read()
@@ -47,6 +58,8 @@ class SettingsStore:
                 stored = {}
             for camera, value in enabled.items():
                 stored[camera] = {**stored.get(camera, {}), "enabled": value}
+                if motion and motion.get(camera):
+                    stored[camera]["motion"] = dict(motion[camera])
             write_atomically(self._file, json.dumps(stored, indent=2).encode())
             _sync_folder(self._file.parent)
 

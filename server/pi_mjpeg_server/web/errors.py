@@ -11,7 +11,10 @@ from aiohttp.typedefs import Handler
 
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
+from pi_mjpeg_server.motion.settings import MotionSettingError
+from pi_mjpeg_server.recording.request import ClipRequestError
 from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.clip import ClipError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 
@@ -22,11 +25,14 @@ _HTTPException = TypeVar("_HTTPException", bound=web.HTTPException)
 
 _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     CameraBusyError: web.HTTPServiceUnavailable,
+    ClipRequestError: web.HTTPUnprocessableEntity,
     ControlError: web.HTTPUnprocessableEntity,
+    MotionSettingError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
     SettingsNotStoredError: web.HTTPInsufficientStorage,
     SnapshotError: web.HTTPInsufficientStorage,
+    ClipError: web.HTTPInsufficientStorage,
 }
 """The response to each failure of a command; its code is that of `ERROR_CODES`. The first class that fits counts."""
 
@@ -75,6 +81,13 @@ def content_too_large(maximum: int) -> web.HTTPRequestEntityTooLarge:
     """Return a 413 for a body of more than `maximum` bytes."""
     text = error_body("too_large", f"the body is larger than {maximum} bytes")
     return web.HTTPRequestEntityTooLarge(maximum, text=text, content_type="application/json")
+
+
+def range_not_satisfiable(size: int) -> web.HTTPRequestRangeNotSatisfiable:
+    """Return a 416 for a range behind the end of a file of so many bytes."""
+    error = _error(web.HTTPRequestRangeNotSatisfiable, "bad_range", f"it has {size} bytes")
+    error.headers["Content-Range"] = f"bytes */{size}"
+    return error
 
 
 def unsupported_media_type(message: str) -> web.HTTPUnsupportedMediaType:
@@ -127,6 +140,11 @@ def _too_many(code: str, message: str, seconds: float) -> web.HTTPTooManyRequest
 def too_many_viewers(message: str) -> web.HTTPServiceUnavailable:
     """Return a 503 for a viewer beyond a limit."""
     return unavailable("too_many_viewers", message, _VIEWERS_RETRY_AFTER)
+
+
+def too_many_event_streams(message: str) -> web.HTTPServiceUnavailable:
+    """Return a 503 for a client of the events beyond a limit."""
+    return unavailable("too_many_event_streams", message, _VIEWERS_RETRY_AFTER)
 
 
 def unavailable(code: str, message: str, retry_after: str = _UNAVAILABLE_RETRY_AFTER) -> web.HTTPServiceUnavailable:

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.component.support.fake_clips import KeptClip, make_clip
+
 CONTRACT = Path(__file__).parents[2] / "contract"
 NODE = "5b2c7f0e9a41"
 CAMERA = "front"
@@ -96,6 +98,12 @@ class Pi:
         """When set, each answer that says who it is comes from a new process."""
         self.authorizations: list[str | None] = []
         """The `Authorization` header of each request."""
+        self.clips: list[KeptClip] = []
+        """The oldest first."""
+        self.recording = asyncio.Event()
+        """Set when a recording begins."""
+        self.cuts_clips = False
+        """When set, only half of the file of a clip comes."""
         self.stalled = False
         """When set, a stream sends headers and no pictures."""
         self.url = ""
@@ -104,6 +112,11 @@ class Pi:
         self.port = 0
         self.latest = b""
         """The picture that was shown last."""
+        self.has_events = False
+        """When set, the server tells its events. An older one cannot."""
+        self.listening = 0
+        """How many clients listen to the events now."""
+        self._telling: set[asyncio.Queue[bytes]] = set()
         self._newer = asyncio.Event()
         self._open: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
@@ -134,6 +147,22 @@ class Pi:
         newer, self._newer = self._newer, asyncio.Event()
         newer.set()
 
+    def tell(self, kind: str, camera_id: str | None = CAMERA, **document: object) -> None:
+        """Tell an event to all who listen."""
+        data = json.dumps({"camera": camera_id, "schema": 1, **document})
+        self.tell_raw(f"event: {kind}\ndata: {data}\n\n".encode())
+
+    def tell_motion(self, camera_id: str = CAMERA, **changes: object) -> None:
+        """Change the motion detection of a camera, and tell it."""
+        motion = self.camera(camera_id)["motion"]
+        motion.update(changes)
+        self.tell("motion", camera_id, **motion)
+
+    def tell_raw(self, piece: bytes) -> None:
+        """Send a piece of the events to all who listen."""
+        for queue in self._telling:
+            queue.put_nowait(piece)
+
     def cut(self) -> None:
         """End every open stream, as a power cut does."""
         for transport in self._open:
@@ -145,6 +174,8 @@ class Pi:
         return found
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:  # noqa: C901, PLR0911, PLR0912 - one for each route
+        if request.path == "/api/events":
+            return await self._events(request)
         self.requests.append(f"{request.method} {request.path_qs}")
         self.authorizations.append(request.headers.get("Authorization"))
         if request.path == "/api/identity" and request.method == "GET" and self.identity_key is not None:
@@ -164,6 +195,13 @@ class Pi:
                 return web.Response(body=jpeg(7), content_type="image/jpeg")
             case "POST", ["api", "cameras", "front", "snapshots"]:
                 return self._keep("front")
+            case "POST", ["api", "cameras", "front", "clips"]:
+                return await self._record(await request.json())
+            case "GET", ["api", "cameras", camera_id, "clips"]:
+                kept = [clip.document for clip in reversed(self.clips) if clip.camera == camera_id]
+                return web.json_response({"schema": 1, "clips": kept})
+            case "GET", ["clips", name]:
+                return self._clip(name, request.query["sig"])
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
             case "POST", ["api", "identity"] if self.identity_key is not None:
@@ -197,7 +235,12 @@ class Pi:
             camera.update(enabled=enabled, available=enabled, state="idle" if enabled else "off")
             self.show(self.latest)
 
-    def _turn(self, camera_id: str, changes: dict[str, bool]) -> web.StreamResponse:
+    def _turn(self, camera_id: str, changes: dict[str, Any]) -> web.StreamResponse:
+        if "motion" in changes:
+            motion = self.camera(camera_id)["motion"]
+            motion.update(changes["motion"])
+            self.tell("motion", camera_id, **motion)
+            return web.json_response({"motion": motion})
         self.turn(camera_id, enabled=changes["enabled"])
         return web.json_response({"enabled": changes["enabled"]})
 
@@ -216,11 +259,57 @@ class Pi:
             self.camera(camera_id)["snapshot"] = snapshot
         return web.json_response(snapshot, status=201)
 
+    async def _record(self, wanted: dict[str, float]) -> web.StreamResponse:
+        self.recording.set()
+        await asyncio.sleep(min(wanted["after"], 0.1))
+        if not self.camera()["enabled"]:
+            return web.json_response({"error": {"code": "camera_off", "message": "the camera is off"}}, status=409)
+        self.clips.append(make_clip(len(self.clips), wanted["before"], wanted["after"]))
+        return web.json_response({"schema": 1, **self.clips[-1].document}, status=201)
+
+    def _clip(self, name: str, signature: str) -> web.StreamResponse:
+        identity, _, kind = name.partition(".")
+        found = next((clip for clip in self.clips if clip.document["id"] == identity), None)
+        if found is None or signature != f"sig-{kind}":
+            return web.json_response({"error": {"code": "not_found", "message": "there is no such clip"}}, status=404)
+        if kind == "jpg":
+            return web.Response(body=jpeg(9), content_type="image/jpeg")
+        body = found.body[: len(found.body) // 2] if self.cuts_clips else found.body
+        return web.Response(body=body, headers={"Content-Type": "multipart/x-mixed-replace; boundary=frame"})
+
     def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]
         for control in controls:
             control["value"] = changes.get(control["name"], control["value"])
         return web.json_response({"controls": controls})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"error": {"code": "unauthorised", "message": "a token is wanted"}}, status=401)
+        if not self.has_events:
+            return web.json_response({"error": {"code": "not_found", "message": "no such route"}}, status=404)
+        transport = request.transport
+        assert transport is not None
+        self._open.add(transport)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._telling.add(queue)
+        self.listening += 1
+        try:
+            await response.prepare(request)
+            await response.write(b": pi-mjpeg\n\n")
+            for camera in self.state["cameras"]:
+                if "motion" in camera:
+                    data = json.dumps({"camera": camera["id"], **camera["motion"]})
+                    await response.write(f"event: motion\ndata: {data}\n\n".encode())
+            while True:
+                await response.write(await queue.get())
+        except ConnectionError:
+            return response
+        finally:
+            self.listening -= 1
+            self._telling.discard(queue)
+            self._open.discard(transport)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.streams += 1

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
-from pi_mjpeg_server.config.validators import SECTIONS
+from pi_mjpeg_server.config.validators import SECTIONS, TABLES
+from pi_mjpeg_server.motion.settings import MotionSettings
 
 
 def from_text(folder: Path, text: str) -> Configuration:
@@ -68,6 +69,13 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
         vflip = false
         linger = 0
         controls = { Brightness = 0.1 }
+        [camera.motion]
+        enabled = true
+        sensitivity = 70
+        watch = [[0, 0.5, 1, 0.5]]
+        ignore = [[0, 0.5, 0.1, 0.1], [0.9, 0.5, 0.1, 0.1]]
+        clear_after = 30
+        fps = 2.5
         [[camera]]
         source = "emulated"
         """,
@@ -84,6 +92,15 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
     assert front.requested.size == (1920, 1080)
     assert front.requested.controls == {"Brightness": 0.1}
     assert (second.id, second.name) == ("camera_2", "Camera 2")
+    assert configuration.motion[0] == MotionSettings(
+        enabled=True,
+        sensitivity=70,
+        watch=((0.0, 0.5, 1.0, 0.5),),
+        ignore=((0.0, 0.5, 0.1, 0.1), (0.9, 0.5, 0.1, 0.1)),
+        clear_after=30,
+        fps=2.5,
+    )
+    assert configuration.motion[1] == MotionSettings()
 
 
 def test_the_default_port_of_the_broker_depends_on_tls() -> None:
@@ -107,7 +124,10 @@ def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path)
     tables = tomllib.loads(documented)
     for section, keys in SECTIONS.items():
         table = tables[section][0] if section == "camera" else tables[section]
-        assert set(table) == set(keys), section
+        inner = {name for within, name in TABLES if within == section}
+        assert set(table) == set(keys) | inner, section
+        for name in inner:
+            assert set(table[name]) == set(TABLES[section, name]), name
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
@@ -174,6 +194,16 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ('[[camera]]\nname = "a\\u0000b"\n', ["name", "printable"]),
         ("[[camera]]\ncontrols = 3\n", ["controls", "table"]),
         ("[[camera]]\nhflip = 1\n", ["hflip", "true or false"]),
+        (
+            "[[camera]]\n[camera.motion]\nenabled = true\nsensitivty = 3\n",
+            ["line 4", "[camera.motion]", "'sensitivty'", "did you mean 'sensitivity'?"],
+        ),
+        ("[[camera]]\n[[camera]]\n[camera.motion]\nfps = 99\n", ["line 4", "fps has to be a number from 0.5 to 30"]),
+        ("[[camera]]\nmotion.enabled = 1\n", ["line 2", "[camera.motion] enabled has to be true or false"]),
+        ("[[camera]]\nmotion = { sensitivity = 0 }\n", ["line 2", "sensitivity has to be a whole number from 1"]),
+        ("[[camera]]\nmotion = true\n", ["line 2", "motion has to be a table"]),
+        ("[[camera]]\n[camera.motion]\nwatch = [[0, 0, 2, 1]]\n", ["line 3", "watch has to be a list of at most 16"]),
+        ("[[camera]]\n[camera.motion]\nignore = [[0.9, 0, 0.2, 1]]\n", ["line 3", "ignore", "inside the picture"]),
         ("[server\n", ["line 1"]),
         ("[servr]\n", ["line 1"]),
         ("server.prot = 1\n", ["line 1", "'prot'"]),

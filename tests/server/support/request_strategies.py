@@ -23,6 +23,8 @@ _ROUTES = (
     ("PATCH", "/api/cameras/front/controls"),
     *((method, "/api/cameras/front/view_token") for method in ("POST", "DELETE")),
     *(("GET", path) for path in ("/webcam/?action=snapshot", "/snapshot/?token=x", "/cameras/front/stream/?token=%ff")),
+    ("PATCH", "/api/cameras/front"),
+    ("GET", "/api/events"),
 )
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 _NAMES = (

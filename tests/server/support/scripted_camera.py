@@ -18,6 +18,7 @@ from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -67,6 +68,8 @@ class Script:
     frames: int = 0
     requested: SourceSettings = field(default_factory=SourceSettings)
     brightness: int = 0
+    limits: list[float | None] = field(default_factory=list)
+    fail_limit: bool = False
 
     def __post_init__(self) -> None:
         """Set `blocked`: frames block only while a test has cleared it."""
@@ -124,6 +127,12 @@ class ScriptedSource:
         assert name == "brightness"
         self._script.brightness = int(value)
 
+    def limit_rate(self, fps: float | None) -> None:
+        """Record the limit, or fail as scripted."""
+        if self._script.fail_limit:
+            raise RuntimeError("the driver has no frame rate")
+        self._script.limits.append(fps)
+
     def close(self) -> None:
         """Count the call."""
         self._script.closed += 1
@@ -167,7 +176,8 @@ async def serving(
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
-    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+    clips = ClipStore(folder / "clips", UrlSigner(lambda: token.key("snapshots")))
+    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
     view_tokens = ViewTokens(folder / "view_tokens.json", lambda: token.key("view"))
     server = Server(
         identity,
@@ -178,9 +188,13 @@ async def serving(
         view_tokens=view_tokens if needs_token else None,
     )
     settings = {"host": "127.0.0.1", "port": 0, "state_dir": folder, **settings}
-    async with supervised(*cameras), serving_http(server, ServerSettings(**settings)) as port:
-        scheme = "https" if "tls_certificate" in settings else "http"
-        yield Served(f"{scheme}://127.0.0.1:{port}", server)
+    server.start()
+    try:
+        async with serving_http(server, ServerSettings(**settings)) as port:
+            scheme = "https" if "tls_certificate" in settings else "http"
+            yield Served(f"{scheme}://127.0.0.1:{port}", server)
+    finally:
+        await server.stop()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:

@@ -53,6 +53,35 @@ class ServerCollector:
             "frames_dropped", "Pictures that slow viewers did not get.", lambda camera: camera.viewer_drops
         )
         yield self._counter("restarts", "How often the camera was started anew.", lambda camera: camera.status.restarts)
+        motion = self.server.motion
+        yield self._gauge(
+            "motion_enabled",
+            "Whether the camera is watched for motion.",
+            lambda camera: float(motion[camera.settings.id].settings.enabled),
+        )
+        yield self._gauge(
+            "motion", "Whether something moves.", lambda camera: float(motion[camera.settings.id].status.motion)
+        )
+        yield self._counter(
+            "motion_looks",
+            "Pictures that were looked at for motion.",
+            lambda camera: motion[camera.settings.id].stats.count,
+        )
+        yield self._counter(
+            "motion_look_seconds",
+            "Processor time that this took, in seconds.",
+            lambda camera: motion[camera.settings.id].stats.cpu_seconds,
+        )
+
+        clips, recorder = self.server.clips, self.server.recorder
+        yield self._gauge("preroll_bytes", "Bytes of pictures in memory for clips.", lambda camera: camera.ring.bytes)
+        yield self._gauge(
+            "recording", "Whether a clip is being recorded.", lambda camera: float(recorder.is_recording(camera))
+        )
+        yield self._counter("clips", "Clips that were recorded.", lambda camera: recorder.recorded[camera.settings.id])
+        yield GaugeMetricFamily(
+            f"{_PREFIX}_clips_bytes", "Bytes that the clips of all cameras take.", clips.total_bytes()
+        )
 
     def _gauge(self, name: str, about: str, value: Callable[[Camera], float]) -> Metric:
         family = GaugeMetricFamily(f"{_PREFIX}_{name}", about, labels=["camera"])

@@ -62,7 +62,7 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         writer, transport = await response.prepare(request), request.transport
         if writer is None or transport is None:
             return response
-        _limit_buffers(transport)
+        limit_buffers(transport)
         _LOGGER.info("%s: viewer %s came", camera.settings.name, viewer.address)
         session = request.app[AUTHENTICATOR].session(request)
         value = session.value
@@ -89,7 +89,7 @@ def _user_agent(request: web.Request) -> str | None:
     return None if name is None else name[:_MAX_USER_AGENT].encode(errors="replace").decode()
 
 
-def _limit_buffers(transport: asyncio.Transport) -> None:
+def limit_buffers(transport: asyncio.Transport) -> None:
     """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see what is now.
 
     With the defaults of both, a client that reads 300 kB/s sees pictures five seconds old; like this, half a second.

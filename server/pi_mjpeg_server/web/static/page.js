@@ -97,7 +97,13 @@ function makeSection(id) {
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
   prepareShare(section);
-  find(".power input").addEventListener("change", () => switchCamera(section));
+  find(".record").addEventListener("click", () => recordClip(section));
+  find(".clips").addEventListener("toggle", () => {
+    section.clips = null;
+    refresh();
+  });
+  find(".panel > .power input").addEventListener("change", () => switchCamera(section));
+  makeMotion(section);
   return section;
 }
 
@@ -127,7 +133,7 @@ async function takeSnapshot(id, output) {
 }
 
 async function switchCamera(section) {
-  const field = section.querySelector(".power input");
+  const field = section.querySelector(".panel > .power input");
   const problem = section.querySelector(".panel > .problem");
   const enabled = field.checked;
   section.switching = true;
@@ -152,7 +158,7 @@ function showPower(section, camera) {
   if (section.switching) {
     return;
   }
-  section.querySelector(".power input").checked = camera.enabled;
+  section.querySelector(".panel > .power input").checked = camera.enabled;
   section.querySelector(".snapshot").disabled = !camera.enabled;
   const missing = camera.enabled ? "No picture received; trying again." : "The camera is off.";
   setText(section.querySelector(".missing"), missing);
@@ -221,7 +227,9 @@ function showCamera(camera, server) {
   const facts = [size, `${camera.measured_fps} fps`].map((fact) => fact.replaceAll(" ", "\u00a0"));
   setText(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));
   setText(section.querySelector(".note"), camera.note ?? "");
+  showMotion(section, camera);
   showViewers(section.querySelector(".viewers"), camera.viewers);
+  showClips(section, camera);
   showControls(section.querySelector(".controls"), camera);
   showShare(section, camera, server);
   reconnectIfStalled(section);
