@@ -11,6 +11,8 @@ from homeassistant.helpers.typing import ConfigType
 from . import devices, events, picture_views, privacy, push, services
 from .actions import links, privacy_calls
 from .api.access import Access
+from .clips.library import LIBRARY, ClipLibrary
+from .clips.views import ClipView
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .flows import issues
@@ -39,6 +41,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     picture_views.async_setup(hass)
     services.async_register(hass)
     await links.async_setup(hass)
+    hass.data[LIBRARY] = ClipLibrary(hass)
+    hass.http.register_view(ClipView())
     return True
 
 

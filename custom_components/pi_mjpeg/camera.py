@@ -17,7 +17,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.hass_dict import HassKey
 
 from . import pictures
-from .actions import take_snapshot
+from .actions import record_clip, take_snapshot
 from .api.frame import Frame
 from .const import CONF_FPS, DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
@@ -260,6 +260,18 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
                 return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
             return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
+
+    async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
+        """Have the server record a clip and keep it, write it to a file; return where it is."""
+        self.raise_if_off()
+        await self.coordinator.privacy.async_tell()
+        client = self.coordinator.client
+        with self.asking_for("clip_failed"):
+            clip = await client.record_clip(self._camera_id, before=before, after=after)
+            self.raise_if_off()
+            if path is not None:
+                await record_clip.async_save(self.hass, client, self.coordinator.data.id, clip, path)
+        return record_clip.response(self.coordinator.config_entry.entry_id, client, clip, path)
 
     @override
     async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:

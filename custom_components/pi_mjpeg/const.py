@@ -37,6 +37,12 @@ MAX_MESSAGE_BYTES: Final = 64 * KIB
 MAX_STATE_BYTES: Final = 256 * KIB
 """The state lists every viewer, so it may be larger than a message."""
 
+MAX_CLIPS_BYTES: Final = 512 * KIB
+"""The list of 500 clips takes 350 KiB."""
+
+MAX_CLIP_BYTES: Final = 2 * KIB * KIB * KIB
+"""A clip of six minutes at 60 pictures a second of 90 KB takes so much."""
+
 MAX_PICTURE_BYTES: Final = 16 * KIB * KIB
 """A high-quality JPEG of 12 megapixels takes 8 MiB."""
 

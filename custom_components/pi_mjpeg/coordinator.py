@@ -138,10 +138,10 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
                 continue
             if camera.snapshot is None:
                 self.snapshots.pop(camera.id, None)
-            elif self._may_show(camera.id):
+            elif self.may_show(camera.id):
                 self.snapshots[camera.id] = camera.snapshot
 
-    def _may_show(self, camera_id: str) -> bool:
+    def may_show(self, camera_id: str) -> bool:
         """Return whether a snapshot may be shown: it was not taken while the camera is off here and on at the Pi."""
         return not self.privacy.is_off(camera_id) or self.privacy.is_heard(camera_id)
 
@@ -278,7 +278,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         """Store the last snapshot of a camera, which the server itself said that it keeps."""
         # Each comes twice, in the answer to the request and over MQTT. The times do not say which of two is newer: a Pi
         # has no clock of its own, and starts in the past when it boots.
-        if self._may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
+        if self.may_show(camera_id) and camera_id in self.data.cameras and self.snapshots.get(camera_id) != snapshot:
             self.snapshots[camera_id] = snapshot
             self._snapshots_changed[camera_id] = monotonic()
             self.async_update_listeners()

@@ -51,6 +51,8 @@ async def run(configuration: Configuration) -> None:
                     await stopping.wait()
                     _LOGGER.info("stopping")
             finally:
+                # Before the rest: who asked for a clip still gets the answer.
+                await server.recorder.stop()
                 if announcer is not None:
                     await announcer.stop()
                 if bridge is not None:

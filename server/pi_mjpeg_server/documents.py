@@ -1,7 +1,7 @@
 """The JSON documents that HTTP and MQTT share, as pure functions of the server's state."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +10,10 @@ from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, Camer
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.motion.watch import MotionWatch
-from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.recording.request import ClipRequestError
+from pi_mjpeg_server.server import LastKept, Server
 from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.clip import Clip, ClipError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotError
 from pi_mjpeg_server.system.health import Health
@@ -19,12 +21,14 @@ from pi_mjpeg_server.system.health import Health
 SCHEMA = 1
 """The schema number in every document. It is raised when an older client could misread a document."""
 
+_SECOND_DIGITS = 3
 _FRACTION_DIGITS = 4
 
 Document = dict[str, Any]
 """A JSON object. `tests/contract/` has an example of each."""
 
 ERROR_CODES: Mapping[type[Exception], str] = {
+    ClipRequestError: "bad_clip",
     ControlError: "bad_control",
     MotionSettingError: "bad_setting",
     CameraBusyError: "busy",
@@ -32,6 +36,7 @@ ERROR_CODES: Mapping[type[Exception], str] = {
     CameraUnavailableError: "camera_unavailable",
     SettingsNotStoredError: "insufficient_storage",
     SnapshotError: "insufficient_storage",
+    ClipError: "insufficient_storage",
 }
 """The error code of each failure, over HTTP as over MQTT. The first class that fits counts."""
 
@@ -61,10 +66,10 @@ def view_document(camera_id: str, base: str, token: str) -> Document:
     }
 
 
-def state_document(server: Server, base: str, health: Health, snapshots: Mapping[str, Snapshot | None]) -> Document:
+def state_document(server: Server, base: str, health: Health, kept: Mapping[str, LastKept]) -> Document:
     """Return the answer to `GET /api/state`: the whole state, with URLs below `base`.
 
-    `snapshots` has the last kept snapshot of each camera by its id.
+    `kept` has the last kept snapshot and clip of each camera by its id.
     """
     identity = server.identity
     broker = server.broker
@@ -84,7 +89,8 @@ def state_document(server: Server, base: str, health: Health, snapshots: Mapping
             "problems": [{"code": code, "message": message} for code, message in server.problems.items()],
         },
         "cameras": [
-            _camera_in_state(server, camera, base, snapshots.get(camera.settings.id)) for camera in server.cameras
+            _camera_in_state(server, camera, base, kept.get(camera.settings.id, LastKept()))
+            for camera in server.cameras
         ],
     }
 
@@ -147,6 +153,31 @@ def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     }
 
 
+def clip_document(server: Server, clip: Clip, base: str) -> Document:
+    """Return a kept clip with its signed URLs below `base`."""
+    paths = {kind: base + server.clips.path(clip.id, kind) for kind in ("mjpeg", "bin", "jpg")}
+    return {
+        "id": clip.id,
+        "url": paths["mjpeg"],
+        "download_url": paths["bin"],
+        "thumbnail_url": paths["jpg"],
+        "time": iso(clip.time),
+        "duration": round(clip.duration, _SECOND_DIGITS),
+        "before": round(clip.before, _SECOND_DIGITS),
+        "after": round(clip.after, _SECOND_DIGITS),
+        "frames": clip.frames,
+        "bytes": clip.bytes,
+        "width": clip.width,
+        "height": clip.height,
+        "trigger": clip.trigger,
+    }
+
+
+def clips_document(server: Server, clips: Sequence[Clip], base: str) -> Document:
+    """Return a list of clips."""
+    return {"schema": SCHEMA, "clips": [clip_document(server, clip, base) for clip in clips]}
+
+
 def controls_document(camera: Camera) -> list[Document]:
     """Return a camera's controls with their ranges and present values."""
     return [
@@ -178,7 +209,7 @@ def camera_facts(camera: Camera) -> Document:
     }
 
 
-def _camera_in_state(server: Server, camera: Camera, base: str, snapshot: Snapshot | None) -> Document:
+def _camera_in_state(server: Server, camera: Camera, base: str, kept: LastKept) -> Document:
     settings, status = camera.settings, camera.status
     return {
         **camera_facts(camera),
@@ -201,7 +232,10 @@ def _camera_in_state(server: Server, camera: Camera, base: str, snapshot: Snapsh
         "stream_url": stream_url(settings.id, base),
         "snapshot_url": snapshot_url(settings.id, base),
         "view_token": server.view_tokens is not None and server.view_tokens.digest(settings.id) is not None,
-        "snapshot": None if snapshot is None else snapshot_document(snapshot, base),
+        "snapshot": None if kept.snapshot is None else snapshot_document(kept.snapshot, base),
+        "preroll": settings.preroll,
+        "recording": server.recorder.is_recording(camera),
+        "clip": None if kept.clip is None else clip_document(server, kept.clip, base),
     }
 
 

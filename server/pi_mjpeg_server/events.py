@@ -15,12 +15,14 @@ from pi_mjpeg_server.documents import (
     SCHEMA,
     Document,
     camera_state_document,
+    clip_document,
     controls_document,
     motion_document,
     server_state_document,
     snapshot_document,
 )
 from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.clip import Clip
 from pi_mjpeg_server.storage.snapshots import Snapshot
 from pi_mjpeg_server.system.health import Health, measure
 from pi_mjpeg_server.telemetry import Telemetry
@@ -90,12 +92,14 @@ class EventFeed:
         self._server = server
         self._subscribers: set[Subscriber] = set()
         self._snapshots: dict[str, tuple[Snapshot, str]] = {}
+        self._clips: dict[str, Clip | None] = {}
         self._cells: dict[str, Look] = {}
         self._health: Health | None = None
         self._telemetry = Telemetry(server.cameras, self._measured)
         self._task: asyncio.Task[None] | None = None
         self.is_closing = False
         server.on_snapshot.append(self._snapshot_taken)
+        server.recorder.on_clip.append(self._clip_recorded)
         for camera in server.cameras:
             camera_id = camera.settings.id
             camera.on_change.append(partial(self._camera_changed, camera_id))
@@ -148,6 +152,7 @@ class EventFeed:
             "controls": lambda camera: {"schema": SCHEMA, "controls": controls_document(camera)},
             "motion": lambda camera: motion_document(self._server.motion[camera.settings.id]),
             "snapshot": partial(self._snapshot, base_url),
+            "clip": partial(self._clip, base_url),
             "cells": self._seen,
         }
         return documents[kind](camera)
@@ -158,6 +163,10 @@ class EventFeed:
             return {"schema": SCHEMA, "id": None}
         snapshot, trigger = kept
         return {"schema": SCHEMA, **snapshot_document(snapshot, base_url), "trigger": trigger}
+
+    def _clip(self, base_url: str, camera: Camera) -> Document:
+        clip = self._clips.get(camera.settings.id)
+        return {"schema": SCHEMA, **({"id": None} if clip is None else clip_document(self._server, clip, base_url))}
 
     def _seen(self, camera: Camera) -> Document | None:
         look = self._cells.get(camera.settings.id)
@@ -182,6 +191,7 @@ class EventFeed:
             camera_id = camera.settings.id
             known = self._snapshots.get(camera_id)
             last = await self._server.snapshots.last(camera_id)
+            await self._look_for_clip(camera_id)
             if self._snapshots.get(camera_id) is not known:
                 continue  # One was taken meanwhile.
             if last is None:
@@ -191,6 +201,13 @@ class EventFeed:
             self._tell(("state", camera_id), ("snapshot", camera_id))
         self._tell(("state", None))
 
+    async def _look_for_clip(self, camera_id: str) -> None:
+        known = self._clips.get(camera_id)
+        last = await asyncio.to_thread(self._server.clips.latest, camera_id)
+        if self._clips.get(camera_id) is known:
+            self._clips[camera_id] = last
+            self._tell(("clip", camera_id))
+
     def _camera_changed(self, camera_id: str) -> None:
         self._tell(("availability", camera_id), ("controls", camera_id))
         self._telemetry.camera_changed()
@@ -198,6 +215,10 @@ class EventFeed:
     def _snapshot_taken(self, snapshot: Snapshot, trigger: str) -> None:
         self._snapshots[snapshot.camera] = snapshot, trigger
         self._tell(("snapshot", snapshot.camera))
+
+    def _clip_recorded(self, clip: Clip) -> None:
+        self._clips[clip.camera] = clip
+        self._tell(("clip", clip.camera))
 
     def _looked(self, camera_id: str, look: "Look") -> None:
         for subscriber in self._subscribers:

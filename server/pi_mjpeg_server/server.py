@@ -18,10 +18,16 @@ from pi_mjpeg_server.config.motion import validated_motion
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.motion.watch import MotionWatch
+from pi_mjpeg_server.recording.on_motion import MotionRecorder
+from pi_mjpeg_server.recording.recorder import Recorder
+from pi_mjpeg_server.recording.request import ClipRequest
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
 from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
+from pi_mjpeg_server.storage.clip import Clip
+from pi_mjpeg_server.storage.clip_folder import default_clip_folder, default_max_bytes
+from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
@@ -61,6 +67,14 @@ class BrokerStatus:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastKept:
+    """The last snapshot and the last clip that are kept of a camera; None where there is none."""
+
+    snapshot: Snapshot | None = None
+    clip: Clip | None = None
+
+
 @dataclass(slots=True)
 class Server:
     """One server process. Without a `token`, everybody may watch and command.
@@ -76,6 +90,7 @@ class Server:
     snapshots: SnapshotStore
     control_store: ControlStore
     settings_store: SettingsStore
+    clips: ClipStore
     broker: BrokerStatus = field(default_factory=BrokerStatus)
     started_at: float = field(default_factory=time.time)
     token: AccessToken | None = None
@@ -86,6 +101,7 @@ class Server:
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     motion: dict[str, MotionWatch] = field(default_factory=dict)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
+    recorder: Recorder = field(init=False)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
     _waiting: int = 0
     _changes: int = 0
@@ -93,10 +109,14 @@ class Server:
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        """Give each camera a motion detection; without settings for it, it is off."""
+        """Make the recorder of the clips, and give each camera a motion detection; without settings, it is off."""
+        self.recorder = Recorder(self.clips)
         self.motion = {
             camera.settings.id: self.motion.get(camera.settings.id) or MotionWatch(camera) for camera in self.cameras
         }
+        for camera in self.cameras:
+            if camera.settings.record_on_motion:
+                MotionRecorder(self.recorder, self.motion[camera.settings.id])
 
     def start(self) -> None:
         """Start the cameras, and their motion detection where it is enabled."""
@@ -106,7 +126,8 @@ class Server:
             watch.start()
 
     async def stop(self) -> None:
-        """Stop all of them."""
+        """Stop all of them, with what is recorded until then."""
+        await self.recorder.stop()
         await asyncio.gather(*(watch.stop() for watch in self.motion.values()))
         await asyncio.gather(*(camera.stop() for camera in self.cameras))
 
@@ -139,10 +160,17 @@ class Server:
             listener(snapshot, trigger)
         return snapshot
 
-    async def latest_snapshots(self) -> dict[str, Snapshot | None]:
-        """Return the last kept snapshot of each camera by its id, None where there is none."""
+    async def record_clip(self, camera: Camera, request: ClipRequest, trigger: str) -> Clip:
+        """Record a clip and keep it. `trigger` says who requested it. Raises what `Recorder.record` raises."""
+        before = camera.settings.preroll if request.before is None else request.before
+        return await self.recorder.record(camera, before, request.after, trigger)
+
+    async def last_kept(self) -> dict[str, LastKept]:
+        """Return the last kept snapshot and clip of each camera by its id."""
         camera_ids = [camera.settings.id for camera in self.cameras]
-        return await asyncio.to_thread(lambda: {each: self.snapshots.latest(each) for each in camera_ids})
+        return await asyncio.to_thread(
+            lambda: {each: LastKept(self.snapshots.latest(each), self.clips.latest(each)) for each in camera_ids}
+        )
 
     async def set_enabled(self, camera: Camera, enabled: bool) -> None:  # noqa: FBT001  (a value, not a flag)
         """Switch a camera on or off at once, and return when that is on the disk.
@@ -223,14 +251,15 @@ def make_server(configuration: Configuration) -> Server:
         raise _unusable(folder, error) from error
     _store_camera_ids(configuration)
     needs_token = configuration.auth.mode == "token"
-    snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key(KEY_PURPOSE)))
+    signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
     cameras = make_cameras(configuration)
     return Server(
         identity,
         cameras,
-        snapshots,
+        SnapshotStore(folder / "snapshots", signer),
         _control_store(configuration),
         _settings_store(configuration),
+        _clip_store(configuration, signer),
         token=token if needs_token else None,
         view_tokens=view_tokens(configuration, token) if needs_token else None,
         identity_key=identity_key,
@@ -331,6 +360,15 @@ def _control_store(configuration: Configuration) -> ControlStore:
 
 def _settings_store(configuration: Configuration) -> SettingsStore:
     return SettingsStore(configuration.server.state_dir / "settings.json")
+
+
+def _clip_store(configuration: Configuration, signer: UrlSigner) -> ClipStore:
+    settings = configuration.clips
+    folder = settings.folder or default_clip_folder(configuration.server.state_dir)
+    limits = ClipLimits(settings.max_bytes or default_max_bytes(folder), settings.max_age, settings.max_count)
+    clips = ClipStore(folder, signer, limits)
+    clips.load()
+    return clips
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:

@@ -18,17 +18,30 @@ COMPONENT: Table = {
     "known_server": frozenset({"const", "api"}),
     "picture_views": frozenset({"const"}),
     "devices": frozenset({"const", "api", "flows", "coordinator"}),
-    "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator"}),
+    "actions": frozenset({"const", "api", "pictures", "privacy", "coordinator", "clips"}),
+    "clips": frozenset({"const", "api", "pictures", "coordinator"}),
     "entity": frozenset({"const", "api", "coordinator"}),
     "services": frozenset({"const", "actions", "camera"}),
     "config_flow": frozenset({"const", "api", "flows", "coordinator"}),
+    "media_source": frozenset({"const", "api", "coordinator", "clips"}),
     "repairs": frozenset({"flows"}),
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
     "__init__": _ENTITIES
-    | {"actions", "devices", "events", "flows", "known_server", "picture_views", "privacy", "push", "services"},
+    | {
+        "actions",
+        "clips",
+        "devices",
+        "events",
+        "flows",
+        "known_server",
+        "picture_views",
+        "privacy",
+        "push",
+        "services",
+    },
 }
 
 

@@ -9,11 +9,12 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from tooling.network import free_ports
 
 from tests.e2e.conftest import UNPLUGGED
 from tests.e2e.page_actions import log_in, picture_changes
+from tests.server.support.clip_files import pictures
 from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,22 +53,57 @@ async def test_a_snapshot_can_be_downloaded(served: Served, page: Page, tmp_path
     assert (await asyncio.to_thread(path.read_bytes)).startswith(b"\xff\xd8")
 
 
-async def test_links_for_other_pages_are_made_and_revoked(
-    served: Served, page: Page, client: aiohttp.ClientSession
-) -> None:
+async def test_a_clip_is_recorded_listed_played_and_downloaded(served: Served, page: Page, tmp_path: Path) -> None:
+    await page.route("**/static/clips.js", _with_short_clips)
+    await log_in(page, served)
+    front = page.get_by_role("region", name="Front")
+    await expect(front.get_by_role("status").first).to_have_text("Live")
+    await front.get_by_role("button", name="Record a clip").click()
+    await expect(front.get_by_text("Recorded")).to_contain_text("s after")
+    await front.get_by_text("Clips").click()
+    await expect(front.get_by_text("1 clip")).to_be_visible()
+    play = front.get_by_role("button", name="Play the clip")
+    image = play.get_by_role("img")
+    assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    still = await play.screenshot()
+    await play.click()
+    await expect(play).to_have_attribute("aria-pressed", "true")
+    seen = set()
+    for _ in range(20):
+        seen.add(await play.screenshot())
+        await asyncio.sleep(0.1)
+    assert len(seen - {still}) > 1, "the clip does not play"
+    async with page.expect_download() as download:
+        await front.get_by_role("link", name="(http)").click()
+    (kept,) = (tmp_path / "clips").glob("*.mjpeg")
+    path = await (await download.value).path()
+    assert len(pictures(await asyncio.to_thread(path.read_bytes))) > 2
+    assert (await download.value).suggested_filename == kept.name.replace(".http.", ".")
+
+
+async def _with_short_clips(route: Route) -> None:
+    """Answer with the script, but have it record for a second."""
+    response = await route.fetch()
+    text = await response.text()
+    await route.fulfill(response=response, body=text.replace("AFTER_SECONDS = 10", "AFTER_SECONDS = 1"))
+
+
+async def test_links_for_other_pages_are_made_and_revoked(served: Served, page: Page) -> None:
     await log_in(page, served)
     front = page.get_by_role("region", name="Front")
     await front.get_by_text("Links for other pages").click()
     await expect(front.get_by_role("button", name="Make them void")).to_be_disabled()
     await front.get_by_role("button", name="Make links").click()
     link = await front.get_by_label("Still").input_value()
-    async with client.get(link) as response:
-        assert response.status == 200
     assert (await front.get_by_label("Live picture").input_value()).startswith(f"{served.url}/cameras/front/stream?")
-    await front.get_by_role("button", name="Make them void").click()
-    await expect(front.get_by_text("The links are void.")).to_be_visible()
-    async with client.get(link) as response:
-        assert response.status == 401
+    # Without the cookie of the page.
+    async with aiohttp.ClientSession() as other:
+        async with other.get(link) as response:
+            assert response.status == 200
+        await front.get_by_role("button", name="Make them void").click()
+        await expect(front.get_by_text("The links are void.")).to_be_visible()
+        async with other.get(link) as response:
+            assert response.status == 401
 
 
 async def test_a_failed_snapshot_shows_the_reason(served: Served, page: Page) -> None:

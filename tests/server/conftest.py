@@ -1,12 +1,25 @@
 """The camera, server and client that most tests over real sockets begin with. A test file may have its own."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have server processes keep clips in a folder of the tests instead of the machine's memory."""
+    usual = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+    yield
+    if usual is None:
+        del os.environ["XDG_RUNTIME_DIR"]
+    else:
+        os.environ["XDG_RUNTIME_DIR"] = usual
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tests.import_rules import Table, rooms, violations
 # have rooms of their own. A room may always import itself.
 _GROUND = frozenset({"logs", "concurrency"})
 _CAMERAS = _GROUND | {"media", "sources", "camera"}
-_KEPT = _CAMERAS | {"motion", "storage", "config", "system"}
+_KEPT = _CAMERAS | {"motion", "storage", "recording", "config", "system"}
 _TOLD = _KEPT | {"server", "documents"}
 _EVENTS = _TOLD | {"telemetry", "events"}
 
@@ -18,6 +18,7 @@ SERVER: Table = {
     "camera": _GROUND | {"media", "sources"},
     "motion": _CAMERAS,
     "storage": _CAMERAS,
+    "recording": _CAMERAS | {"motion", "storage"},
     "config": _CAMERAS | {"motion"},
     "system": _CAMERAS | {"storage", "config"},
     "server": _KEPT,

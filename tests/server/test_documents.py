@@ -14,6 +14,7 @@ from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import (
     camera_state_document,
+    clip_document,
     motion_document,
     server_state_document,
     snapshot_document,
@@ -26,10 +27,13 @@ from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.command_handler import result_document
 from pi_mjpeg_server.mqtt.core_discovery_document import core_discovery_document, with_tombstones
 from pi_mjpeg_server.mqtt.topics import Topics
-from pi_mjpeg_server.server import BrokerStatus, Server
+from pi_mjpeg_server.recording.request import ClipRequest
+from pi_mjpeg_server.server import BrokerStatus, LastKept, Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.clip import Clip
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -56,6 +60,11 @@ def at(text: str) -> float:
 def kept_snapshot(document: dict[str, Any]) -> Snapshot:
     path = document["url"].removeprefix(BASE)
     return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+
+
+def kept_clip(document: dict[str, Any]) -> Clip:
+    seconds = document["before"], document["after"], document["duration"]
+    return Clip(document["id"], "front", "motion", at(document["time"]), *seconds, 453, 41327450, 1280, 720)
 
 
 def running(fps: float, count: int) -> Rate:
@@ -95,7 +104,8 @@ async def server(tmp_path: Path) -> Server:
     identity = Identity(NODE, "Garden Pi", "Raspberry Pi Zero 2 W Rev 1.0", "dc:a6:32:00:00:01", "0.1.0")
     broker = BrokerStatus("connected", "192.168.1.2:1883")
     store = SnapshotStore(tmp_path, UrlSigner(lambda: b"k" * 32))
-    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    clips = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json"), clips
     token = AccessToken(tmp_path / "token")
     view_tokens = ViewTokens(tmp_path / "view_tokens.json", lambda: b"key")
     view_tokens.make("front")
@@ -118,8 +128,8 @@ async def server(tmp_path: Path) -> Server:
 
 async def test_api_state(server: Server) -> None:
     expected = recorded("api_state.json")
-    snapshots = {"front": kept_snapshot(recorded("snapshot.json")), "shed": None}
-    assert state_document(server, BASE, Health(48.3), snapshots) == expected
+    kept = {"front": LastKept(kept_snapshot(recorded("snapshot.json")), kept_clip(recorded("clip.json")))}
+    assert state_document(server, BASE, Health(48.3), kept) == expected
 
 
 async def test_a_camera_that_is_off_has_no_error_and_is_not_available(server: Server) -> None:
@@ -166,12 +176,20 @@ def test_snapshot() -> None:
     assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
 
 
+async def test_clip(server: Server) -> None:
+    expected = recorded("clip.json")
+    assert {"schema": 1, **clip_document(server, kept_clip(expected), BASE)} == expected
+
+
 def test_command() -> None:
     assert commands.parse((CONTRACT / "command.json").read_bytes()) == commands.Command("snapshot", "button 1")
     assert commands.parse((CONTRACT / "command_disable.json").read_bytes()) == commands.Command("disable", "switch 2")
     assert commands.parse(b'{"command": "enable"}') == commands.Command("enable")
     command = commands.parse((CONTRACT / "command_set.json").read_bytes())
     assert command == commands.Command("set", None, {"Brightness": 0.2})
+    command = commands.parse((CONTRACT / "command_clip.json").read_bytes())
+    assert command == commands.Command("clip", clip=ClipRequest(5, 10))
+    assert commands.parse(b'{"command": "clip"}') == commands.Command("clip", clip=ClipRequest(None, 10))
     command = commands.parse((CONTRACT / "command_set_motion.json").read_bytes())
     assert command == commands.Command("set", motion={"enabled": True, "sensitivity": 60})
 
@@ -199,6 +217,11 @@ def test_result() -> None:
         b'{"command": "snapshot", "controls": {"Brightness": 1}}',
         b'{"command": "disable", "controls": {"Brightness": 1}}',
         b'{"command": "enable", "enabled": true}',
+        b'{"command": "clip", "before": -1}',
+        b'{"command": "clip", "after": "5"}',
+        b'{"command": "clip", "after": NaN}',
+        b'{"command": "clip", "seconds": 5}',
+        b'{"command": "snapshot", "before": 5}',
         b'{"command": "set"}',
         b'{"command": "set", "controls": {}}',
         b'{"command": "set", "controls": ["Brightness"]}',

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,11 @@ async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
         )
+    await async_check_folder(hass, path)
+
+
+async def async_check_folder(hass: HomeAssistant, path: str) -> None:
+    """Raise `ServiceValidationError` unless `path` is below a folder that Home Assistant may write to."""
     if not await hass.async_add_executor_job(_is_allowed, hass, path):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": path}
@@ -58,6 +64,23 @@ async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
             translation_key="not_written",
             translation_placeholders={"path": path, "reason": reason},
         ) from error
+
+
+async def async_copy(hass: HomeAssistant, source: Path, path: str) -> None:
+    """Copy a whole file or nothing, as `async_write` writes. Raises `OSError`."""
+    await hass.async_add_executor_job(_copy, source, Path(path))
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".pi_mjpeg-{secrets.token_hex(8)}.tmp"
+    try:
+        with source.open("rb") as file, os.fdopen(os.open(temporary, _FLAGS | os.O_EXCL, _MODE), "wb") as copy:
+            shutil.copyfileobj(file, copy)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _write(path: Path, picture: bytes) -> None:

@@ -1,9 +1,8 @@
 """The action `pi_mjpeg.take_snapshot`: pictures that the Pi keeps, that are written to a file, or both."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import voluptuous as vol
@@ -18,6 +17,7 @@ from ..api.models import Snapshot
 from ..const import DOMAIN
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
 from . import links
+from .file_names import file_name, paths_of, raise_for_failures
 from .picture_files import async_check_allowed, async_write
 from .targets import async_cameras
 
@@ -26,28 +26,11 @@ ATTR_LINK: Final = "link"
 ATTR_WIDTH: Final = "width"
 ATTR_HEIGHT: Final = "height"
 
-PLACEHOLDER: Final = "{entity_id}"
-"""In a file name it stands for the id of the camera's entity. It is no template, so it is the same wherever it is used:
-scripts and automations render templates before they call an action, everybody else does not."""
-
-MAX_PATH: Final = 4096
-_TEMPLATE_SIGNS: Final = ("{{", "{%", "{#")
-
-
-def _file_name(value: object) -> str:
-    name = cv.string(value)
-    if any(sign in name for sign in _TEMPLATE_SIGNS):
-        raise vol.Invalid("templates are rendered in scripts and automations only")
-    if not name.isprintable() or not 0 < len(name) <= MAX_PATH:
-        raise vol.Invalid("this is not the name of a file")
-    return name
-
-
 _SIDE: Final = vol.All(vol.Coerce(int), vol.Range(min=MIN_SIDE, max=MAX_SIDE))
 
 # Typed as Any: mypy sees voluptuous, which is probatio at run time.
 _FIELDS: Final[dict[Any, Any]] = {
-    vol.Optional(CONF_FILENAME): _file_name,
+    vol.Optional(CONF_FILENAME): file_name,
     vol.Optional(ATTR_LINK, default=False): cv.boolean,
     vol.Optional(ATTR_WIDTH): _SIDE,
     vol.Optional(ATTR_HEIGHT): _SIDE,
@@ -81,7 +64,7 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
     entity_ids = await async_cameras(call)
     keep, link = call.data[ATTR_KEEP], call.data[ATTR_LINK]
     width, height = call.data.get(ATTR_WIDTH), call.data.get(ATTR_HEIGHT)
-    paths = _paths(call.hass, entity_ids, call.data.get(CONF_FILENAME))
+    paths = paths_of(call.hass, entity_ids, call.data.get(CONF_FILENAME))
     _raise_for_conflict(keep=keep, elsewhere=link or bool(paths), sized=width is not None or height is not None)
     for path in paths.values():
         await async_check_allowed(call.hass, path)
@@ -99,27 +82,9 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
         return await camera.async_take_snapshot(keep=keep, path=path, link=link, width=width, height=height)
 
     results = await asyncio.gather(*map(take, entity_ids), return_exceptions=True)
-    _raise_for_failures([result for result in results if isinstance(result, BaseException)])
+    raise_for_failures([result for result in results if isinstance(result, BaseException)])
     taken: dict[str, Any] = dict(zip(entity_ids, results, strict=True))
     return taken if call.return_response else None
-
-
-def _paths(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Mapping[str, str]:
-    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same.
-
-    What is no full path is in the folder of Home Assistant's local media, which exists in every kind of installation.
-    """
-    if name is None:
-        return {}
-    if len(entity_ids) > 1 and PLACEHOLDER not in name:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="one_file_for_several",
-            translation_placeholders={"placeholder": PLACEHOLDER},
-        )
-    if (media := hass.config.media_dirs.get("local")) is not None:
-        name = str(Path(media) / name)
-    return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
 
 
 def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
@@ -127,18 +92,6 @@ def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
     if not keep and not elsewhere:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
-
-
-def _raise_for_failures(failed: list[BaseException]) -> None:
-    for error in failed:
-        if len(failed) == 1 or not isinstance(error, HomeAssistantError):
-            raise error
-    if failed:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="several_failed",
-            translation_placeholders={"reasons": "; ".join(str(error) for error in failed)},
-        )
 
 
 async def async_keep(

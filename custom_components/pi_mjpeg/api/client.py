@@ -20,11 +20,13 @@ from aiohttp import (
 from homeassistant.const import __version__
 from yarl import URL
 
-from ..const import DOMAIN, KIB, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
+from ..const import DOMAIN, KIB, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
 from .documents import (
     DocumentError,
     UnknownSchemaError,
     parse_changed_motion,
+    parse_clip,
+    parse_clips,
     parse_controls,
     parse_enabled,
     parse_enrolment,
@@ -41,7 +43,7 @@ from .errors import (
 )
 from .frame import Frame
 from .identity import Answer, Identity, address_of
-from .models import Control, ControlValue, Motion, Server, Snapshot
+from .models import Clip, Control, ControlValue, Motion, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, boundary_of
 from .rate_limit import RateLimit
 from .responses import (
@@ -62,6 +64,9 @@ REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
 """In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
+
+RECORDING_MARGIN: Final = 30.0
+"""Seconds that the answer to a recording may take beyond it: the camera may have to start, and the disk be slow."""
 
 EVENTS_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=25)
 """In seconds. A server that has nothing to say sends a comment every 15 s."""
@@ -229,6 +234,52 @@ class PiMjpegClient:
     async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
         """Return the JPEG of a snapshot that the server keeps."""
         return await self._picture(self.kept_snapshot_url(snapshot))
+
+    async def record_clip(self, camera_id: str, *, before: float, after: float) -> Clip:
+        """Have the server record a clip from `before` seconds ago on, and return it `after` seconds from now."""
+        url = self.base_url / "api/cameras" / camera_id / "clips"
+        limits = ClientTimeout(total=after + RECORDING_MARGIN, sock_connect=self._limits.sock_connect)
+        wanted = {"before": before, "after": after}
+        async with self._request(hdrs.METH_POST, url, limits, json=wanted) as response:
+            body = await read(response, MAX_MESSAGE_BYTES)
+        try:
+            return parse_clip(body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+
+    async def clips(self, camera_id: str) -> list[Clip]:
+        """Return the clips that the server keeps of a camera, the newest first."""
+        url = self.base_url / "api/cameras" / camera_id / "clips"
+        async with self._request(hdrs.METH_GET, url) as response:
+            body = await read(response, MAX_CLIPS_BYTES)
+        try:
+            clips = await _in_executor(parse_clips, body)
+        except DocumentError as error:
+            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return [clip for clip in clips if clip.camera == camera_id]
+
+    def clip_url(self, clip: Clip) -> URL:
+        """Return the signed URL at which the server replays a clip."""
+        return (self.base_url / "clips" / f"{clip.id}.mjpeg").with_query(sig=clip.replay_signature)
+
+    async def clip_thumbnail(self, clip: Clip) -> bytes:
+        """Return a JPEG that shows what a clip is about."""
+        return await self._picture(
+            (self.base_url / "clips" / f"{clip.id}.jpg").with_query(sig=clip.thumbnail_signature)
+        )
+
+    @asynccontextmanager
+    async def clip_file(self, clip: Clip) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the file of a clip and yield its chunks."""
+        url = (self.base_url / "clips" / f"{clip.id}.bin").with_query(sig=clip.download_signature)
+        async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
+            yield response.content.iter_any()
+
+    @asynccontextmanager
+    async def clip_replay(self, clip: Clip) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the replay of a clip, a multipart stream with the boundary `frame`, and yield its chunks."""
+        async with self._request(hdrs.METH_GET, self.clip_url(clip), STREAM_TIMEOUT) as response:
+            yield response.content.iter_any()
 
     async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.

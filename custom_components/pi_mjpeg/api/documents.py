@@ -13,6 +13,7 @@ from ..const import (
     BASE_TOPIC,
     DISCOVERY_TOPIC,
     MAX_ANNOUNCEMENT_BYTES,
+    MAX_CLIPS_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_STATE_BYTES,
     MAX_TELEMETRY_BYTES,
@@ -24,6 +25,7 @@ from .models import (
     Announcement,
     Camera,
     CameraTelemetry,
+    Clip,
     Control,
     DiscoveredServer,
     Motion,
@@ -40,6 +42,8 @@ from .schemas import (
     CHANGED_CAMERA,
     CHANGED_CONTROLS,
     CHANGED_MOTION,
+    CLIP,
+    CLIPS,
     ENROLMENT,
     ERROR,
     EVENT_AVAILABILITY,
@@ -180,6 +184,16 @@ def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -
     return _snapshot(_read(payload, SNAPSHOT, numbered=numbered))
 
 
+def parse_clip(payload: str | bytes | bytearray) -> Clip:
+    """Parse `clip.json`. Raises `DocumentError`."""
+    return _clip(_read(payload, CLIP))
+
+
+def parse_clips(payload: bytes) -> list[Clip]:
+    """Parse the list of the clips that a server keeps of a camera. Raises `DocumentError`."""
+    return [_clip(fields) for fields in _read(payload, CLIPS, limit=MAX_CLIPS_BYTES)["clips"]]
+
+
 def parse_enabled(payload: bytes) -> bool:
     """Parse the answer to a change of the privacy switch. Raises `DocumentError`."""
     enabled: bool = _read(payload, CHANGED_CAMERA, numbered=False)["enabled"]
@@ -248,6 +262,15 @@ def _camera(fields: dict[str, Any]) -> Camera:
 
 def _snapshot(fields: dict[str, Any]) -> Snapshot:
     return Snapshot(signature=fields.pop("url"), **fields)
+
+
+def _clip(fields: dict[str, Any]) -> Clip:
+    return Clip(
+        replay_signature=fields.pop("url"),
+        download_signature=fields.pop("download_url"),
+        thumbnail_signature=fields.pop("thumbnail_url"),
+        **fields,
+    )
 
 
 def _controls(described: list[dict[str, Any]]) -> dict[str, Control]:

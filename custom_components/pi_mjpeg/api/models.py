@@ -133,6 +133,37 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Clip:
+    """A clip that the server keeps. It is fetched by its id and the signatures; its camera and time are in the id.
+
+    `before` and `after` are the seconds that it has before and after it was asked for, and `duration` is their sum.
+    """
+
+    id: str
+    replay_signature: str
+    download_signature: str
+    thumbnail_signature: str
+    duration: float
+    before: float
+    after: float
+    frames: int
+    bytes: int
+    width: int | None
+    height: int | None
+    trigger: str | None
+
+    @property
+    def camera(self) -> str:
+        """The id of the camera."""
+        return self.id.rsplit("-", 2)[0]
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was asked for. None if the server's clock was not set."""
+        return time_in_snapshot_id(self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Motion:
     """The motion detection of a camera. `motion` is whether something moves, `sensitivity` is from 1 to 100.
 

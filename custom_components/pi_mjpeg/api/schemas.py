@@ -152,6 +152,32 @@ SNAPSHOT: Final = document(
     }
 )
 
+MAX_CLIPS: Final = 500
+"""Of one camera. Older ones are left out."""
+
+_SECONDS: Final = number(0, 3600)
+
+CLIP: Final = document(
+    {
+        "id": snapshot_id,
+        "url": signed_url,
+        "download_url": signed_url,
+        "thumbnail_url": signed_url,
+        "duration": _SECONDS,
+        "before": _SECONDS,
+        "after": _SECONDS,
+        "frames": integer(1, 2**31),
+        "bytes": integer(1, 2**40),
+        "width": lenient(_SIDE),
+        "height": lenient(_SIDE),
+        "trigger": lenient(text),
+    }
+)
+
+_CLIP_LIST: Final = list_of_valid(CLIP, MAX_CLIPS)
+
+CLIPS: Final = document({"clips": lambda value: _CLIP_LIST(value[:MAX_CLIPS] if isinstance(value, list) else value)})
+
 MOTION: Final = document(
     {
         "enabled": boolean,

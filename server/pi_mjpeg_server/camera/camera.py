@@ -12,6 +12,7 @@ from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
+from pi_mjpeg_server.camera.ring import Ring
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT, Supervisor
@@ -50,6 +51,7 @@ class Camera:
         """
         self.settings = settings
         self.broadcast = Broadcast()
+        self.ring = Ring(settings.preroll)
         self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
@@ -64,6 +66,7 @@ class Camera:
         self._rate_limited_log = RateLimitedLog()
         self._demands = 0
         self._watch_rates: list[float] = []
+        self._recordings = 0
         self._lingers_until = 0.0
         self._sequence = 0
         self._settles_at: float | None = None
@@ -130,6 +133,7 @@ class Camera:
         """
         self.supervisor.disable(reason)
         self.broadcast.withdraw()
+        self.ring.clear()
 
     def restart(self) -> None:
         """Close the device and open it again, on request.
@@ -159,6 +163,20 @@ class Camera:
             self._frames_sent_before += viewer.send_rate.count
             self._viewer_drops_before += viewer.drops
             self._notify()
+
+    @contextlib.contextmanager
+    def recording(self, listener: Callable[[Frame], None]) -> Iterator[None]:
+        """Keep the camera capturing at its full rate and call `listener` with each frame, inside the `with` block."""
+        self.ring.listeners.append(listener)
+        self._recordings += 1
+        try:
+            with self._demand():
+                self._limit_rate()
+                yield
+        finally:
+            self._recordings -= 1
+            self._limit_rate()
+            self.ring.listeners.remove(listener)
 
     @contextlib.contextmanager
     def watching(self, fps: float) -> Iterator[None]:
@@ -264,6 +282,9 @@ class Camera:
 
     def state_changed(self) -> None:
         """Notify the listeners (called by the supervisor)."""
+        if self.state is CameraState.IDLE:
+            # What it saw last is not what happens before the next clip, and the memory is for those that run.
+            self.ring.clear()
         if self.state is not CameraState.LIVE:
             # The next picture is the first of a new capture.
             self._settles_at = None
@@ -299,7 +320,7 @@ class Camera:
 
     def _limit_rate(self) -> None:
         """Let the source give fewer pictures while nobody sees them."""
-        alone = self._watch_rates and not self.viewers
+        alone = self._watch_rates and not self.viewers and not self._recordings
         self.supervisor.limit_rate(max(self._watch_rates) if alone else None)
 
     def _off_message(self) -> str:
@@ -316,7 +337,10 @@ class Camera:
     def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
         self._sequence += 1
         timestamp = time.time() - (time.monotonic() - taken)
-        self.broadcast.publish(Frame(jpeg, self._sequence, taken, timestamp, drawn, settled))
+        frame = Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
+        self.broadcast.publish(frame)
+        if not drawn:
+            self.ring.add(frame)
 
     def _notify(self) -> None:
         for listener in self.on_change:

@@ -11,6 +11,7 @@ from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.options import OPTIONS, Option
 from pi_mjpeg_server.config.settings import (
     AuthSettings,
+    ClipSettings,
     Configuration,
     MqttSettings,
     ServerSettings,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.config.toml_lines import Key
 
 _SOURCE_KEYS = frozenset(SourceSettings.__slots__)
+_CAMERA_KEYS = ("linger", "warm_up", "always_on", "preroll", "record_on_motion")
 
 
 def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Configuration:
@@ -50,6 +52,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         cameras,
         default_ids=frozenset(number for number, table in enumerate(tables) if "id" not in table),
         default_names=frozenset(number for number, table in enumerate(tables) if "name" not in table),
+        clips=ClipSettings(**given.tables["clips"][0]),
         motion={number: MotionSettings(**table.get("motion", {})) for number, table in enumerate(tables)},
     )
 
@@ -126,7 +129,7 @@ def _camera(given: _Given, number: int, table: dict[str, Any]) -> CameraSettings
     if source != settings.source and source not in (known := kinds()):
         names = ", ".join([settings.source, *known])
         given.mistake(f"there is no source {source!r}; there is: {names}", "camera", "source", number)
-    own = {key: table[key] for key in ("linger", "warm_up", "always_on") if key in table}
+    own = {key: table[key] for key in _CAMERA_KEYS if key in table}
     return replace(settings, source=source, **own)
 
 

@@ -82,6 +82,19 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """Section [clips]. Without a `folder`, clips are kept in memory. `max_age` is in seconds.
+
+    Without `max_bytes` it depends on where the folder is.
+    """
+
+    folder: Path | None = None
+    max_bytes: int | None = None
+    max_age: float = 7 * 24 * 3600
+    max_count: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The whole configuration.
 
@@ -95,4 +108,5 @@ class Configuration:
     cameras: tuple[CameraSettings, ...]
     default_ids: frozenset[int] = frozenset()
     default_names: frozenset[int] = frozenset()
+    clips: ClipSettings = field(default_factory=ClipSettings)
     motion: Mapping[int, MotionSettings] = field(default_factory=dict)

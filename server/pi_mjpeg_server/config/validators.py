@@ -19,6 +19,7 @@ _DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
 _MAX_TEXT = 200
 _MAX_LIST = 32
 _MAX_VIEWERS = 1000
+_MAX_PREROLL = 60
 _MAX_REGIONS = 16
 _SMALLEST_SIDE = 0.001
 
@@ -271,9 +272,17 @@ CAMERA: dict[str, Validator] = {
     "linger": number(0, 3600),
     "warm_up": number(0, 10),
     "always_on": boolean,
+    "preroll": number(0, _MAX_PREROLL),
+    "record_on_motion": boolean,
     "controls": controls,
 }
-SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA}
+CLIPS: dict[str, Validator] = {
+    "folder": path,
+    "max_bytes": integer(1_000_000, 1_000_000_000_000),
+    "max_age": number(60, 3650 * 24 * 3600),
+    "max_count": integer(1, 10_000),
+}
+SECTIONS = {"server": SERVER, "auth": AUTH, "mqtt": MQTT, "camera": CAMERA, "clips": CLIPS}
 """The validators of each section by key."""
 TABLES: dict[tuple[str, str], dict[str, Validator]] = {("camera", "motion"): MOTION}
 """The validators of each table in a section, such as [camera.motion], by key."""

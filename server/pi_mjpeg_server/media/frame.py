@@ -10,6 +10,9 @@ CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 _DELIMITER = f"--{BOUNDARY}\r\n".encode()
 _NEXT_HEADERS = _DELIMITER + b"Content-Type: image/jpeg\r\n\r\n"
 
+PART_END = b"\r\n" + _DELIMITER
+"""What follows the picture in `Frame.part`."""
+
 PREAMBLE = _DELIMITER
 """The first bytes of a stream of `Frame.part`."""
 
@@ -54,18 +57,13 @@ class Frame:
 
         A client that waits for the boundary (as ffmpeg does) thus has the picture at once instead of one frame late.
         """
+        return b"".join(self.segments(self.timestamp))
+
+    def segments(self, timestamp: float) -> tuple[bytes, bytes, bytes]:
+        """Return what `part` is joined from, without a copy of the picture; `timestamp` is the time in its headers."""
         drawn = b"X-Picture: drawn\r\n" if self.drawn else b""
-        return b"".join(
-            (
-                b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n" % len(self.jpeg),
-                b"X-Timestamp: %.6f\r\n" % self.timestamp,
-                drawn,
-                b"\r\n",
-                self.jpeg,
-                b"\r\n",
-                _DELIMITER,
-            )
-        )
+        headers = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\nX-Timestamp: %.6f\r\n%b\r\n"
+        return headers % (len(self.jpeg), timestamp, drawn), self.jpeg, PART_END
 
     @cached_property
     def browser_part(self) -> bytes:

@@ -100,6 +100,14 @@ class Scaler:
         return await asyncio.shield(scaling)
 
 
+def scale_picture(picture: bytes, width: int | None, height: int | None) -> bytes:
+    """Return a JPEG that fits into `width` x `height` pixels, as `Scaler.scale` does: here and now, in this thread.
+
+    Raises `ScalingError`.
+    """
+    return _scale(picture, width, height)
+
+
 def _scale(picture: bytes, width: int | None, height: int | None) -> bytes:
     try:
         jpeg.check_limits(picture)

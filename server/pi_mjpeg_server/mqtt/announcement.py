@@ -31,7 +31,7 @@ def announcement(server: Server, topics: Topics, base_urls: Sequence[str]) -> Do
                 "snapshot_url": snapshot_url(camera.settings.id, base_url),
                 **{
                     f"{kind}_topic": topics.camera(camera.settings.id, kind)
-                    for kind in ("availability", "state", "snapshot", "motion", "command")
+                    for kind in ("availability", "state", "snapshot", "clip", "motion", "command")
                 },
             }
             for camera in server.cameras

@@ -22,6 +22,7 @@ from pi_mjpeg_server.mqtt import broker_security
 from pi_mjpeg_server.mqtt.advertised_url import advertised_urls
 from pi_mjpeg_server.mqtt.announcement import announcement
 from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
+from pi_mjpeg_server.mqtt.clip_topic import ClipTopic
 from pi_mjpeg_server.mqtt.command_handler import CommandHandler
 from pi_mjpeg_server.mqtt.core_discovery import CoreDiscovery
 from pi_mjpeg_server.mqtt.correction import RetainedCorrector
@@ -67,6 +68,7 @@ class Bridge:
         self._client = MqttClient(mqtt, host, Will(self._topics.availability, OFFLINE), self)
         self._publisher = RetainedMessages(self._client, self._store)
         self._corrector = RetainedCorrector(self._publisher)
+        self._clip_topic = ClipTopic(server, self._topics, self._publisher)
         self._core_discovery = CoreDiscovery(server, self._topics, mqtt.discovery, self._publisher, self._store)
         self._command_handler = CommandHandler(server, self._topics, self._publish_result)
         self._twin = TwinDetector(server)
@@ -78,6 +80,7 @@ class Bridge:
         self._server.broker.state = "connecting"
         self._server.broker.broker = f"{self._host}:{self._mqtt.port}"
         self._server.on_snapshot.append(self._snapshot_taken)
+        self._clip_topic.start()
         for camera in self._server.cameras:
             camera.on_change.append(partial(self._camera_changed, camera))
             self._server.motion[camera.settings.id].on_change.append(partial(self._publish_motion, camera))
@@ -160,6 +163,7 @@ class Bridge:
             self._publish_motion(camera)
             if camera.settings.id in self._snapshots:
                 self._publish_snapshot(*self._snapshots[camera.settings.id])
+        self._clip_topic.publish_all(self._urls[0])
         self._publisher.publish(self._topics.availability, ONLINE)
         self._publisher.expect_empty(self._own_topics - {self._topics.core_discovery})
         self._corrector.everything_published()
@@ -212,6 +216,7 @@ class Bridge:
 
     async def _publish_states(self) -> None:
         await self._refresh_snapshots()
+        await self._clip_topic.refresh()
         health = await asyncio.to_thread(measure)
         self._publisher.publish(self._topics.state, server_state_document(self._server, health))
         for camera in self._server.cameras:

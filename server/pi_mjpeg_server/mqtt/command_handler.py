@@ -23,6 +23,9 @@ COMMAND_BURST = 4
 COMMANDS_PER_SECOND = 1.0
 """The same in the long run."""
 
+_NOT_COUNTED = frozenset({"clip"})
+"""Commands that take minutes, so that they would keep others waiting. The recorder limits how many run at once."""
+
 
 def result_document(command: commands.Command, error: tuple[str, str] | None, now: float) -> Document:
     """Return the result of a command; `error` is its code, the same as over HTTP, and its message."""
@@ -67,7 +70,7 @@ class CommandHandler:
         except CameraBusyError as error:
             self._finish(camera, command, error)
             return
-        self._running[camera.settings.id] += 1
+        self._running[camera.settings.id] += command.name not in _NOT_COUNTED
         task = create_logged_task(self._execute(camera, command), f"mqtt-command-{camera.settings.id}")
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
@@ -87,7 +90,9 @@ class CommandHandler:
             message = f"{camera.settings.name} takes {COMMANDS_PER_SECOND:g} {name} command a second; send fewer"
             raise CameraBusyError(message, wait)
         # Switching it on does not wait for pictures either.
-        if self._running[camera.settings.id] >= MAX_CONCURRENT_COMMANDS and name != "enable":
+        if name in {"enable", *_NOT_COUNTED}:
+            return
+        if self._running[camera.settings.id] >= MAX_CONCURRENT_COMMANDS:
             message = f"{camera.settings.name} already runs {MAX_CONCURRENT_COMMANDS} commands; send fewer at once"
             raise CameraBusyError(message, 1 / COMMANDS_PER_SECOND)
 
@@ -102,12 +107,14 @@ class CommandHandler:
                 await self._server.set_motion(camera, command.motion)
             elif command.name == "set":
                 await self._server.adjust(camera, command.controls)
+            elif command.name == "clip":
+                await self._server.record_clip(camera, command.clip, "mqtt")
             else:
                 await self._server.take_snapshot(camera, "mqtt")
         except tuple(ERROR_CODES) as error:
             failure = error
         finally:
-            self._running[camera.settings.id] -= 1
+            self._running[camera.settings.id] -= command.name not in _NOT_COUNTED
         self._finish(camera, command, failure)
 
     def _finish(self, camera: Camera, command: commands.Command, failure: Exception | None) -> None:

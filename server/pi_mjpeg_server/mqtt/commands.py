@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 
 import voluptuous as vol
 
+from pi_mjpeg_server.recording.request import ClipRequest, ClipRequestError, clip_request
+
 MAX_BYTES = 4096
 _MAX_CONTROLS = 64
 _MAX_REASON_LENGTH = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
 _SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart", "enable", "disable")), **_ID})
+_CLIP = vol.Schema(
+    {vol.Required("command"): "clip", vol.Optional("before"): object, vol.Optional("after"): object, **_ID}
+)
 _SET = vol.Schema(
     {
         vol.Required("command"): "set",
@@ -30,7 +35,7 @@ class CommandError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `snapshot`, `restart`, `enable`, `disable` or `set`.
+    """One command: `snapshot`, `clip`, `restart`, `enable`, `disable` or `set`.
 
     The `id`, if the sender gave one, is repeated in the result. `set` has either `controls` or `motion` settings, which
     are validated when it is executed.
@@ -40,6 +45,7 @@ class Command:
     id: str | None = None
     controls: Mapping[str, object] = field(default_factory=dict)
     motion: Mapping[str, object] = field(default_factory=dict)
+    clip: ClipRequest = field(default_factory=ClipRequest)
 
 
 def parse(payload: bytes) -> Command:
@@ -49,16 +55,22 @@ def parse(payload: bytes) -> Command:
     try:
         document = json.loads(payload)
         command = _schema(document)(document)
+        clip = clip_request({name: command[name] for name in ("before", "after") if name in command})
     except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
         raise CommandError("it is not JSON") from error
     except vol.Invalid as error:
         # The error may quote the payload, which may contain control characters.
         raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
-    return Command(command["command"], command.get("id"), command.get("controls", {}), command.get("motion", {}))
+    except ClipRequestError as error:
+        raise CommandError(str(error)) from error
+    return Command(command["command"], command.get("id"), command.get("controls", {}), command.get("motion", {}), clip)
 
 
 def _schema(document: object) -> vol.Schema:
     """Return the schema of the kind of command that a document seems to be."""
-    if not isinstance(document, dict) or document.get("command") != "set":
+    kind = document.get("command") if isinstance(document, dict) else None
+    if kind == "clip":
+        return _CLIP
+    if kind != "set":
         return _SIMPLE
-    return _SET_MOTION if "motion" in document else _SET
+    return _SET_MOTION if isinstance(document, dict) and "motion" in document else _SET

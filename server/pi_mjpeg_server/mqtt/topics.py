@@ -7,7 +7,7 @@ ONLINE, OFFLINE = "online", "offline"
 """The payloads of all availability topics, and of Home Assistant's birth message and last will."""
 
 _BASE = "pi_mjpeg"
-_RETAINED_KINDS = ("availability", "state", "snapshot", "motion")
+_RETAINED_KINDS = ("availability", "state", "snapshot", "clip", "motion")
 """The topics of a camera with a retained message."""
 
 
@@ -49,7 +49,7 @@ class Topics:
         return f"{_BASE}/{self.node}/claimed"
 
     def camera(self, camera_id: str, kind: str) -> str:
-        """Return a camera's topic; `kind` is `availability`, `state`, `snapshot`, `motion`, `command` or `result`."""
+        """Return a camera's topic; `kind` is that of a retained message, `command` or `result`."""
         return f"{_BASE}/{self.node}/{camera_id}/{kind}"
 
     def retained(self, camera_ids: Collection[str], discovery: str) -> set[str]:

@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import re
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +14,10 @@ from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished, write_atomically
+from pi_mjpeg_server.storage.picture_ids import ID, new_id, time_in_id, time_of_id
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 _LOGGER = logging.getLogger(__name__)
-_ID = re.compile(r"[a-z0-9_]+-\d{8}T\d{9}Z-[0-9a-f]{8}")
 
 _MTIME_RESOLUTION = 2.0
 """Seconds in which two changes of a folder may leave the same modification time (FAT; far less elsewhere)."""
@@ -80,7 +77,7 @@ class SnapshotStore:
 
         Raises `SnapshotError` when it cannot be written, and `CameraUnavailableError` when the frame is damaged.
         """
-        identity = f"{camera}-{_time_in_id(frame.timestamp)}-{secrets.token_hex(4)}"
+        identity = new_id(camera, frame.timestamp)
         try:
             size = jpeg.upright_size(frame.jpeg)
             await asyncio.to_thread(self._write, self._folder / _SHARES[trigger], camera, identity, frame)
@@ -108,7 +105,7 @@ class SnapshotStore:
 
         Raises `SnapshotError` when the file exists and cannot be read.
         """
-        if not _ID.fullmatch(identity) or not self._signer.verify(f"/snapshots/{identity}.jpg", signature):
+        if not ID.fullmatch(identity) or not self._signer.verify(f"/snapshots/{identity}.jpg", signature):
             return None
         try:
             return await asyncio.to_thread(self._open, identity)
@@ -153,7 +150,7 @@ class SnapshotStore:
                 data = path.read_bytes()
                 if not data.rstrip(b"\0").endswith(jpeg.EOI):
                     continue
-                return _Kept(path.stem, trigger, _time_of_id(path.stem), jpeg.upright_size(data), len(data))
+                return _Kept(path.stem, trigger, time_of_id(path.stem), jpeg.upright_size(data), len(data))
             except (OSError, ValueError):
                 # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
                 continue
@@ -177,7 +174,7 @@ class SnapshotStore:
             _LOGGER.warning("old snapshots of %s cannot be deleted: %s", camera, error)
 
     def _paths(self, camera: str, share: Path | str) -> list[Path]:
-        return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if _ID.fullmatch(path.stem)]
+        return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if ID.fullmatch(path.stem)]
 
 
 def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]:
@@ -186,17 +183,5 @@ def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]
     A Pi has no battery-backed clock: a snapshot from the future was taken before the clock was set back, so it is older
     than the rest.
     """
-    future = f"{camera}-{_time_in_id(now + _CLOCK_TOLERANCE)}"
+    future = f"{camera}-{time_in_id(now + _CLOCK_TOLERANCE)}"
     return lambda path: (path.stem < future, path.stem)
-
-
-def _time_of_id(identity: str) -> float:
-    """Return the time in an id, in seconds since 1970. Raises `ValueError` when it is none."""
-    text = identity.split("-")[1]
-    return datetime.strptime(f"{text[:-4]}.{text[-4:-1]}+0000", "%Y%m%dT%H%M%S.%f%z").timestamp()
-
-
-def _time_in_id(timestamp: float) -> str:
-    """Return seconds since 1970 as ids hold them: UTC with milliseconds, sorted as text as in time."""
-    taken = datetime.fromtimestamp(timestamp, UTC)
-    return f"{taken:%Y%m%dT%H%M%S}{taken.microsecond // 1000:03}Z"

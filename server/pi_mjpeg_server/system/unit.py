@@ -43,6 +43,10 @@ DynamicUser=yes
 SupplementaryGroups=video
 StateDirectory=pi-mjpeg
 StateDirectoryMode=0700
+# In memory, for clips. They outlive a restart of the service, but not one of the machine.
+RuntimeDirectory=pi-mjpeg
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=restart
 Environment=PI_MJPEG_STATE_DIR=%S/pi-mjpeg
 {credentials}UMask=0077
 

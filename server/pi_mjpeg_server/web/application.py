@@ -10,7 +10,7 @@ from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.events import EventFeed
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
-from pi_mjpeg_server.web.routes import aliases, identity, login, page, snapshots, static_files, view_token
+from pi_mjpeg_server.web.routes import aliases, clips, identity, login, page, snapshots, static_files, view_token
 from pi_mjpeg_server.web.routes.aliases import CAMERA
 from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.events import EVENT_FEED, events
@@ -53,6 +53,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     application[VIEWER_LIMITS] = ViewerLimits.from_settings(settings)
     application[AUTHENTICATOR] = authenticator
     application[identity.IDENTITY_LIMIT] = ClientRateLimit(authenticator.proven_clients)
+    application[clips.THUMBNAIL_TURN] = asyncio.Semaphore()
     application[CORS_POLICY] = cors_policy
     application[EVENT_FEED] = feed = EventFeed(server)
     application.on_shutdown.append(lambda _: feed.close())
@@ -64,6 +65,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("POST", "/login", login.log_in, name="login")
     get("/static/{name}", static_files.static, name="static")
     get("/snapshots/{snapshot}.jpg", snapshots.kept_snapshot, name="kept_snapshot")
+    get("/clips/{clip}.{kind:mjpeg|bin|jpg}", clips.clip, name="clip")
     get("/api/identity", identity.prove, name="identity")
     # All routes below need the token: only the names in auth.PUBLIC_ROUTES are public.
     get("/", page.index)
@@ -74,6 +76,8 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     get("/api/openapi.json", static_files.openapi)
     get("/metrics", _metrics)
     add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)
+    add("POST", f"/api/cameras/{CAMERA}/clips", clips.record_clip)
+    get(f"/api/cameras/{CAMERA}/clips", clips.list_clips)
     add("PATCH", f"/api/cameras/{CAMERA}", patch_camera)
     add("PATCH", f"/api/cameras/{CAMERA}/controls", patch_controls)
     add("POST", f"/api/cameras/{CAMERA}/restart", restart)

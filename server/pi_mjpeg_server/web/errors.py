@@ -12,7 +12,9 @@ from aiohttp.typedefs import Handler
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.documents import ERROR_CODES
 from pi_mjpeg_server.motion.settings import MotionSettingError
+from pi_mjpeg_server.recording.request import ClipRequestError
 from pi_mjpeg_server.sources.controls import ControlError
+from pi_mjpeg_server.storage.clip import ClipError
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 from pi_mjpeg_server.storage.snapshots import SnapshotError
 
@@ -23,12 +25,14 @@ _HTTPException = TypeVar("_HTTPException", bound=web.HTTPException)
 
 _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     CameraBusyError: web.HTTPServiceUnavailable,
+    ClipRequestError: web.HTTPUnprocessableEntity,
     ControlError: web.HTTPUnprocessableEntity,
     MotionSettingError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
     SettingsNotStoredError: web.HTTPInsufficientStorage,
     SnapshotError: web.HTTPInsufficientStorage,
+    ClipError: web.HTTPInsufficientStorage,
 }
 """The response to each failure of a command; its code is that of `ERROR_CODES`. The first class that fits counts."""
 
@@ -77,6 +81,13 @@ def content_too_large(maximum: int) -> web.HTTPRequestEntityTooLarge:
     """Return a 413 for a body of more than `maximum` bytes."""
     text = error_body("too_large", f"the body is larger than {maximum} bytes")
     return web.HTTPRequestEntityTooLarge(maximum, text=text, content_type="application/json")
+
+
+def range_not_satisfiable(size: int) -> web.HTTPRequestRangeNotSatisfiable:
+    """Return a 416 for a range behind the end of a file of so many bytes."""
+    error = _error(web.HTTPRequestRangeNotSatisfiable, "bad_range", f"it has {size} bytes")
+    error.headers["Content-Range"] = f"bytes */{size}"
+    return error
 
 
 def unsupported_media_type(message: str) -> web.HTTPUnsupportedMediaType:

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.component.support.fake_clips import KeptClip, make_clip
+
 CONTRACT = Path(__file__).parents[2] / "contract"
 NODE = "5b2c7f0e9a41"
 CAMERA = "front"
@@ -96,6 +98,12 @@ class Pi:
         """When set, each answer that says who it is comes from a new process."""
         self.authorizations: list[str | None] = []
         """The `Authorization` header of each request."""
+        self.clips: list[KeptClip] = []
+        """The oldest first."""
+        self.recording = asyncio.Event()
+        """Set when a recording begins."""
+        self.cuts_clips = False
+        """When set, only half of the file of a clip comes."""
         self.stalled = False
         """When set, a stream sends headers and no pictures."""
         self.url = ""
@@ -187,6 +195,13 @@ class Pi:
                 return web.Response(body=jpeg(7), content_type="image/jpeg")
             case "POST", ["api", "cameras", "front", "snapshots"]:
                 return self._keep("front")
+            case "POST", ["api", "cameras", "front", "clips"]:
+                return await self._record(await request.json())
+            case "GET", ["api", "cameras", camera_id, "clips"]:
+                kept = [clip.document for clip in reversed(self.clips) if clip.camera == camera_id]
+                return web.json_response({"schema": 1, "clips": kept})
+            case "GET", ["clips", name]:
+                return self._clip(name, request.query["sig"])
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
             case "POST", ["api", "identity"] if self.identity_key is not None:
@@ -243,6 +258,24 @@ class Pi:
         if "snapshot" in self.camera(camera_id):
             self.camera(camera_id)["snapshot"] = snapshot
         return web.json_response(snapshot, status=201)
+
+    async def _record(self, wanted: dict[str, float]) -> web.StreamResponse:
+        self.recording.set()
+        await asyncio.sleep(min(wanted["after"], 0.1))
+        if not self.camera()["enabled"]:
+            return web.json_response({"error": {"code": "camera_off", "message": "the camera is off"}}, status=409)
+        self.clips.append(make_clip(len(self.clips), wanted["before"], wanted["after"]))
+        return web.json_response({"schema": 1, **self.clips[-1].document}, status=201)
+
+    def _clip(self, name: str, signature: str) -> web.StreamResponse:
+        identity, _, kind = name.partition(".")
+        found = next((clip for clip in self.clips if clip.document["id"] == identity), None)
+        if found is None or signature != f"sig-{kind}":
+            return web.json_response({"error": {"code": "not_found", "message": "there is no such clip"}}, status=404)
+        if kind == "jpg":
+            return web.Response(body=jpeg(9), content_type="image/jpeg")
+        body = found.body[: len(found.body) // 2] if self.cuts_clips else found.body
+        return web.Response(body=body, headers={"Content-Type": "multipart/x-mixed-replace; boundary=frame"})
 
     def _adjust(self, camera_id: str, changes: dict[str, object]) -> web.StreamResponse:
         controls = self.camera(camera_id)["controls"]

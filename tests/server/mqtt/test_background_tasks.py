@@ -9,6 +9,7 @@ from pi_mjpeg_server.mqtt import bridge as bridge_module
 from pi_mjpeg_server.mqtt.background_tasks import BackgroundTasks
 from pi_mjpeg_server.mqtt.bridge import Bridge
 from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -26,7 +27,8 @@ async def test_a_task_of_the_bridge_that_fails_is_logged_with_its_traceback(
 
     monkeypatch.setattr(bridge_module, "measure", measure)
     snapshots = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: b""))
-    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    clips = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json"), clips
     server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
     settings = MqttSettings(host="127.0.0.1", port=broker)
     bridge = Bridge(server, settings, "127.0.0.1", ServerSettings(state_dir=tmp_path))

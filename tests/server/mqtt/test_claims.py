@@ -15,6 +15,7 @@ from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopics, RetainedTopicsStore, load
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -43,7 +44,8 @@ class Discovery:
         self.store = RetainedTopicsStore(folder / "mqtt.json")
         publisher = RetainedMessages(cast("MqttClient", self.client), self.store)
         snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: b""))
-        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+        clips = ClipStore(folder / "clips", UrlSigner(lambda: b"k" * 32))
+        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
         server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
         self.discovery = CoreDiscovery(server, TOPICS, "auto", publisher, self.store)
 

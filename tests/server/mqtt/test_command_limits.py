@@ -21,6 +21,7 @@ from pi_mjpeg_server.mqtt.command_handler import (
 from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -38,7 +39,8 @@ class Sender:
 
     def __init__(self, folder: Path, *cameras: Camera) -> None:
         snapshots = SnapshotStore(folder / "snapshots", UrlSigner(lambda: b"k" * 32))
-        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+        clips = ClipStore(folder / "clips", UrlSigner(lambda: b"k" * 32))
+        stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
         self.server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), list(cameras), snapshots, *stores)
         self.results: list[tuple[str, dict[str, Any]]] = []
         self.sent = 0

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.server.support.clip_files import pictures
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import (
     CLAIM,
@@ -37,6 +38,31 @@ def test_a_pressed_button_takes_a_snapshot_that_can_be_fetched(make_server: Make
     body = fetch(snapshot["url"])
     assert len(body) == snapshot["bytes"]
     level_of(body)
+
+
+def test_a_clip_is_recorded_retained_and_found_again_after_a_restart(
+    make_server: MakeServer, listener: Listener
+) -> None:
+    first = make_server()
+    camera = wait_for_announcement(listener)["cameras"][0]
+    result = camera["command_topic"].replace("/command", "/result")
+    listener.publish(camera["command_topic"], '{"command": "clip", "before": 1, "after": 0.3, "id": "bell"}')
+    # It keeps no other command waiting.
+    listener.publish(camera["command_topic"], '{"command": "snapshot", "id": "picture"}')
+    listener.wait(lambda heard: len(payloads(heard, result)) == 2)
+    answers = {answer["id"]: answer for answer in map(json.loads, payloads(listener, result))}
+    assert answers["bell"]["error"] is None
+    clip = json.loads(listener.retained[camera["clip_topic"]])
+    assert (clip["schema"], clip["trigger"]) == (1, "mqtt")
+    assert clip["after"] >= 0.3
+    assert len(pictures(fetch(clip["download_url"]))) == clip["frames"]
+    first.stop()
+    listener.publish(camera["clip_topic"], "", retain=True)
+    make_server()
+    listener.wait(lambda heard: bool(heard.retained.get(camera["clip_topic"])))
+    again = json.loads(listener.retained[camera["clip_topic"]])
+    assert (again["id"], again["frames"], again["duration"]) == (clip["id"], clip["frames"], clip["duration"])
+    assert len(fetch(again["download_url"])) == clip["bytes"]
 
 
 def test_every_command_is_answered_with_its_id_and_the_result_is_not_retained(

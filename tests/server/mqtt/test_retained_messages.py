@@ -11,6 +11,7 @@ from pi_mjpeg_server.mqtt.retained_messages import RetainedMessages
 from pi_mjpeg_server.mqtt.retained_topics_file import RetainedTopicsStore
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -80,7 +81,8 @@ async def test_core_discovery_works_on_one_change_of_the_claim_at_a_time_and_end
     client: RecordingClient, publisher: RetainedMessages, store: RetainedTopicsStore, tmp_path: Path
 ) -> None:
     snapshots = SnapshotStore(tmp_path / "snapshots", UrlSigner(lambda: b""))
-    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json")
+    clips = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32))
+    stores = ControlStore(tmp_path / "controls.json"), SettingsStore(tmp_path / "settings.json"), clips
     server = Server(Identity(NODE, "Pi", None, None, "0.1.0"), [], snapshots, *stores)
     discovery = CoreDiscovery(server, TOPICS, "auto", publisher, store)
     client.acknowledge.clear()

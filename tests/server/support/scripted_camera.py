@@ -18,6 +18,7 @@ from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
 from pi_mjpeg_server.storage.access_token import AccessToken
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.settings_store import SettingsStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
@@ -175,7 +176,8 @@ async def serving(
     identity = Identity(NODE, "Garden Pi", None, None, "0.1.0")
     token = AccessToken(folder / "token")
     store = SnapshotStore(folder / "snapshots", UrlSigner(lambda: token.key("snapshots")))
-    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json")
+    clips = ClipStore(folder / "clips", UrlSigner(lambda: token.key("snapshots")))
+    stores = ControlStore(folder / "controls.json"), SettingsStore(folder / "settings.json"), clips
     view_tokens = ViewTokens(folder / "view_tokens.json", lambda: token.key("view"))
     server = Server(
         identity,

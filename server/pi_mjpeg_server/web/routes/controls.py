@@ -1,16 +1,12 @@
 """Switching a camera on and off, its motion detection, setting its controls, and restarting it."""
 
-import json
-from typing import Any
-
 from aiohttp import web
 
 from pi_mjpeg_server.documents import Document, controls_document, motion_document
-from pi_mjpeg_server.web.errors import bad_request, bad_setting
+from pi_mjpeg_server.web.errors import bad_setting
 from pi_mjpeg_server.web.routes.request import SERVER, requested_camera
-from pi_mjpeg_server.web.routes.request_body import read_body
+from pi_mjpeg_server.web.routes.request_body import read_object
 
-_MAX_MEMBERS = 64
 _MAX_NAME_LENGTH = 64
 _SETTINGS = ("enabled", "motion")
 
@@ -21,7 +17,7 @@ async def patch_controls(request: web.Request) -> web.Response:
     When one of them cannot be set, none is.
     """
     camera = requested_camera(request)
-    values = await _read_object(request, "controls", '{"Brightness": 0.2}')
+    values = await read_object(request, "controls", '{"Brightness": 0.2}')
     await request.app[SERVER].adjust(camera, values)
     return web.json_response({"controls": controls_document(camera)})
 
@@ -33,7 +29,7 @@ async def patch_camera(request: web.Request) -> web.Response:
     detection. When one of them is not valid, none is changed.
     """
     camera = requested_camera(request)
-    values = await _read_object(request, "settings", '{"enabled": false}')
+    values = await read_object(request, "settings", '{"enabled": false}')
     for name in values:
         if name not in _SETTINGS:
             raise bad_setting(f"there is no setting {name[:_MAX_NAME_LENGTH]!r}; there is: {', '.join(_SETTINGS)}")
@@ -54,14 +50,3 @@ async def restart(request: web.Request) -> web.Response:
     """Restart the camera, as pulling its plug would. The response does not wait for it."""
     requested_camera(request).restart()
     return web.Response(status=204)
-
-
-async def _read_object(request: web.Request, noun: str, example: str) -> dict[str, Any]:
-    """Return the JSON object in the body. Raises 400 for anything else, and for none or too many members."""
-    try:
-        values = json.loads(await read_body(request))
-    except (ValueError, RecursionError) as error:
-        raise bad_request("the body is not JSON") from error
-    if not isinstance(values, dict) or not 1 <= len(values) <= _MAX_MEMBERS:
-        raise bad_request(f"the body has to be a JSON object of {noun}, such as {example}")
-    return values

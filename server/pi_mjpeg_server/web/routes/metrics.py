@@ -73,6 +73,16 @@ class ServerCollector:
             lambda camera: motion[camera.settings.id].stats.cpu_seconds,
         )
 
+        clips, recorder = self.server.clips, self.server.recorder
+        yield self._gauge("preroll_bytes", "Bytes of pictures in memory for clips.", lambda camera: camera.ring.bytes)
+        yield self._gauge(
+            "recording", "Whether a clip is being recorded.", lambda camera: float(recorder.is_recording(camera))
+        )
+        yield self._counter("clips", "Clips that were recorded.", lambda camera: recorder.recorded[camera.settings.id])
+        yield GaugeMetricFamily(
+            f"{_PREFIX}_clips_bytes", "Bytes that the clips of all cameras take.", clips.total_bytes()
+        )
+
     def _gauge(self, name: str, about: str, value: Callable[[Camera], float]) -> Metric:
         family = GaugeMetricFamily(f"{_PREFIX}_{name}", about, labels=["camera"])
         for camera in self.server.cameras:

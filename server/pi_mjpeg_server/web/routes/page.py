@@ -21,7 +21,7 @@ async def state(request: web.Request) -> web.Response:
     """Answer with the state of the server and its cameras, as JSON."""
     server = request.app[SERVER]
     health = await asyncio.to_thread(measure)
-    document = state_document(server, request[REQUEST_ORIGIN].base_url, health, await server.latest_snapshots())
+    document = state_document(server, request[REQUEST_ORIGIN].base_url, health, await server.last_kept())
     return web.json_response(document, headers={"Cache-Control": "no-store"})
 
 

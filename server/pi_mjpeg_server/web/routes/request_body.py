@@ -1,7 +1,9 @@
 """Request bodies, limited in size and time."""
 
 import asyncio
+import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import HttpVersion11, web
@@ -22,6 +24,7 @@ BODY_TIMEOUT = 10.0
 """Seconds in which the whole body has to arrive."""
 
 _MAX_FORM_FIELDS = 8
+_MAX_MEMBERS = 64
 
 
 async def read_form(request: web.Request) -> Mapping[str, str]:
@@ -53,6 +56,23 @@ async def read_body(request: web.Request) -> bytes:
         raise content_too_large(MAX_BODY_BYTES) from error
     except (web.PayloadAccessError, web.RequestPayloadError) as error:
         raise bad_request("the body is truncated or badly encoded") from error
+
+
+async def read_object(request: web.Request, noun: str, example: str, *, may_be_empty: bool = False) -> dict[str, Any]:
+    """Return the JSON object in the body. Raises 400 for anything else, and for too many members.
+
+    Also for none, unless it `may_be_empty`; then no body at all is an empty object.
+    """
+    body = await read_body(request)
+    if may_be_empty and not body:
+        return {}
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise bad_request("the body is not JSON") from error
+    if not isinstance(values, dict) or len(values) > _MAX_MEMBERS or not (values or may_be_empty):
+        raise bad_request(f"the body has to be a JSON object of {noun}, such as {example}")
+    return values
 
 
 async def expect_continue(request: web.Request) -> None:

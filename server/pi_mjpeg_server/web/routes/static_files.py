@@ -16,6 +16,7 @@ _TYPES = {
     "page.css": "text/css",
     "page.js": "text/javascript",
     "controls.js": "text/javascript",
+    "clips.js": "text/javascript",
     "motion.js": "text/javascript",
     "regions.js": "text/javascript",
     "share.js": "text/javascript",

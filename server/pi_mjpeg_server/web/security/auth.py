@@ -25,8 +25,8 @@ from pi_mjpeg_server.web.security.token_throttle import Throttle
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.view_session import Session, ViewSession
 
-PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "identity"})
-"""The names of the routes that need no token. The URL of a kept snapshot is signed, which is permission enough."""
+PUBLIC_ROUTES = frozenset({"healthz", "login", "static", "kept_snapshot", "clip", "identity"})
+"""The names of the routes that need no token. The URL of what is kept is signed, which is permission enough."""
 
 AUTH_METHOD = web.RequestKey("auth_method", AuthMethod)
 """What authenticated the request."""

@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self
 
 from aiohttp import web
@@ -17,11 +18,12 @@ from pi_mjpeg_server.web.security.ip_addresses import client_network
 
 @dataclass(frozen=True, slots=True)
 class ViewerLimits:
-    """The limits of [server]. `client_network` says what a client is."""
+    """The limits of [server]. `client_network` says what a client is. `replays` are those who watch a kept clip."""
 
     max_viewers: int
     max_per_camera: int
     max_per_client: int
+    replays: set[ViewerStats] = field(default_factory=set)
 
     @classmethod
     def from_settings(cls, settings: ServerSettings) -> Self:
@@ -34,19 +36,30 @@ class ViewerLimits:
 
         Nothing suspends between the check and the count, so no two viewers can get the last slot.
         """
-        self._check(server, camera, client_network(viewer.address))
+        self._check(server, camera, viewer)
         with camera.viewing(viewer):
             yield
 
-    def _check(self, server: Server, camera: Camera, client: str) -> None:
-        if server.viewers >= self.max_viewers:
+    @contextlib.contextmanager
+    def admit_replay(self, server: Server, viewer: ViewerStats) -> Iterator[None]:
+        """Count a viewer of a kept clip, which needs no camera, while the context lasts. Raises 503 likewise."""
+        self._check(server, None, viewer)
+        self.replays.add(viewer)
+        try:
+            yield
+        finally:
+            self.replays.discard(viewer)
+
+    def _check(self, server: Server, camera: Camera | None, viewer: ViewerStats) -> None:
+        if server.viewers + len(self.replays) >= self.max_viewers:
             raise too_many_viewers(f"{self.max_viewers} viewers watch already; max_viewers in [server] is the limit")
-        if len(camera.viewers) >= self.max_per_camera:
+        if camera is not None and len(camera.viewers) >= self.max_per_camera:
             raise too_many_viewers(
                 f"{self.max_per_camera} viewers watch this camera already; "
                 "max_viewers_per_camera in [server] is the limit"
             )
-        viewers = (viewer for each in server.cameras for viewer in each.viewers)
+        client = client_network(viewer.address)
+        viewers = chain(self.replays, *(each.viewers for each in server.cameras))
         if sum(client_network(viewer.address) == client for viewer in viewers) >= self.max_per_client:
             raise too_many_viewers(
                 f"{self.max_per_client} viewers of this address watch already; "

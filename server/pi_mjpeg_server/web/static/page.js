@@ -97,6 +97,11 @@ function makeSection(id) {
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
   prepareShare(section);
+  find(".record").addEventListener("click", () => recordClip(section));
+  find(".clips").addEventListener("toggle", () => {
+    section.clips = null;
+    refresh();
+  });
   find(".panel > .power input").addEventListener("change", () => switchCamera(section));
   makeMotion(section);
   return section;
@@ -224,6 +229,7 @@ function showCamera(camera, server) {
   setText(section.querySelector(".note"), camera.note ?? "");
   showMotion(section, camera);
   showViewers(section.querySelector(".viewers"), camera.viewers);
+  showClips(section, camera);
   showControls(section.querySelector(".controls"), camera);
   showShare(section, camera, server);
   reconnectIfStalled(section);

@@ -12,12 +12,24 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pi_mjpeg_server.recording import recording
+from pi_mjpeg_server.recording import request as clip_request
 from pi_mjpeg_server.web.routes import request_body
 from pi_mjpeg_server.web.security.session_cookie import COOKIE_NAME
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.support.raw_http import parse_error, send_raw
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
+
+MAX_AFTER = 0.02
+"""Seconds that these tests record."""
+
+
+@pytest.fixture(autouse=True)
+def short_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_request, "MAX_AFTER", MAX_AFTER)
+    monkeypatch.setattr(clip_request, "DEFAULT_AFTER", MAX_AFTER)
+    monkeypatch.setattr(recording, "WRITE_INTERVAL", 0.02)
 
 
 @pytest.fixture
@@ -91,6 +103,9 @@ def description() -> dict[str, Any]:
     published["components"]["schemas"]["MotionSettings"]["properties"] |= {"watch": inside, "ignore": inside}
     switch = published["paths"]["/api/cameras/{camera}"]["patch"]["requestBody"]["content"]["application/json"]
     switch["schema"]["properties"]["enabled"]["enum"] = [True]
+    clip = published["paths"]["/api/cameras/{camera}/clips"]["post"]["requestBody"]["content"]["application/json"]
+    clip["schema"]["properties"]["after"]["maximum"] = MAX_AFTER
+    clip["example"] = {"after": MAX_AFTER}
     switch["example"] = {"enabled": True}
     for path, methods in published["paths"].items():
         if "{camera}" in path:
@@ -125,6 +140,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
         "/api/openapi.json",
         "/api/cameras/front",
         "/api/cameras/front/snapshots",
+        "/api/cameras/front/clips",
         "/api/cameras/front/controls",
         "/api/cameras/front/restart",
         "/api/cameras/front/view_token",
@@ -135,6 +151,8 @@ _PATCH = "PATCH", "/api/cameras/{camera}/controls"
 _SWITCH = "PATCH", "/api/cameras/{camera}"
 _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
+_CLIP = "POST", "/api/cameras/{camera}/clips"
+_CLIPS = "GET", "/api/cameras/{camera}/clips"
 _MAKE = "POST", "/api/cameras/{camera}/view_token"
 _REVOKE = "DELETE", "/api/cameras/{camera}/view_token"
 _STATE = "GET", "/api/state"
@@ -149,30 +167,54 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
 @pytest.mark.parametrize(
     ("operations", "camera_id", "headers", "body", "status"),
     [
-        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Host: a b"], b"", 400),
-        ((_PATCH, _SWITCH), "front", [_BEARER], b"{", 400),
-        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [], b"", 401),
-        ((_KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [_COOKIE, _FOREIGN_ORIGIN], b"", 403),
-        ((_KEEP, _PATCH, _SWITCH, _RESTART, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
-        ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
-        ((_PATCH, _SWITCH), "front", [_BEARER], b" " * 20_000, 413),
-        ((_PATCH, _SWITCH), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
-        ((_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE), "front", [_BEARER, "Expect: x"], b"", 417),
         (
-            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            "front",
+            [_BEARER, "Host: a b"],
+            b"",
+            400,
+        ),
+        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b"{", 400),
+        ((_STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [], b"", 401),
+        (
+            (_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE),
+            "front",
+            [_COOKIE, _FOREIGN_ORIGIN],
+            b"",
+            403,
+        ),
+        ((_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
+        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
+        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b" " * 20_000, 413),
+        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
+        (
+            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            "front",
+            [_BEARER, "Expect: x"],
+            b"",
+            417,
+        ),
+        (
+            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
             "front",
             [_BEARER, "Host: evil.tv"],
             b"",
             421,
         ),
         ((_KEEP, _PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
-        ((_PATCH, _SWITCH), "front", [_BEARER], b'{"brightness": 1000}', 422),
-        ((_STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL), "front", ["Authorization: Bearer wrong"], b"", 429),
+        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b'{"brightness": 1000}', 422),
+        (
+            (_STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL),
+            "front",
+            ["Authorization: Bearer wrong"],
+            b"",
+            429,
+        ),
         ((_PROVE,), "front", [], b"", 429),
         ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
         ((_KEEP, _MAKE), "front", [_BEARER], b"", 507),
         (
-            (_OPEN, _STATE, _KEEP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE, _MAKE, _REVOKE),
+            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE, _MAKE, _REVOKE),
             "front",
             ["X: " + "y" * 20_000],
             b"",
@@ -194,7 +236,8 @@ async def test_every_error_status_is_described(
     assert served.server.token is not None
     session = served.server.token.key("pi_mjpeg session").hex()
     monkeypatch.setattr(request_body, "BODY_TIMEOUT", 0.2)
-    (tmp_path / "snapshots").write_text("a file where the folder should be")
+    for folder in ("snapshots", "clips"):
+        (tmp_path / folder).write_text("a file where the folder should be")
     (tmp_path / "settings.json").mkdir()
     (tmp_path / "view_tokens.json").mkdir()
     published = description()["paths"]

@@ -68,7 +68,8 @@ async def cookie(client: aiohttp.ClientSession, served: Served) -> dict[str, str
 
 def example(path: str) -> str:
     """Fill in the parameters of a route."""
-    return path.format(camera="front", snapshot="front-20261122T100000000Z-9f3a61c2", name="page.css")
+    kept = "front-20261122T100000000Z-9f3a61c2"
+    return path.format(camera="front", snapshot=kept, clip=kept, kind="bin", name="page.css")
 
 
 async def test_only_the_listed_routes_and_methods_are_public(served: Served) -> None:
@@ -93,7 +94,7 @@ async def test_only_the_listed_routes_and_methods_are_public(served: Served) -> 
     # A proof of identity without a nonce is 400, and enrolling needs the token.
     assert {answers[method, "/api/identity"] for method in ("GET", "HEAD")} == {400}
     assert answers["POST", "/api/identity"] == 401
-    # The URL of a kept snapshot is public, but without its signature it is 404; a login without a form is 415.
+    # What is kept has public URLs, but without its signature it is 404; a login without a form is 415.
     assert {key: answers[key] for key in opened} == {
         ("GET", "/healthz"): 200,
         ("HEAD", "/healthz"): 200,
@@ -104,6 +105,8 @@ async def test_only_the_listed_routes_and_methods_are_public(served: Served) -> 
         ("HEAD", "/static/{name}"): 200,
         ("GET", "/snapshots/{snapshot}.jpg"): 404,
         ("HEAD", "/snapshots/{snapshot}.jpg"): 404,
+        ("GET", "/clips/{clip}.{kind}"): 404,
+        ("HEAD", "/clips/{clip}.{kind}"): 404,
     }
 
 

@@ -1,0 +1,125 @@
+"""The action `pi_mjpeg.record_clip`: what happened seconds ago and what follows, on the Pi and in a file."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import voluptuous as vol
+from homeassistant.const import CONF_FILENAME
+from homeassistant.core import Context, HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+
+from ..api.client import PiMjpegClient
+from ..api.models import Clip
+from ..clips.film import FilmError
+from ..clips.library import LIBRARY
+from ..clips.paths import media_content_id
+from ..const import DOMAIN
+from .file_names import file_name, paths_of, raise_for_failures
+from .picture_files import async_check_folder, async_copy
+
+ATTR_BEFORE: Final = "before"
+ATTR_AFTER: Final = "after"
+
+MAX_BEFORE: Final = 60
+MAX_AFTER: Final = 300
+"""In seconds. The server refuses more."""
+
+SUFFIXES: Final = (".mp4", ".mjpeg")
+
+_FIELDS: Final[dict[Any, Any]] = {
+    vol.Optional(ATTR_BEFORE, default=5): vol.All(vol.Coerce(float), vol.Range(min=0, max=MAX_BEFORE)),
+    vol.Optional(ATTR_AFTER, default=10): vol.All(vol.Coerce(float), vol.Range(min=0, max=MAX_AFTER)),
+    vol.Optional(CONF_FILENAME): file_name,
+}
+SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
+
+
+class Camera(Protocol):
+    """What the action needs of a camera's entity."""
+
+    @property
+    def available(self) -> bool:
+        """Whether it gives pictures, or is off."""
+
+    def async_set_context(self, context: Context) -> None:
+        """Note who caused what changes next."""
+
+    async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
+        """Record a clip. Raises `HomeAssistantError`."""
+
+
+async def async_handle(call: ServiceCall, cameras: list[str], find: Callable[[str], Camera | None]) -> ServiceResponse:
+    """Record a clip with each of the cameras, and return where they are, by entity id, once all are whole.
+
+    `find` returns the entity with an id, or None if it is not loaded. Every camera that can records its clip, also if
+    another one cannot. Raises `HomeAssistantError` if any could not.
+    """
+    paths = paths_of(call.hass, cameras, call.data.get(CONF_FILENAME))
+    for path in paths.values():
+        await _async_check(call.hass, path)
+
+    async def record(entity_id: str) -> ServiceResponse:
+        camera = find(entity_id)
+        if camera is None or not camera.available:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="camera_unavailable",
+                translation_placeholders={"camera": entity_id},
+            )
+        camera.async_set_context(call.context)
+        return await camera.async_record_clip(
+            before=call.data[ATTR_BEFORE], after=call.data[ATTR_AFTER], path=paths.get(entity_id)
+        )
+
+    results = await asyncio.gather(*map(record, cameras), return_exceptions=True)
+    raise_for_failures([result for result in results if isinstance(result, BaseException)])
+    recorded: dict[str, Any] = dict(zip(cameras, results, strict=True))
+    return recorded if call.return_response else None
+
+
+async def _async_check(hass: HomeAssistant, path: str) -> None:
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_a_film", translation_placeholders={"path": path}
+        )
+    if suffix == ".mp4" and not await hass.data[LIBRARY].can_make_films():
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_films")
+    await async_check_folder(hass, path)
+
+
+async def async_save(hass: HomeAssistant, client: PiMjpegClient, node: str, clip: Clip, path: str) -> None:
+    """Write a clip to `path`: as a film, or as it is. Raises `PiMjpegError`, and `HomeAssistantError`."""
+    library = hass.data[LIBRARY]
+    try:
+        if Path(path).suffix.lower() == ".mp4":
+            await async_copy(hass, await library.film(client, node, clip), path)
+            return
+        async with library.fetched(client, clip) as fetched:
+            await async_copy(hass, fetched, path)
+    except (FilmError, OSError) as error:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="not_written",
+            translation_placeholders={"path": path, "reason": str(error)},
+        ) from error
+
+
+def response(entry_id: str, client: PiMjpegClient, clip: Clip, path: str | None) -> ServiceResponse:
+    """Return what the caller learns of a clip."""
+    return {
+        "path": path,
+        "url": str(client.clip_url(clip)),
+        "media_content_id": media_content_id(entry_id, clip),
+        "time": clip.time.isoformat() if clip.time else None,
+        "duration": clip.duration,
+        "before": clip.before,
+        "after": clip.after,
+        "frames": clip.frames,
+        "bytes": clip.bytes,
+        "width": clip.width,
+        "height": clip.height,
+    }

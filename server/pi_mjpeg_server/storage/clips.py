@@ -1,0 +1,341 @@
+"""Kept clips: the newest of all cameras in one folder, bounded in bytes, age and number; the oldest go first."""
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pi_mjpeg_server.media.frame import Frame
+from pi_mjpeg_server.storage.atomic_file import PREFIX
+from pi_mjpeg_server.storage.clip import Clip, ClipError, NoRoomError, make_thumbnail, read_clip
+from pi_mjpeg_server.storage.clip_file import ClipWriter, read_parts
+from pi_mjpeg_server.storage.picture_ids import ID, new_id
+from pi_mjpeg_server.storage.signed_urls import UrlSigner
+
+_LOGGER = logging.getLogger(__name__)
+
+TRIGGERS = ("http", "mqtt", "motion")
+KINDS = ("mjpeg", "bin", "jpg")
+"""What can be had of a clip: its pictures at their own pace, its whole file, and a thumbnail."""
+
+_FILE = re.compile(rf"({ID.pattern})\.({'|'.join(TRIGGERS)})\.mjpeg")
+_CLOCK_TOLERANCE = 60
+"""Seconds by which the clock may be corrected backwards before older clips count as from the future."""
+_MIN_FREE = 16 * 1024 * 1024
+_MIN_FREE_SHARE = 20
+"""A clip leaves so many bytes free on its disk, or a twentieth of a small one: a full /run stops systemd."""
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class ClipLimits:
+    """How much is kept. `max_age` is in seconds.
+
+    Clips that the broker asked for take at most half of the bytes and the number, so whoever can write to the broker
+    cannot push out all the others.
+    """
+
+    max_bytes: int = 64 * 1024 * 1024
+    max_age: float = 7 * 24 * 3600
+    max_count: int = 100
+
+
+class ClipStore:
+    """The folder of kept clips. No other process may write there.
+
+    The methods block on the disk: call them in a thread. Each may be called in any thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        signer: UrlSigner,
+        limits: ClipLimits | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep clips in `folder`, which is made with the first one; `clock` returns seconds since 1970."""
+        self.folder = folder
+        self._signer = signer
+        self._limits = limits or ClipLimits()
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._kept: dict[str, Clip] | None = None
+        self._drafts: dict[str, ClipDraft] = {}
+        self._thumbnails: dict[str, bytes] = {}
+
+    def load(self) -> None:
+        """Read what is kept, once. A clip that a killed process left unfinished is kept as far as it is whole."""
+        with self._lock:
+            self._clips()
+
+    def begin(self, camera: str, trigger: str, moment: float, taken: float) -> "ClipDraft":
+        """Return a new clip to write; `moment` (since 1970) and `taken` (monotonic) are when it was asked for.
+
+        Raises `ClipError` when its file cannot be made.
+        """
+        self.load()
+        identity = new_id(camera, moment)
+        path = self.folder / f"{PREFIX}{identity}.{trigger}.mjpeg"
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise _not_kept(self.folder, error) from error
+        draft = ClipDraft(self, path, identity, trigger, descriptor, moment, taken)
+        with self._lock:
+            self._drafts[identity] = draft
+        return draft
+
+    def clips(self, camera: str | None = None) -> list[Clip]:
+        """Return the kept clips of a camera, or of all, the newest first."""
+        with self._lock:
+            self._expire()
+            order = self._age()
+            found = [clip for clip in self._clips().values() if camera in {None, clip.camera}]
+            return sorted(found, key=order, reverse=True)
+
+    def latest(self, camera: str) -> Clip | None:
+        """Return the newest kept clip of a camera, or None."""
+        return next(iter(self.clips(camera)), None)
+
+    def total_bytes(self) -> int:
+        """Return the bytes that the clips take, those that are being written included."""
+        with self._lock:
+            return self._bytes(TRIGGERS)
+
+    def path(self, identity: str, kind: str) -> str:
+        """Return the signed URL path of a clip; `kind` is one of `KINDS`."""
+        path = f"/clips/{identity}.{kind}"
+        return f"{path}?sig={self._signer.sign(path)}"
+
+    def is_signed(self, identity: str, kind: str, signature: str) -> bool:
+        """Return whether `signature` is valid for the clip and kind now."""
+        return bool(ID.fullmatch(identity)) and self._signer.verify(f"/clips/{identity}.{kind}", signature)
+
+    def open(self, identity: str) -> BinaryIO | None:
+        """Return the opened file of a clip, or None if there is none. Raises `ClipError` when it cannot be read."""
+        with self._lock:
+            self._expire()
+            clip = self._clips().get(identity)
+        if clip is None:
+            return None
+        try:
+            return self._path(clip).open("rb")
+        except FileNotFoundError:
+            self._forget(clip.id)
+            return None
+        except OSError as error:
+            raise ClipError(f"the clip cannot be read: {error.strerror or error}") from error
+
+    def thumbnail(self, identity: str) -> bytes | None:
+        """Return the thumbnail of a clip, a JPEG, or None if there is no such clip. Raises `ClipError`.
+
+        It is made at the end of the recording, and here for a clip of an earlier process.
+        """
+        file = self.open(identity)
+        if file is None:
+            return None
+        with file:
+            if identity not in self._thumbnails:
+                try:
+                    thumbnail = make_thumbnail(file.fileno(), list(read_parts(file.fileno())))
+                except OSError as error:
+                    raise ClipError(f"the clip cannot be read: {error.strerror or error}") from error
+                self._keep_thumbnail(identity, thumbnail)
+                return thumbnail
+            return self._thumbnails[identity]
+
+    def delete(self, identity: str) -> None:
+        """Delete a clip, if it is there."""
+        with self._lock:
+            if clip := self._clips().get(identity):
+                self._delete(clip)
+
+    def make_room(self, draft: "ClipDraft", size: int) -> None:
+        """Delete the oldest clips until so many bytes more fit (called by a draft).
+
+        Raises `ClipError` when the disk is full; nothing is deleted then. Raises `NoRoomError` when the limits leave no
+        room, whatever is deleted.
+        """
+        disk = os.statvfs(self.folder)
+        free = disk.f_bavail * disk.f_frsize - size
+        if free < min(_MIN_FREE, disk.f_blocks * disk.f_frsize // _MIN_FREE_SHARE):
+            raise ClipError(f"the clip could not be kept in {self.folder}: the disk is full")
+        with self._lock:
+            for triggers, share in self._shares(draft.trigger):
+                limit = self._limits.max_bytes // share
+                written = sum(each.bytes for each in self._drafts.values() if each.trigger in triggers)
+                if written + size > limit:
+                    raise NoRoomError(f"clips may take {limit} bytes; max_bytes in [clips] is the limit")
+                while self._bytes(triggers) + size > limit:
+                    self._delete_oldest(triggers)
+            draft.reserved = size
+
+    def finished(self, draft: "ClipDraft", clip: Clip, thumbnail: bytes) -> None:
+        """Take the clip of a draft into the folder (called by the draft). Raises `OSError`."""
+        with self._lock:
+            draft.path.replace(self._path(clip))
+            self._drafts.pop(clip.id, None)
+            self._clips()[clip.id] = clip
+            self._keep_thumbnail(clip.id, thumbnail)
+            for triggers, share in self._shares(clip.trigger):
+                while self._count(triggers) > max(1, self._limits.max_count // share):
+                    self._delete_oldest(triggers)
+            self._expire()
+
+    def discarded(self, draft: "ClipDraft") -> None:
+        """Forget a draft whose file is gone (called by the draft)."""
+        with self._lock:
+            self._drafts.pop(draft.id, None)
+
+    def _clips(self) -> dict[str, Clip]:
+        if self._kept is None:
+            self._kept = dict(self._read_folder())
+        return self._kept
+
+    def _read_folder(self) -> Iterator[tuple[str, Clip]]:
+        try:
+            paths = sorted(self.folder.iterdir())
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _LOGGER.warning("the clips in %s cannot be read: %s", self.folder, error)
+            return
+        for path in paths:
+            if found := _FILE.fullmatch(path.name.removeprefix(PREFIX)):
+                clip = self._recover(path, found[1], found[2])
+                if clip is not None:
+                    yield clip.id, clip
+
+    def _recover(self, path: Path, identity: str, trigger: str) -> Clip | None:
+        """Return the clip in a file, cut behind its last whole picture; one without any is deleted."""
+        try:
+            descriptor = os.open(path, _FLAGS)
+            try:
+                parts = list(read_parts(descriptor))
+                clip = read_clip(identity, trigger, descriptor, parts)
+                if os.fstat(descriptor).st_size != clip.bytes:
+                    os.ftruncate(descriptor, clip.bytes)
+            finally:
+                os.close(descriptor)
+            if path.name.startswith(PREFIX):
+                path.replace(self._path(clip))
+                _LOGGER.info("the clip %s was not finished; its first %.1f s are kept", clip.id, clip.duration)
+        except (ClipError, ValueError) as error:
+            _LOGGER.info("%s is deleted, because %s", path, error)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            return None
+        except OSError as error:
+            _LOGGER.warning("%s cannot be read: %s", path, error)
+            return None
+        return clip
+
+    def _shares(self, trigger: str) -> list[tuple[Sequence[str], int]]:
+        """Return the triggers that a clip of `trigger` shares room with, and by how much the limits are divided."""
+        return [(("mqtt",), 2), (TRIGGERS, 1)] if trigger == "mqtt" else [(TRIGGERS, 1)]
+
+    def _bytes(self, triggers: Sequence[str]) -> int:
+        everything: list[Clip | ClipDraft] = [*self._clips().values(), *self._drafts.values()]
+        return sum(each.bytes for each in everything if each.trigger in triggers)
+
+    def _count(self, triggers: Sequence[str]) -> int:
+        return sum(clip.trigger in triggers for clip in self._clips().values())
+
+    def _age(self) -> Callable[[Clip], tuple[bool, float]]:
+        """Return a key that sorts clips by age, the oldest first; those from the future are older than the rest."""
+        future = self._clock() + _CLOCK_TOLERANCE
+        return lambda clip: (clip.time < future, clip.time)
+
+    def _expire(self) -> None:
+        oldest = self._clock() - self._limits.max_age
+        for clip in [clip for clip in self._clips().values() if clip.time < oldest]:
+            self._delete(clip)
+
+    def _delete_oldest(self, triggers: Sequence[str]) -> None:
+        self._delete(min((clip for clip in self._clips().values() if clip.trigger in triggers), key=self._age()))
+
+    def _delete(self, clip: Clip) -> None:
+        try:
+            self._path(clip).unlink(missing_ok=True)
+        except OSError as error:
+            _LOGGER.warning("the old clip %s cannot be deleted: %s", clip.id, error)
+        self._forget(clip.id)
+
+    def _forget(self, identity: str) -> None:
+        with self._lock:
+            self._clips().pop(identity, None)
+            self._thumbnails.pop(identity, None)
+
+    def _keep_thumbnail(self, identity: str, thumbnail: bytes) -> None:
+        with self._lock:
+            if identity in self._clips():
+                self._thumbnails[identity] = thumbnail
+
+    def _path(self, clip: Clip) -> Path:
+        return self.folder / f"{clip.id}.{clip.trigger}.mjpeg"
+
+
+class ClipDraft:
+    """A clip that is being written, under a temporary name until it is whole. Call its methods in a thread, in turn."""
+
+    def __init__(
+        self, store: ClipStore, path: Path, identity: str, trigger: str, descriptor: int, moment: float, taken: float
+    ) -> None:
+        """Write to the open file at `path`."""
+        self.path = path
+        self.id = identity
+        self.trigger = trigger
+        self.reserved = 0
+        self._store = store
+        self._descriptor = descriptor
+        self._moment = moment
+        self._writer = ClipWriter(descriptor, moment, taken)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that it has now, or will have after the present write."""
+        return self._writer.bytes + self.reserved
+
+    def write(self, frames: Sequence[Frame]) -> None:
+        """Append frames. Raises `ClipError`, and `NoRoomError` when the limits leave no room for them."""
+        try:
+            self._store.make_room(self, ClipWriter.size(frames))
+            self._writer.write(frames)
+        except OSError as error:
+            raise _not_kept(self._store.folder, error) from error
+        finally:
+            self.reserved = 0
+
+    def finish(self) -> Clip:
+        """Keep the clip. Raises `ClipError` when that fails or it has no picture; no file stays behind then."""
+        try:
+            clip = read_clip(self.id, self.trigger, self._descriptor, self._writer.parts, self._moment)
+            # In memory this does nothing. On a disk, a power cut would else leave a name without all of its content.
+            os.fsync(self._descriptor)
+            self._store.finished(self, clip, make_thumbnail(self._descriptor, self._writer.parts))
+        except OSError as error:
+            self.discard()
+            raise _not_kept(self._store.folder, error) from error
+        except ClipError:
+            self.discard()
+            raise
+        os.close(self._descriptor)
+        return clip
+
+    def discard(self) -> None:
+        """Delete what is written."""
+        os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        self._store.discarded(self)
+
+
+def _not_kept(folder: Path, error: OSError) -> ClipError:
+    return ClipError(f"the clip could not be kept in {folder}: {error.strerror or error}")
