@@ -3,8 +3,10 @@
     python -m benchmarks.hot_path [--short]
 
 The servers take turns in each turn, and the table has the medians of the turns. Processor time is that of all threads
-of a process. The exit code is 1 if a target is missed, with `--short` by more than half, and 2 if the load generator
-was too busy for valid results.
+of a process. The exit code is 1 if a target is missed, and 2 if the load generator was too busy for valid results.
+
+With `--short`, only processor time is measured, as ratios to peers, and a target may be missed by half: then the result
+does not depend on how fast or busy the machine is.
 """
 
 import argparse
@@ -20,7 +22,7 @@ MAX_BUSY = 80.0
 """Per cent of the time. A busier load generator may keep a server waiting."""
 
 TOLERANCE = 1.5
-"""By which factor a figure of the short form may be above its target: a busy machine is no reason for a failure."""
+"""By which factor a ratio of the short form may be above its target."""
 
 
 def medians(turns: Iterable[Figures]) -> Figures:
@@ -51,17 +53,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=6, help="seconds per number of viewers and turn")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--short", action="store_true", help="one short turn, and only what a test can afford")
+    parser.add_argument("--short", action="store_true", help="one short turn of what a test can afford")
     arguments = parser.parse_args()
     plan = Plan.short() if arguments.short else Plan(arguments.seconds)
     figures = medians(take_turn(plan) for _ in range(1 if arguments.short else arguments.turns))
     print("\n".join(table(figures, TARGETS)))
     busiest = max(value for (_, _, what), value in figures.items() if what == BUSY)
-    if busiest > MAX_BUSY:
+    if busiest > MAX_BUSY and not arguments.short:
         print(f"the load generator was busy {busiest:.0f} % of the time, so the results are not valid")
         return 2
-    tolerance = TOLERANCE if arguments.short else 1.0
-    return int(any(target.excess(figures) > tolerance for target in TARGETS if target.is_measured(figures)))
+    measured = [target for target in TARGETS if target.is_measured(figures)]
+    if arguments.short:
+        return int(any(target.peer_server is not None and target.excess(figures) > TOLERANCE for target in measured))
+    return int(any(target.excess(figures) > 1 for target in measured))
 
 
 if __name__ == "__main__":

@@ -114,6 +114,14 @@ def _row(name: str, setting: str, played: Sequence[Played], filmed: Played) -> s
     )
 
 
+def _table(keys: Sequence[tuple[str, str]], judged: Sequence[Played], filmed: Played) -> list[str]:
+    return [
+        "| detector | best setting | walkers found | | false alarms | per hour | vtest: pictures with motion |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(*key, judged, filmed) for key in keys),
+    ]
+
+
 def _by_kind(played: Sequence[Played], keys: Sequence[tuple[str, str]]) -> list[str]:
     lines = ["| scenes | " + " | ".join(name for name, _ in keys) + " |", "|---|" + "---|" * len(keys)]
     for kind in dict.fromkeys(one.truth.kind for one in played):
@@ -130,7 +138,9 @@ def main() -> int:
     """Print the table; return 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=6, help="how many scenes of each kind are judged (default: 6)")
-    parser.add_argument("--without-motion", action="store_true", help="leave out Debian's motion, which takes real time")
+    parser.add_argument(
+        "--without-motion", action="store_true", help="leave out Debian's motion, which takes real time"
+    )
     arguments = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -139,6 +149,7 @@ def main() -> int:
         judged = _play_all(range(JUDGING, JUDGING + arguments.seeds), folder, pool)
         filmed = _play("vtest", 0, film.shots(), folder)
         keys = [(rule.name, _best(tuning, rule.name)[0]) for rule in RULES]
+        print("without motion:", *_table(keys, judged, filmed), sep="\n", file=sys.stderr)
         if not arguments.without_motion:
             for setting in motion_program.SETTINGS:
                 _ask_motion(tuning, setting, folder)
@@ -148,15 +159,14 @@ def main() -> int:
             run = motion_program.run([filmed.stream()], film.SIZE, setting, Path(tempfile.mkdtemp(dir=folder)))
             filmed.alarms["motion", setting] = run.alarms[0]
             keys.insert(1, ("motion", setting))
-        print("| detector | best setting | walkers found | | false alarms | per hour | vtest: pictures with motion |")
-        print("|---|---|---|---|---|---|---|")
-        for key in keys:
-            print(_row(*key, judged, filmed))
+        print(*_table(keys, judged, filmed), sep="\n")
         print("\n" + "\n".join(_by_kind(judged, keys)) + "\n")
         for one in judged:
             verdict = judge(one.truth, one.alarms.get(keys[0], []))
             if verdict.found is False or verdict.false:
-                what = "missed" if verdict.found is False else f"false at {', '.join(f'{t:.1f} s' for t in verdict.false)}"
+                what = (
+                    "missed" if verdict.found is False else f"false at {', '.join(f'{t:.1f} s' for t in verdict.false)}"
+                )
                 print(f"{one.truth.kind}, seed {one.truth.seed}: {what}")
         print()
         cost.report(folder, with_motion=not arguments.without_motion)

@@ -25,7 +25,7 @@ def report(folder: Path, *, with_motion: bool) -> None:
         detector.look(jpeg, 1000 + index / FPS)
     ours = (time.process_time() - begin) / (len(stream) / FPS)
     size = sum(map(len, stream)) / len(stream) / 1000
-    print(f"processor time of one camera, {_SIZE[0]}x{_SIZE[1]}, {FPS} pictures of {size:.0f} kB a second: {ours:.2%} of a core")
+    print(f"processor time for {_SIZE[0]}x{_SIZE[1]}, {FPS} pictures of {size:.0f} kB a second: {ours:.2%} of a core")
     if with_motion:
         run = motion_program.run([stream], _SIZE, motion_program.SETTINGS[1], Path(tempfile.mkdtemp(dir=folder)))
         print(f"the same by motion: {run.load:.2%}, {run.load / ours:.1f} times as much")

@@ -1,5 +1,7 @@
 """What changes a picture although nobody moves. Seeded."""
 
+# ruff: noqa: D102  (the class that they override has the docstrings)
+
 from collections.abc import Callable
 
 import numpy as np
@@ -79,7 +81,8 @@ class Clouds(Disturbance):
         start = int(time * self.speed) % (WIDTH * 3)
         shadow = 1 / (1 + np.exp(self.sharp * 2 * self.map[:, start : start + WIDTH]))
         grow = min(1.0, time / self.quiet)
-        return light * (1 - self.depth * grow * shadow)
+        shaded: Picture = light * (1 - self.depth * grow * shadow)
+        return shaded
 
 
 class Flicker(Disturbance):
@@ -93,7 +96,8 @@ class Flicker(Disturbance):
 
     def after(self, light: Picture, time: float) -> Picture:
         phase = 2 * np.pi * (self.bands * _ROWS / HEIGHT + self.roll * time)
-        return light * (1 + self.depth * np.sin(phase) * self.lamp)
+        banded: Picture = light * (1 + self.depth * np.sin(phase) * self.lamp)
+        return banded
 
 
 class Leaves(Disturbance):
@@ -168,7 +172,7 @@ class Shaking(Disturbance):
 
 
 class Infrared(Disturbance):
-    """The camera switches its infrared filter and lamp at dusk: other tones, another noise, and the exposure settles."""
+    """The camera switches to infrared at dusk and back: other tones, the beam of its lamp, and the exposure settles."""
 
     def prepare(self) -> None:
         self.at = self.quiet + float(self.random.uniform(2, 10))
@@ -224,7 +228,7 @@ class Insects(Disturbance):
     def on_top(self, grey: Picture, time: float) -> Picture:
         for at, place, speed, radius in self.flights:
             x, y = place + speed * (time - at) + 12 * np.sin(25 * time + np.arange(2))
-            if abs(time - at) < 1 and -40 < x < WIDTH + 40 and -40 < y < HEIGHT + 40:
+            if abs(time - at) < 1 and abs(x - WIDTH / 2) < WIDTH and abs(y - HEIGHT / 2) < HEIGHT:
                 distance = (_COLUMNS - x) ** 2 + (_ROWS - y) ** 2
                 grey = grey + 90 * np.exp(-distance / (2 * radius**2))
         return grey

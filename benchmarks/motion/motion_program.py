@@ -57,11 +57,11 @@ class Run:
 
 def run(streams: Sequence[Sequence[bytes]], size: tuple[int, int], setting: str, folder: Path) -> Run:
     """Let `motion` watch streams of JPEGs at the benchmark's rate, all at once. It keeps its files in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_run(streams, size, setting, folder))
 
 
 async def _run(streams: Sequence[Sequence[bytes]], size: tuple[int, int], setting: str, folder: Path) -> Run:
-    folder.mkdir(parents=True)
     started: dict[int, float] = {}
     ended = asyncio.Event()
 
@@ -77,7 +77,9 @@ async def _run(streams: Sequence[Sequence[bytes]], size: tuple[int, int], settin
 
     port = free_ports(0)[0]
     server = await asyncio.start_server(serve, LOOPBACK, port)
-    peer = Program("motion", [program("motion"), "-n", "-c", _configure(len(streams), size, setting, folder, port)], folder / "log")
+    peer = Program(
+        "motion", [program("motion"), "-n", "-c", _configure(len(streams), size, setting, folder, port)], folder / "log"
+    )
     peer.start()
     try:
         await peer.wait_until(lambda: len(started) == len(streams), _START_TIMEOUT)

@@ -3,6 +3,8 @@
 Each is a class with `look(shot)`, which returns whether the picture counts as motion under each of its settings.
 """
 
+# ruff: noqa: D102  (the class that they override has the docstrings)
+
 import io
 from collections.abc import Iterable
 from itertools import product
@@ -10,8 +12,8 @@ from itertools import product
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pi_mjpeg_server.motion.detector import MotionDetector
+from PIL import Image
 
 from benchmarks.motion.scenes import Shot
 
@@ -19,7 +21,7 @@ Grey = NDArray[np.uint8]
 
 
 class Ours:
-    """This project's detector at its default sensitivity."""
+    """The detector of pi_mjpeg at its default sensitivity."""
 
     name = "pi_mjpeg"
 
@@ -72,7 +74,10 @@ class Rpicam(_Rule):
         old = before.astype(np.int16)
         difference = np.abs(picture.astype(np.int16) - old)
         for constant, share in product((5, 10, 20), (0.0005, 0.001, 0.002, 0.005, 0.02)):
-            yield f"difference_c {constant}, threshold {share}", float(np.mean(difference > old / 10 + constant)) >= share
+            yield (
+                f"difference_c {constant}, threshold {share}",
+                float(np.mean(difference > old / 10 + constant)) >= share,
+            )
 
 
 class Picamera2Example(_Rule):

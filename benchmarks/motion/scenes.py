@@ -48,7 +48,9 @@ class Stage:
     def __init__(self, seed: int, kinds: tuple[str, ...], *, walks: bool, seconds: float) -> None:
         self.random = np.random.default_rng(seed)
         self.backdrop = backdrop(self.random)
-        self.camera = Camera(self.random, noise=float(self.random.uniform(1.0, 4.0)), quality=int(self.random.integers(60, 92)))
+        self.camera = Camera(
+            self.random, noise=float(self.random.uniform(1.0, 4.0)), quality=int(self.random.integers(60, 92))
+        )
         self.light = 1.0
         if "night" in kinds:
             self.camera.noise = float(self.random.uniform(7, 15))

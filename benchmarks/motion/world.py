@@ -2,12 +2,13 @@
 
 import io
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating[Any]]
 
 WIDTH, HEIGHT = 640, 360
 GAMMA = 2.2
@@ -19,7 +20,8 @@ def rough(random: np.random.Generator, scale: int, shape: tuple[int, int] = (HEI
     small = random.standard_normal((height // scale + 3, width // scale + 3)).astype(np.float32)
     image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
     values = np.asarray(image, np.float32)
-    return (values - values.mean()) / (values.std() + 1e-6)
+    rough_values: Picture = (values - values.mean()) / (values.std() + 1e-6)
+    return rough_values
 
 
 def backdrop(random: np.random.Generator) -> Picture:
@@ -40,7 +42,9 @@ def backdrop(random: np.random.Generator) -> Picture:
 
 def soften(picture: Picture, radius: float) -> Picture:
     """Return a picture out of focus."""
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.BoxBlur(0)) if radius <= 0 else _blur(picture, radius))
+    return np.asarray(
+        Image.fromarray(picture).filter(ImageFilter.BoxBlur(0)) if radius <= 0 else _blur(picture, radius)
+    )
 
 
 def _blur(picture: Picture, radius: float) -> Picture:

@@ -1,8 +1,8 @@
 """Answers requests for the pictures of our entities while those are not loaded.
 
-Home Assistant answers a request with a former token with 403. While an entry is reloaded, and until it is loaded at the
-start, it does not know the entity, answers 401 and counts a failed login, for which it may ban the address. So each of
-our entities has its URLs to itself. Of the routes for a path, the one without a variable counts.
+Home Assistant answers a request with a former token with 403. While an entry is reloaded it does not know the entity,
+answers 401 and counts a failed login, for which it may ban the address. So each of our entities has its URLs to itself,
+from the moment in which the component is loaded. Of the routes for a path, the one without a variable counts.
 """
 
 from collections.abc import Mapping

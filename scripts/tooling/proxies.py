@@ -55,6 +55,7 @@ http {{
 _CADDY_TEMPLATE = """\
 {{
     admin off
+    grace_period 1s
     auto_https off
     storage file_system FOLDER
 }}

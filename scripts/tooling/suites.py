@@ -61,7 +61,9 @@ class Result:
 
 _MOSQUITTO = partial(program, "mosquitto")
 _SYSTEMD = tuple(partial(program, name) for name in ("systemctl", "systemd-analyze"))
-_CLIENTS = tuple(partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy"))
+_CLIENTS = tuple(
+    partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy", "ustreamer")
+)
 
 _TWO_WORKERS = ("--numprocesses", "2", "--dist", "worksteal")
 
@@ -73,7 +75,7 @@ SUITES = (
         "e2e",
         environments.tests,
         ("-m", "pytest", "tests/e2e"),
-        (environments.home_assistant, _MOSQUITTO, *_CLIENTS, playwright_environment),
+        (environments.home_assistant, environments.component, _MOSQUITTO, *_CLIENTS, playwright_environment),
         alone=True,
     ),
 )

@@ -30,7 +30,18 @@ COMPONENT: Table = {
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
     "__init__": _ENTITIES
-    | {"actions", "clips", "devices", "events", "flows", "known_server", "picture_views", "privacy", "push", "services"},
+    | {
+        "actions",
+        "clips",
+        "devices",
+        "events",
+        "flows",
+        "known_server",
+        "picture_views",
+        "privacy",
+        "push",
+        "services",
+    },
 }
 
 

@@ -124,8 +124,9 @@ async def test_the_background_follows_the_color_scheme(phone: Page, served: Serv
 async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, page: Page) -> None:
     await log_in(page, served)
     await page.get_by_text("1 viewer").first.wait_for()
-    front = ["Camera on", "Take a snapshot", "Full screen", "Motion detection", "1 viewer", "Controls"]
-    for stop in ["Log out", *front, "Camera on", "Take a snapshot", "Full screen"]:
+    buttons = ["Camera on", "Take a snapshot", "Record a clip", "Full screen"]
+    front = [*buttons, "Motion detection", "1 viewer", "Links for other pages", "Controls"]
+    for stop in ["Log out", *front, *buttons]:
         await page.keyboard.press("Tab")
         focused = page.locator(":focus")
         await expect(focused).to_have_accessible_name(stop)

@@ -122,6 +122,21 @@ async def test_chromium(served: Served, browser: Browser) -> None:
         await context.close()
 
 
+async def test_an_image_in_a_page_of_another_server(served: Served, browser: Browser) -> None:
+    assert served.server.view_tokens is not None
+    view = served.server.view_tokens.make("front")
+    context = await browser.new_context(ignore_https_errors=True)
+    try:
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+        for path in ("stream", "cameras/front/stream", "snapshot.jpg", "webcam/?action=stream"):
+            url = f"{served.url}/{path}{'&' if '?' in path else '?'}token={view}"
+            await page.set_content(f'<div class="picture"><img src="{url}"></div>')
+            await until_true(page, IMAGE_LOADED)
+    finally:
+        await context.close()
+
+
 async def test_firefox(served: Served, tmp_path: Path) -> None:
     async with firefox(tmp_path / "firefox") as tab:
         await tab.navigate(served.url)

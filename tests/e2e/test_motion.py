@@ -66,7 +66,7 @@ async def _wait(stack: Stack, entity_id: str, wanted: str) -> datetime:
     """Wait for a state, and return when it began."""
 
     async def reached() -> bool:
-        return (await _state(stack, entity_id))["state"] == wanted
+        return bool((await _state(stack, entity_id))["state"] == wanted)
 
     await until(reached, f"{entity_id} is {wanted}", 60)
     return datetime.fromisoformat((await _state(stack, entity_id))["last_changed"])

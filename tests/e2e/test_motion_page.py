@@ -83,7 +83,7 @@ async def test_regions_are_drawn_and_erased_with_a_finger(served: Served, browse
     overlay = await open_motion(page, served)
     await page.get_by_role("button", name="Watch a region").tap()
     await expect(overlay).to_have_class("overlay drawing")
-    await expect(page.get_by_text("10 fps")).to_be_visible()
+    await expect(page.get_by_text("Files of walk")).to_be_visible()
     await overlay.scroll_into_view_if_needed()
     box = await overlay.bounding_box()
     assert box is not None

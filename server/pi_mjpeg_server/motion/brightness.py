@@ -1,12 +1,15 @@
 """The logarithm of brightness, and what is known of each of its levels."""
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from pi_mjpeg_server.motion.arithmetic import median
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _BLACK = 4.0  # added before the logarithm: below it, cameras have noise only
 PER_UNIT = math.log((255 + _BLACK) / _BLACK) / 255

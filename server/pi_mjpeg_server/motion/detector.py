@@ -29,13 +29,15 @@ _EVIDENCE = [round(_LOOK * max(0.0, min(1.0, (mean * 9 / 255 - 0.7) / 2))) for m
 _CLEAR = [255 if evidence >= 0.3 * _LOOK else 0 for evidence in range(256)]
 _KEPT = 0.8  # of the evidence, from one look to the next
 _TWO_OF_THREE = 1.6  # looks: reached by two in a row, and by two of three
+_ONE_MISSED = 0.3  # looks: among several, one may show nothing
 _MOST_LOOKS = 8.0
 
 _CLUTTER_TIME = 10.0  # seconds
 _FIRST_CLUTTER = 0.02
-_PER_BLOB = 8  # pixels
+_FIRST_BLOBS = 0.5
+_BLOB = 8  # pixels: a blob is a square of so many in which something is new
 _REACH = 64  # pixels in which the next blob counts as the same
-_RARE = 2e6  # a coincidence that happens once in so many looks does no harm
+_RARE = 2e5  # a coincidence that happens once in so many looks does no harm
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,13 @@ class MotionDetector:
 
     def __init__(self, *, sensitivity: int = 50, watch: Sequence[Region] = (), ignore: Sequence[Region] = ()) -> None:
         self._watch, self._ignore = tuple(watch), tuple(ignore)
-        self._contrast = 2 ** ((50 - sensitivity) / 25)
+        self._contrast = 2.0 ** ((50 - sensitivity) / 25)
         self._background: Background | None = None
         self._picture_size = (0, 0)
         self._taken = self._changed = self._hold_until = 0.0
+        self._clutter = _FIRST_CLUTTER
+        self._watched = self._nothing = self._tracks = Image.new("L", (1, 1))
+        self._still = Look(moving=False, area=0.0, box=None, columns=0, rows=0, cells=b"")
         self._exposure: float | None = None
 
     def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
@@ -113,7 +118,8 @@ class MotionDetector:
         evidence = excess.filter(ImageFilter.BoxBlur(1)).point(_EVIDENCE)
         before = self._tracks
         is_empty = evidence.getbbox() is None
-        self._measure_clutter(evidence, before, seconds, is_empty=is_empty)
+        if self._taken > self._hold_until - _HOLD_OFF / 2:  # before, the noise is not known
+            self._measure_clutter(evidence, before, seconds, is_empty=is_empty)
         if self._taken < self._hold_until:
             self._tracks = evidence
             return self._still
@@ -124,9 +130,9 @@ class MotionDetector:
         reach = max(1, min(8, round(seconds * 10)))
         self._tracks = ImageChops.add(evidence, spread(faded, reach))
         enough = round(_LOOK * self._looks_needed())
-        if self._tracks.getextrema()[1] < enough:
-            return self._still
         sure = self._tracks.point([255 if track >= enough else 0 for track in range(256)])
+        if sure.getbbox() is None:
+            return self._still
         return self._report(ImageChops.darker(sure, spread(evidence.point(_CLEAR), 1)))
 
     def _measure_clutter(self, evidence: Image.Image, before: Image.Image, seconds: float, *, is_empty: bool) -> None:
@@ -134,14 +140,17 @@ class MotionDetector:
         blobs = 0.0
         if not is_empty:
             known = spread(before.point(_CLEAR), max(1, min(8, round(seconds * 10))))
-            blobs = ImageChops.subtract(evidence.point(_CLEAR), known).histogram()[255] / _PER_BLOB
+            fresh = ImageChops.subtract(evidence.point(_CLEAR), known).reduce(_BLOB)
+            # One walker who appears is no clutter yet.
+            blobs = min(float(sum(fresh.histogram()[1:])), _FIRST_BLOBS + 4 * self._clutter)
         self._clutter += min(1.0, seconds / _CLUTTER_TIME) * (blobs - self._clutter)
 
     def _looks_needed(self) -> float:
         """Return the evidence, in looks, that does not come together by chance."""
         near = min(0.5, max(1e-5, self._clutter * _REACH / (self._nothing.width * self._nothing.height)))
         repeated = min(_MOST_LOOKS, math.log(_RARE * max(0.01, self._clutter)) / -math.log(near))
-        return max(_TWO_OF_THREE, (1 - _KEPT ** (1 + repeated)) / (1 - _KEPT))
+        in_a_row = (1 - _KEPT ** (1 + repeated)) / (1 - _KEPT)
+        return float(max(_TWO_OF_THREE, in_a_row - _ONE_MISSED))
 
     def _report(self, sure: Image.Image) -> Look:
         columns, rows = size = sure.width // 2, sure.height // 2

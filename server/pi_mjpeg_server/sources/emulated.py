@@ -86,7 +86,9 @@ class EmulatedSource:
     def _split(self, image: Image.Image) -> _Background:
         width, height = image.size
         encoded = JpegRows.encode(image, self._settings.quality)
-        above, below = _rows(0, 0.08 * height, height), _rows(0.86 * height, 0.98 * height, height)
+        clock = self._font.getbbox("0123456789:.", anchor="mm")
+        above = _rows(0, 0.08 * height, height)
+        below = _rows(0.92 * height + clock[1] - 1, 0.92 * height + clock[3], height)
         edges = [above, below]
         if self._is_turned or above[1] > below[0]:
             edges = [(0, height)]

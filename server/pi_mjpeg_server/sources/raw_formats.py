@@ -12,8 +12,8 @@ RAW_FORMATS = ("YUYV", "UYVY", "NV12", "GREY")
 """The V4L2 pixel formats that can be encoded, the best first."""
 
 _BYTES_PER_PIXEL = {"YUYV": 2, "UYVY": 2, "NV12": 1, "GREY": 1}
-_LIMITED_LUMA = bytes(min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256))
-_LIMITED_CHROMA = bytes(min(255, max(0, round((level - 128) * 255 / 224 + 128))) for level in range(256))
+_LIMITED_LUMA = tuple(min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256))
+_LIMITED_CHROMA = tuple(min(255, max(0, round((level - 128) * 255 / 224 + 128))) for level in range(256))
 
 
 def encode(
@@ -35,16 +35,17 @@ def encode(
         Image.frombytes("L", size, data).save(buffer, "JPEG", quality=quality)
         return buffer.getvalue()
     if pixel_format == "NV12":
-        chroma = data[width * height :]
-        luma, blue, red, subsampling = data[: width * height], chroma[0::2], chroma[1::2], "4:2:0"
+        luma, chroma = Image.frombytes("L", size, data[: width * height]), data[width * height :]
+        subsampling = "4:2:0"
     else:
-        first = 0 if pixel_format == "YUYV" else 1
-        luma, blue, red = data[first::2], data[1 - first :: 4], data[3 - first :: 4]
-        subsampling = "4:2:2"
+        first, second = _deinterleaved(data, size)
+        luma, both = (first, second) if pixel_format == "YUYV" else (second, first)
+        chroma, subsampling = both.tobytes(), "4:2:2"
+    blue, red = _deinterleaved(chroma, (width // 2, len(chroma) // (width // 2 * 2)))
     if not full_range:
-        luma, blue, red = luma.translate(_LIMITED_LUMA), blue.translate(_LIMITED_CHROMA), red.translate(_LIMITED_CHROMA)
-    planes = [Image.frombytes("L", size, luma)]
-    planes += [_enlarged(plane, size, (width // 2, len(plane) // (width // 2))) for plane in (blue, red)]
+        luma, blue, red = luma.point(_LIMITED_LUMA), blue.point(_LIMITED_CHROMA), red.point(_LIMITED_CHROMA)
+    # The encoder takes the mean of the equal pixels, which is what came from the camera.
+    planes = [luma, *(plane.resize(size, Image.Resampling.NEAREST) for plane in (blue, red))]
     Image.merge("YCbCr", planes).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     return buffer.getvalue()
 
@@ -54,10 +55,11 @@ def prepare() -> None:
     encode(bytes(4), "GREY", (2, 2), 0, 80, full_range=True)
 
 
-def _enlarged(plane: bytes, size: tuple[int, int], smaller: tuple[int, int]) -> Image.Image:
+def _deinterleaved(data: bytes, size: tuple[int, int]) -> tuple[Image.Image, ...]:
+    """Return the two planes whose bytes alternate, by Pillow's own code for grey with transparency."""
     from PIL import Image
 
-    return Image.frombytes("L", smaller, plane).resize(size)
+    return Image.frombytes("LA", size, data).split()
 
 
 def _without_padding(data: bytes, line: int, stride: int, lines: int) -> bytes:

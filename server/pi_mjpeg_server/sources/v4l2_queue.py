@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 from typing import TYPE_CHECKING, Any
+
+from pi_mjpeg_server.sources.interrupted import ioctl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class BufferQueue:
     def dequeue(self) -> bool:
         """Take the next filled buffer. Return False if there is none; then the last one stays the last one."""
         try:
-            fcntl.ioctl(self._file_descriptor, self._dequeue, self._next)
+            ioctl(self._file_descriptor, self._dequeue, self._next)
         except BlockingIOError:
             return False
         self._buffer, self._next = self._next, self._buffer
@@ -54,13 +55,13 @@ class BufferQueue:
 
     def enqueue(self) -> None:
         """Give the buffer that was dequeued last back to the driver."""
-        fcntl.ioctl(self._file_descriptor, self._enqueue, self._buffer)
+        ioctl(self._file_descriptor, self._enqueue, self._buffer)
 
     def skip_to_newest(self) -> None:
         """Give the buffer that was dequeued last back, and take a newer one, as long as there is one."""
         while self.dequeue():
             # `_next` is the one before.
-            fcntl.ioctl(self._file_descriptor, self._enqueue, self._next)
+            ioctl(self._file_descriptor, self._enqueue, self._next)
 
     @staticmethod
     def _structure(v4l2: Any) -> Any:  # noqa: ANN401  (linuxpy has no types)

@@ -1,1 +1,1 @@
-"""Tests of `motion`."""
+"""Tests of motion detection."""
