@@ -39,8 +39,8 @@ class Difference:
     """How a picture differs from the background, in units of the logarithm.
 
     `light` is the smooth part, `rest` what is left, `unseen` what was left out of it, and `threshold` the absolute rest
-    that noise, edges and leaves do not reach. `jump` is by how much the light of the whole picture has changed since the
-    last look. With an `is_other_scene`, the background says nothing about the picture.
+    that noise, edges and leaves do not reach. `jump` is by how much the light of the whole picture has changed since
+    the last look. With an `is_other_scene`, the background says nothing about the picture.
     """
 
     light: Image.Image
