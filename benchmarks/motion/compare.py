@@ -110,14 +110,14 @@ def _row(name: str, setting: str, played: Sequence[Played], filmed: Played) -> s
     text = setting.replace("\n", ", ")
     return (
         f"| {name} | {text} | {score.found} of {score.walkers} | {score.found / score.walkers:.1%} "
-        f"| {score.false} | {score.false / score.hours:.1f} | {min(1, share):.1%} |"
+        f"| {score.false} | {score.false / score.hours:.1f} | {score.wrong_scenes:.0%} | {min(1, share):.1%} |"
     )
 
 
 def _table(keys: Sequence[tuple[str, str]], judged: Sequence[Played], filmed: Played) -> list[str]:
     return [
-        "| detector | best setting | walkers found | | false alarms | per hour | vtest: pictures with motion |",
-        "|---|---|---|---|---|---|---|",
+        "| detector | best setting | walkers found | | false alarms | per hour | empty scenes with one | vtest |",
+        "|---|---|---|---|---|---|---|---|",
         *(_row(*key, judged, filmed) for key in keys),
     ]
 

@@ -124,6 +124,23 @@ async def test_each_notification_has_the_picture_of_its_trigger(
     assert sent[0].data["entity_id"] == ["notify.garden"]
 
 
+async def test_the_cameras_own_motion_takes_a_snapshot_only_if_the_conditions_hold(
+    hass: HomeAssistant, loaded: MockConfigEntry, phone: str
+) -> None:
+    told: list[ServiceCall] = async_mock_service(hass, "notify", "mobile_app_my_phone")
+    nobody_home = {"condition": "numeric_state", "entity_id": "zone.home", "below": 1}
+    motion = "binary_sensor.front_door_motion"
+    inputs = {"motion": [motion], "camera": FRONT, "phones": [phone], "only_if": [nobody_home]}
+    await automate(hass, "snapshot_and_notify.yaml", inputs)
+    for persons, before, snapshots in (("1", "off", 0), ("0", "off", 1), ("0", "unavailable", 1)):
+        hass.states.async_set("zone.home", persons)
+        hass.states.async_set(motion, before)
+        await hass.async_block_till_done()
+        hass.states.async_set(motion, "on")
+        await hass.async_block_till_done()
+        assert len(told) == snapshots
+
+
 @pytest.mark.parametrize("why", ["away", "unavailable"])
 async def test_without_a_picture_the_notification_says_so(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, phone: str, why: str

@@ -80,6 +80,7 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
         "take_snapshot",
         "last_snapshot",
         "privacy",
+        "motion",
     }
     config = {entity.entity_id for entity in entities if entity.entity_category is EntityCategory.CONFIG}
     assert config == {
@@ -87,6 +88,8 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
         "button.shed_restart",
         "number.front_door_brightness",
         "number.front_door_exposure_time",
+        *(f"number.{camera}_motion_sensitivity" for camera in ("front_door", "shed")),
+        *(f"switch.{camera}_motion_detection" for camera in ("front_door", "shed")),
         "switch.front_door_vertical_flip",
         "select.front_door_awb_mode",
     }

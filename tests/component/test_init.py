@@ -31,6 +31,9 @@ from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BUTTON = "button.front_door_take_snapshot"
 KEYS = (
+    "motion",
+    "motion_detection",
+    "motion_sensitivity",
     *("camera", "take_snapshot", "last_snapshot", "restart", "problem", "privacy"),
     *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),
 )

@@ -94,6 +94,9 @@ async def test_regions_are_drawn_and_erased_with_a_finger(served: Served, browse
         await finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     await until(lambda: len(settings(served).watch) == 1)
     assert settings(served).watch[0] == pytest.approx((0.1, 0.1, 0.5, 0.8), abs=0.02)
+    await expect(page.get_by_role("group", name="Watched 1")).to_be_visible()
+    # Two touches in a row would be one gesture.
+    await asyncio.sleep(0.5)
     await page.locator(".overlay .watch .erase").tap()
     await until(lambda: settings(served).watch == ())
     await context.close()

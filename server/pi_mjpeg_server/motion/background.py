@@ -59,9 +59,27 @@ class _Structure:
         self.across, self.down = gradients(log)
         products = ((self.across, self.across), (self.across, self.down), (self.down, self.down))
         self.xx, self.xy, self.yy = (_product(a, b) for a, b in products)
+        self.focus = self._focus_fields()
         steep = compute(lambda of: abs(of["x"]) + abs(of["y"]), x=self.across, y=self.down)
         edges = spread(to_bytes(steep, 4), 1)
         self.edges = compute(lambda of: of["float"](of["e"]) * 0.25, e=edges)
+
+    def _focus_fields(self) -> list[tuple[Image.Image, float]]:
+        """Return what a little blur and a little zoom would add to the picture, each with its mean square."""
+        (width, height), (x, y) = self.across.size, (self.across, self.down)
+        blur = compute(lambda of: of["a"] + of["b"], a=gradients(x)[0], b=gradients(y)[1])
+        right = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90).resize((width, height))
+        down = Image.linear_gradient("L").resize((width, height))
+        zoom = compute(
+            lambda of: (
+                of["x"] * (of["float"](of["u"]) - 127.5) * (width / height) + of["y"] * (of["float"](of["v"]) - 127.5)
+            ),
+            x=x,
+            y=y,
+            u=right,
+            v=down,
+        )
+        return [(field, _product(field, field)) for field in (blur, zoom)]
 
 
 class Background:
@@ -159,17 +177,21 @@ class Background:
         return compute(lambda of: of["r"] - of["b"], r=rest, b=rows)
 
     def _without_shift(self, rest: Image.Image) -> Image.Image:
-        """Take away what a shift of the whole picture explains (the least squares of Lucas and Kanade)."""
+        """Take away what a shift of the whole picture (least squares, Lucas and Kanade) or a new focus explains."""
         it = self._structure
-        clipped = compute(lambda of: of["min"](of["max"](of["r"], -_MAX_PULL), _MAX_PULL), r=rest)
+        clipped = _clipped(rest)
         xr, yr = _product(it.across, clipped), _product(it.down, clipped)
         determinant = it.xx * it.yy - it.xy * it.xy
         if determinant < 1e-3 * (it.xx + it.yy + 1e-3) ** 2:
             return rest  # a picture without edges in both directions does not show a shift
         x = max(-_MAX_SHIFT, min(_MAX_SHIFT, (xr * it.yy - yr * it.xy) / determinant))
         y = max(-_MAX_SHIFT, min(_MAX_SHIFT, (yr * it.xx - xr * it.xy) / determinant))
+        rest = compute(lambda of: of["r"] - of["x"] * x - of["y"] * y, r=rest, x=it.across, y=it.down)
         self._jitter += 0.1 * (math.hypot(x, y) - self._jitter)
-        return compute(lambda of: of["r"] - of["x"] * x - of["y"] * y, r=rest, x=it.across, y=it.down)
+        for field, square in it.focus:
+            amount = _product(field, _clipped(rest)) / (square + 1e-6)
+            rest = compute(lambda of, amount=amount: of["r"] - of["f"] * amount, r=rest, f=field)
+        return rest
 
     def learn(self, found: Difference, seconds: float) -> None:
         """Move towards the picture that was compared, `seconds` after the one before it."""
@@ -209,6 +231,10 @@ class Background:
             sigma = max(_MIN_NOISE, (value + 0.5) / 16 * 1.4826)  # of a normal distribution with this median
             before = self._noise.get(level, sigma)
             self._noise[level] = before + share * (sigma - before)
+
+
+def _clipped(rest: Image.Image) -> Image.Image:
+    return compute(lambda of: of["min"](of["max"](of["r"], -_MAX_PULL), _MAX_PULL), r=rest)
 
 
 def _product(a: Image.Image, b: Image.Image) -> float:

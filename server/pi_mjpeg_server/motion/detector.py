@@ -35,6 +35,7 @@ _MOST_LOOKS = 8.0
 _CLUTTER_TIME = 10.0  # seconds
 _FIRST_CLUTTER = 0.02
 _FIRST_BLOBS = 0.5
+_ONE_WALKER = 6  # blobs
 _BLOB = 8  # pixels: a blob is a square of so many in which something is new
 _REACH = 64  # pixels in which the next blob counts as the same
 _RARE = 2e5  # a coincidence that happens once in so many looks does no harm
@@ -72,7 +73,7 @@ class MotionDetector:
         self._picture_size = (0, 0)
         self._taken = self._changed = self._hold_until = 0.0
         self._clutter = _FIRST_CLUTTER
-        self._watched = self._nothing = self._tracks = Image.new("L", (1, 1))
+        self._watched = self._counted = self._nothing = self._tracks = Image.new("L", (1, 1))
         self._still = Look(moving=False, area=0.0, box=None, columns=0, rows=0, cells=b"")
         self._exposure: float | None = None
 
@@ -104,7 +105,7 @@ class MotionDetector:
         excess = compute(
             lambda of: of["convert"]((abs(of["r"]) / of["t"] - 1.0) * 365.0, "L"), r=found.rest, t=found.threshold
         )
-        return self._judge(ImageChops.darker(excess, self._watched), seconds)
+        return self._judge(ImageChops.darker(excess, self._counted), seconds)
 
     def _exposure_change(self, exposure: float | None) -> float:
         """Return how much the camera has changed its exposure since the last look, in units of the logarithm."""
@@ -141,8 +142,9 @@ class MotionDetector:
         if not is_empty:
             known = spread(before.point(_CLEAR), max(1, min(8, round(seconds * 10))))
             fresh = ImageChops.subtract(evidence.point(_CLEAR), known).reduce(_BLOB)
+            count = float(sum(fresh.histogram()[1:]))
             # One walker who appears is no clutter yet.
-            blobs = min(float(sum(fresh.histogram()[1:])), _FIRST_BLOBS + 4 * self._clutter)
+            blobs = min(count, _FIRST_BLOBS + 4 * self._clutter) + max(0.0, count - _ONE_WALKER)
         self._clutter += min(1.0, seconds / _CLUTTER_TIME) * (blobs - self._clutter)
 
     def _looks_needed(self) -> float:
@@ -169,6 +171,9 @@ class MotionDetector:
         self._hold_until = self._taken + _HOLD_OFF
         self._clutter = _FIRST_CLUTTER
         self._watched = _mask(self._background.size, self._watch, self._ignore)
+        self._counted = Image.new("L", self._watched.size)
+        inner = (1, 1, self._watched.width - 1, self._watched.height - 1)
+        self._counted.paste(self._watched.crop(inner), inner)  # at the border, the light beyond is not known
         self._nothing = self._tracks = Image.new("L", self._background.size)
         self._still = self._report(self._nothing)
 

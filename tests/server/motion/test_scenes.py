@@ -7,7 +7,7 @@ from benchmarks.motion import scenes
 from benchmarks.motion.scenes import QUIET, Scene
 
 TUNING, JUDGING = 0, 1000
-SECONDS = 20.0
+SECONDS = 14.0
 
 
 def scene(kinds: tuple[str, ...], seed: int, *, walks: bool) -> Scene:

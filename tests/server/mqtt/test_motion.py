@@ -12,7 +12,7 @@ def motion(listener: Listener, topic: str) -> dict[str, Any]:
     return document
 
 
-def test_motion_is_set_by_a_command_told_at_once_and_kept(make_server: MakeServer, listener: Listener) -> None:
+def test_motion_is_set_by_a_command_and_kept(make_server: MakeServer, listener: Listener) -> None:
     server = make_server()
     (camera,) = wait_for_announcement(listener)["cameras"]
     topic = camera["motion_topic"]
@@ -21,10 +21,6 @@ def test_motion_is_set_by_a_command_told_at_once_and_kept(make_server: MakeServe
     changes = {"enabled": True, "sensitivity": 90, "clear_after": 60}
     listener.publish(camera["command_topic"], json.dumps({"command": "set", "id": "1", "motion": changes}))
     listener.wait(lambda _: motion(listener, topic)["enabled"])
-    # The emulated camera shows another big digit every second.
-    listener.wait(lambda _: motion(listener, topic)["motion"], 15)
-    listener.publish(camera["command_topic"], json.dumps({"command": "disable"}))
-    listener.wait(lambda _: not motion(listener, topic)["motion"])
     server.stop()
     listener.messages.clear()
     make_server()
