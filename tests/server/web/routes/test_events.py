@@ -74,7 +74,9 @@ async def listening(
 async def test_a_client_first_hears_everything_as_it_is_now(served: Served, client: aiohttp.ClientSession) -> None:
     async with listening(client, served) as listener:
         await until(lambda: listener.last("state", None) is not None and listener.last("snapshot") is not None)
-        assert {kind for kind, _, _ in listener.events} == {"availability", "state", "controls", "motion", "snapshot"}
+        assert {kind for kind, _, _ in listener.events} == {
+            *("availability", "state", "controls", "motion", "snapshot", "clip")
+        }
         assert listener.last("availability") == {"camera": "front", "schema": 1, "availability": "online"}
         assert listener.last("snapshot") == {"camera": "front", "schema": 1, "id": None}
         async with client.get(f"{served.url}/api/state") as response:
