@@ -14,7 +14,7 @@ from tests.component.conftest import until
 from tests.component.support.fake_pi import NODE, example
 
 TOPIC = f"homeassistant/device/pi_mjpeg_{NODE}/config"
-OF_CAMERA = ("snapshot", "take_snapshot", "restart")
+OF_CAMERA = ("snapshot", "take_snapshot", "restart", "motion", "motion_detection", "motion_sensitivity")
 """What is there only while the camera gives pictures; its telemetry tells why it does not."""
 
 
@@ -178,7 +178,7 @@ async def test_the_entities_of_a_removed_camera_go_and_the_others_stay(discovery
             document["components"][key] = {"platform": component["platform"]}
     await discovery.publish(TOPIC, json.dumps(document))
     await until(lambda: not [key for key in discovery.states if key.startswith("shed_")])
-    assert len([key for key in discovery.states if key.startswith("front_")]) == 8
+    assert len([key for key in discovery.states if key.startswith("front_")]) == 11
 
 
 async def test_all_of_it_goes_with_the_document(hass: HomeAssistant, discovery: CoreDiscovery) -> None:
