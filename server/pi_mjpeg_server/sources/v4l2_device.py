@@ -142,16 +142,18 @@ class V4L2Device:
         self._has_buffers = False
         self._queue = None
         capture, mapped = self._v4l2.BufferType.VIDEO_CAPTURE, self._v4l2.Memory.MMAP
+        maps, self._maps = self._maps, []
         try:
-            self._v4l2.stream_off(self._file, capture)
-            for each in self._maps:
-                each.close()
+            try:
+                self._v4l2.stream_off(self._file, capture)
+            finally:
+                # Each has a descriptor of its own, and the traceback of a failed read keeps them from being freed.
+                for each in maps:
+                    each.close()
             self._v4l2.free_buffers(self._file, capture, mapped)
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
-        finally:
-            self._maps = []
 
     def read(self, timeout: float, *, newest: bool) -> RawFrame | None:
         """Return the next frame, copied out of its buffer, or None if there is none within `timeout` seconds.
