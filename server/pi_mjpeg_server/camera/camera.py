@@ -270,6 +270,11 @@ class Camera:
         settled = picture.settled and picture.taken >= self._settles_at
         self._publish(picture.jpeg, picture.taken, drawn=False, settled=settled)
 
+    def picture_replaced(self, picture: Picture) -> None:
+        """Count a picture that viewers are not sent, and keep it for clips (called by the supervisor)."""
+        self.capture_drops += 1
+        self.ring.add(self._frame(picture.jpeg, picture.taken))
+
     def size_changed(self, size: tuple[int, int]) -> None:
         """Store the size that the pictures really have (called by the supervisor)."""
         _LOGGER.info("%s: the pictures have %dx%d pixels now", self.settings.name, *size)
@@ -335,12 +340,15 @@ class Camera:
         self._publish(jpeg, time.monotonic(), drawn=True)
 
     def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
-        self._sequence += 1
-        timestamp = time.time() - (time.monotonic() - taken)
-        frame = Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
+        frame = self._frame(jpeg, taken, drawn=drawn, settled=settled)
         self.broadcast.publish(frame)
         if not drawn:
             self.ring.add(frame)
+
+    def _frame(self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True) -> Frame:
+        self._sequence += 1
+        timestamp = time.time() - (time.monotonic() - taken)
+        return Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
 
     def _notify(self) -> None:
         for listener in self.on_change:

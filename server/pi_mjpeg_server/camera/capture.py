@@ -20,6 +20,8 @@ from pi_mjpeg_server.sources.controls import Control
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
+_MAX_PENDING = 8
+"""Pictures that wait for the event loop: more than it is ever late for, and less than 2 MB."""
 _IDLE_CHECK_INTERVAL = 2.0  # seconds
 _SIZE_SETTLES_AFTER = 1.0
 """Seconds for which pictures have to have another size: a folder may alternate between two."""
@@ -37,6 +39,9 @@ class CaptureListener(Protocol):
 
     def pictures_damaged(self, count: int, damage: str) -> None:
         """The source has left out `count` more pictures; `damage` says what was wrong with the last one."""
+
+    def picture_replaced(self, picture: Picture) -> None:
+        """A newer picture came before the event loop could take this one, which viewers need not see any more."""
 
     def size_changed(self, size: tuple[int, int]) -> None:
         """The pictures have had another size, in pixels, for a while."""
@@ -70,7 +75,7 @@ class Capture:
         self._closing = False
         self._restarting = False
         self._jobs: deque[Callable[[Source | None], None]] = deque()
-        self._pending: Picture | None = None
+        self._pending: deque[Picture] = deque()
         self._drops = 0
         self._broken = 0
         self._size: tuple[int, int] | None = None
@@ -276,20 +281,24 @@ class Capture:
             self._notify(lambda listener: listener.size_changed(size))
 
     def _offer(self, picture: Picture) -> None:
-        """Hand a picture to the event loop; it replaces one that the loop has not taken yet."""
+        """Hand a picture to the event loop. Of too many that it has not taken yet, the oldest is lost."""
         with self._changed:
-            replaced, self._pending = self._pending, picture
-            if replaced is not None:
+            self._pending.append(picture)
+            if len(self._pending) > _MAX_PENDING:
+                self._pending.popleft()
                 self._drops += 1
+            if len(self._pending) > 1:
                 return
         self._notify(self._deliver)
 
     def _deliver(self, listener: CaptureListener) -> None:
         with self._changed:
-            picture, self._pending = self._pending, None
+            *replaced, latest = self._pending
+            self._pending.clear()
             drops, self._drops = self._drops, 0
-        if picture is not None:
-            listener.picture_received(picture, drops)
+        for each in replaced:
+            listener.picture_replaced(each)
+        listener.picture_received(latest, drops)
 
     def _notify(self, event: Callable[[CaptureListener], None]) -> None:
         """Call `event` with the listener on the event loop, unless the capture is abandoned by then."""

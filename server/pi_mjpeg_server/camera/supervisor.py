@@ -188,6 +188,11 @@ class Supervisor:
             self.wake()
         notify(self._listener.picture_received, picture, capture_drops)
 
+    def picture_replaced(self, picture: Picture) -> None:
+        """Pass it on, unless the device is to be closed (called by the capture)."""
+        if self._capture is not None and not self._capture.is_closing:
+            notify(self._listener.picture_replaced, picture)
+
     def size_changed(self, size: tuple[int, int]) -> None:
         """Pass it on (called by the capture)."""
         notify(self._listener.size_changed, size)

@@ -20,6 +20,9 @@ class SupervisorListener(Protocol):
     def picture_received(self, picture: Picture, capture_drops: int) -> None:
         """A picture came; `capture_drops` pictures before it were lost on the capture side."""
 
+    def picture_replaced(self, picture: Picture) -> None:
+        """A newer picture came before the event loop could take this one, which viewers need not see any more."""
+
     def size_changed(self, size: tuple[int, int]) -> None:
         """The pictures have another size, in pixels, than was known."""
 

@@ -1,6 +1,7 @@
 """The capture thread, without a supervisor."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from pi_mjpeg_server.camera.capture import Capture
@@ -16,7 +17,7 @@ class EventLog:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.opened = self.pictures = self.pauses = self.closed = self.damaged = 0
+        self.opened = self.pictures = self.replaced = self.lost = self.pauses = self.closed = self.damaged = 0
         self.size: tuple[int, int] | None = None
         self.error: Exception | None = None
 
@@ -31,6 +32,12 @@ class EventLog:
         assert picture.jpeg
         assert capture_drops >= 0
         self.pictures += 1
+        self.lost += capture_drops
+
+    def picture_replaced(self, picture: Picture) -> None:
+        """Count it."""
+        assert picture.jpeg
+        self.replaced += 1
 
     def size_changed(self, size: tuple[int, int]) -> None:
         """Keep it."""
@@ -71,3 +78,21 @@ async def test_every_pause_is_acknowledged_even_if_the_thread_never_saw_the_resu
     await until(lambda: log.closed == 1)
     assert log.error is None
     assert (log.opened, script.opened, script.closed) == (1, 1, 1)
+
+
+async def test_what_a_late_event_loop_has_not_taken_is_handed_over_in_order_and_bounded() -> None:
+    script, log = Script(fps=100), EventLog()
+    capture = Capture("Front", lambda: script.source(SourceSettings()), log)
+    capture.start()
+    capture.resume()
+    await until(lambda: log.pictures > 0)
+    for late, expected in ((0.05, range(1, 8)), (0.5, range(7, 8))):
+        lost, replaced = log.lost, log.replaced
+        await asyncio.sleep(0)
+        time.sleep(late)  # noqa: ASYNC251  (the loop is late)
+        pictures = log.pictures
+        await until(lambda: log.pictures > pictures)  # noqa: B023  (it is called at once)
+        assert log.replaced - replaced in expected
+        assert (log.lost > lost) == (late > 0.1)
+    capture.close()
+    await until(lambda: log.closed == 1)

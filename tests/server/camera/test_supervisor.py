@@ -265,6 +265,10 @@ class RaisingListener:
         """Raise."""
         raise ZeroDivisionError(f"a bug in picture_received: {len(picture.jpeg)} {capture_drops}")
 
+    def picture_replaced(self, picture: Picture) -> None:
+        """Raise."""
+        raise ZeroDivisionError(f"a bug in picture_replaced: {len(picture.jpeg)}")
+
     def pictures_dropped(self, count: int) -> None:
         """Raise."""
         raise ZeroDivisionError(f"a bug in pictures_dropped: {count}")
