@@ -125,13 +125,14 @@ async def test_what_is_no_file_name_is_refused_and_not_logged_as_a_failure(
 
 
 def documented() -> tuple[str, list[object]]:
-    """Return the example of the action's description, and the steps that the documentation shows."""
+    """Return the example of the action's description, and the steps with our actions that the documentation shows."""
     described = load_yaml_dict(str(ROOT / "custom_components/pi_mjpeg/services.yaml"))
     page = (ROOT / "docs/home-assistant.md").read_text(encoding="utf-8")
     blocks = [block.partition("```")[0] for block in page.split("```yaml\n")[1:]]
     steps: list[object] = []
-    for block in blocks:
-        steps += parse_yaml(block)["actions"]  # type: ignore[call-overload, index]
+    for block in map(parse_yaml, blocks):
+        if isinstance(block, dict) and block["actions"][0]["action"].startswith("pi_mjpeg."):
+            steps += block["actions"]
     return str(described["take_snapshot"]["fields"]["filename"]["example"]), steps
 
 
@@ -179,6 +180,9 @@ async def test_the_documented_steps_work_in_an_automation(
     hass.bus.async_fire("came")
     await hass.async_block_till_done()
     assert len(list((tmp_path / "snapshots").glob("*.jpg"))) == 1
-    assert told
-    assert "2026-11-22T10:00:00+00:00" in told[0].data["message"]
+    assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
+    taken, recorded = told
+    assert "2026-11-22T10:00:00+00:00" in taken.data["message"]
+    assert recorded.data["message"].endswith("s before and after")
+    assert recorded.data["data"]["video"].endswith(".mp4")
     assert state_of(hass, "image.front_door_last_snapshot") == "2026-11-22T10:00:00+00:00"
