@@ -40,6 +40,9 @@ BUSY = "load generator ran or waited for a core, % of the time"
 Figures = dict[tuple[str, int, str], float]
 """By name of the server, number of viewers and quantity."""
 
+_START_UP = 6.0
+"""Seconds before the first measurement: until then this server fills the memory of the last seconds before a clip."""
+
 _WARM_UP = 1.0  # seconds
 _REST = 3.0  # seconds after the last viewer, in which the camera stops
 
@@ -76,6 +79,8 @@ def take_turn(plan: Plan) -> Figures:
 def _server(peer: Peer, video: Video, counts: tuple[int, ...], seconds: float, *, rest: bool = False) -> Figures:
     figures: Figures = {}
     with _folder() as folder, serving(peer, folder, video) as served:
+        with contextlib.closing(Viewer(served.port, peer.path, discards=True)) as first:
+            read([first], _START_UP)
         for count in counts:
             figures |= _watch(peer.name, served.program, served.port, peer.path, count, seconds)
         if peer is OURS and rest:

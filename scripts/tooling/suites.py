@@ -65,10 +65,11 @@ _CLIENTS = tuple(
     partial(program, name) for name in ("curl", "ffmpeg", "chromium", "firefox", "mpv", "nginx", "caddy", "ustreamer")
 )
 
-_TWO_WORKERS = ("--numprocesses", "2", "--dist", "worksteal")
+# Most tests of the server wait for something, most of the time.
+_FOUR_WORKERS = ("--numprocesses", "4", "--dist", "worksteal")
 
 SUITES = (
-    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_TWO_WORKERS), (_MOSQUITTO,), alone=True),
+    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
     Suite("component", environments.component, ("-m", "pytest", "tests/component")),
     Suite("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     Suite(
