@@ -167,7 +167,7 @@ async def test_on_a_phone_it_is_as_large_as_a_finger_and_accessible(
     phone = await context.new_page()
     try:
         await log_in(phone, served)
-        label = front(phone).locator("label.power")
+        label = front(phone).locator("label.power").first
         for _ in ("off", "on"):
             box = await label.bounding_box()
             assert box is not None
