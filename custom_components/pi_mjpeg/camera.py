@@ -269,6 +269,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         with self.asking_for("clip_failed"):
             clip = await client.record_clip(self._camera_id, before=before, after=after)
             self.raise_if_off()
+            self.coordinator.clip_told(self._camera_id, clip)
             if path is not None:
                 await record_clip.async_save(self.hass, client, self.coordinator.data.id, clip, path)
         return record_clip.response(self.coordinator.config_entry.entry_id, client, clip, path)

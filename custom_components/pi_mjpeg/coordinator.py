@@ -15,7 +15,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .api.client import PiMjpegClient
 from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
-from .api.models import Camera, CameraTelemetry, Control, Motion, Server, ServerTelemetry, Snapshot
+from .api.models import Camera, CameraTelemetry, Clip, Control, Motion, Server, ServerTelemetry, Snapshot
 from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, HELD_POLL_INTERVAL, LOGGER, POLL_INTERVAL
@@ -272,6 +272,12 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def motion_changed(self, camera_id: str, motion: Motion) -> None:
         """Store the motion detection of a camera."""
         self._change_camera(camera_id, lambda camera: replace(camera, motion=motion))
+
+    @callback
+    def clip_told(self, camera_id: str, clip: Clip | None) -> None:
+        """Store the last clip of a camera, which the server itself said that it keeps."""
+        if clip is None or clip.camera == camera_id:
+            self._change_camera(camera_id, lambda camera: replace(camera, clip=clip))
 
     @callback
     def snapshot_taken(self, camera_id: str, snapshot: Snapshot) -> None:

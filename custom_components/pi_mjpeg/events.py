@@ -13,6 +13,7 @@ from .api.documents import (
     parse_controls,
     parse_event_availability,
     parse_event_camera,
+    parse_event_clip,
     parse_event_snapshot,
     parse_motion,
     parse_server_state,
@@ -106,7 +107,7 @@ class EventListener:
     def _pass_on(self, event: ServerSentEvent) -> None:
         """Tell the coordinator. Kinds that are not known are left to later versions. Raises `DocumentError`."""
         coordinator, data = self._coordinator, event.data
-        if event.kind not in {"availability", "controls", "motion", "snapshot", "state"}:
+        if event.kind not in {"availability", "clip", "controls", "motion", "snapshot", "state"}:
             return
         camera_id = parse_event_camera(data)
         if camera_id is None:
@@ -126,6 +127,8 @@ class EventListener:
                 coordinator.camera_changed(camera_id, parse_camera_state(data))
             case "controls":
                 coordinator.controls_told(camera_id, parse_controls(data))
+            case "clip":
+                coordinator.clip_told(camera_id, parse_event_clip(data))
             case "snapshot":
                 self._snapshot_changed(camera_id, data)
 

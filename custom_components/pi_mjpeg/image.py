@@ -1,4 +1,4 @@
-"""The last snapshot that the server keeps, as an image entity whose state changes with each snapshot."""
+"""The last snapshot and the last clip that the server keeps, as images whose state changes with each."""
 
 from typing import override
 
@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.errors import RefusedError
-from .api.models import Snapshot
+from .api.models import Clip, Snapshot
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
 
@@ -20,7 +20,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add an image for each of the server's cameras."""
-    async_add_for_cameras(entry, async_add_entities, LastSnapshotImage)
+    async_add_for_cameras(entry, async_add_entities, LastSnapshotImage, LastClipImage)
 
 
 class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
@@ -63,4 +63,44 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
                 except RefusedError:
                     self.coordinator.snapshot_refused(self._camera_id)
                     raise
+        return self._fetched[1]
+
+
+class LastClipImage(PiMjpegCameraEntity, ImageEntity):
+    """The moment of most change in the last clip. Its state is the time at which that was asked for."""
+
+    _attr_translation_key = "last_clip"
+    _attr_content_type = "image/jpeg"
+    # Likewise.
+    needs_pictures = False
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "last_clip")
+        ImageEntity.__init__(self, coordinator.hass)
+        self._fetched: tuple[str, bytes] | None = None
+        self._shown = self._clip
+        self._attr_image_last_updated = self._shown.time if self._shown else None
+
+    @property
+    def _clip(self) -> Clip | None:
+        return self.camera_state.clip if self.camera_state else None
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        # A clip of a camera that is off here, and on at the Pi, is not for anybody.
+        if self.coordinator.may_show(self._camera_id):
+            self._shown = self._clip
+            self._attr_image_last_updated = self._shown.time if self._shown else None
+        super()._handle_coordinator_update()
+
+    @override
+    async def async_image(self) -> bytes | None:
+        """Return the JPEG, which is fetched once per clip, or None while there is no clip."""
+        clip = self._shown
+        if clip is None:
+            return None
+        if self._fetched is None or self._fetched[0] != clip.id:
+            with self.asking_for("picture_failed"):
+                self._fetched = (clip.id, await self.coordinator.client.clip_thumbnail(clip))
         return self._fetched[1]

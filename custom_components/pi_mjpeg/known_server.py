@@ -48,6 +48,7 @@ def _camera(camera_id: str, device: DeviceEntry) -> Camera:
         fps=0,
         available=False,
         snapshot=None,
+        clip=None,
         motion=None,
         controls={},
         telemetry=CameraTelemetry(

@@ -28,6 +28,7 @@ COMPONENT: Table = {
     "diagnostics": frozenset({"const", "coordinator"}),
     "system_health": frozenset({"const", "coordinator"}),
     **dict.fromkeys(_PLATFORMS, _ENTITIES),
+    "event": _ENTITIES | {"clips"},
     "camera": _ENTITIES | {"pictures", "streaming", "actions"},
     "__init__": _ENTITIES
     | {

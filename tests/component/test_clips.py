@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import re
 from http import HTTPStatus
 from pathlib import Path
@@ -25,9 +26,9 @@ from custom_components.pi_mjpeg.clips import library as library_module
 from custom_components.pi_mjpeg.clips.film import FilmError, make_film
 from custom_components.pi_mjpeg.clips.library import LIBRARY
 from custom_components.pi_mjpeg.const import DOMAIN
-from tests.component.conftest import FRONT
+from tests.component.conftest import FRONT, poll, state_of
 from tests.component.support.fake_clips import make_clip
-from tests.component.support.fake_pi import NODE, Pi, jpeg
+from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 
 @pytest.fixture(autouse=True)
@@ -300,3 +301,27 @@ def test_damaged_pictures_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "clip").write_bytes(body[:at] + b"\0\0" + body[at + 2 :])
     make_film(tmp_path / "clip", tmp_path / "film.mp4")
     assert len(times(tmp_path / "film.mp4")) == 20
+
+
+async def test_a_new_clip_is_an_event_and_the_last_clip_is_shown(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    kept = json.loads(example("clip.json"))
+    # What the Pi kept before is no event.
+    assert state_of(hass, "event.front_door_clip") == "unknown"
+    assert state_of(hass, "image.front_door_last_clip") == "2026-11-22T10:00:30+00:00"
+    pi.clips = [make_clip(0)]
+    answer = await record(hass, before=2, after=1)
+    await hass.async_block_till_done()
+    event = hass.states.get("event.front_door_clip")
+    assert event is not None
+    assert event.attributes["event_type"] == "recorded"
+    assert event.attributes["media_content_id"] == answer["media_content_id"]
+    assert (event.attributes["before"], event.attributes["after"]) == (2, 1)
+    assert kept["id"] < pi.clips[-1].document["id"]
+    assert state_of(hass, "image.front_door_last_clip") == "2026-11-22T12:00:00+00:00"
+    response = await (await hass_client()).get("/api/image_proxy/image.front_door_last_clip")
+    assert await response.read() == jpeg(9)
+    fired = event.state
+    await poll(hass)
+    assert state_of(hass, "event.front_door_clip") == fired

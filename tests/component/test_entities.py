@@ -79,6 +79,8 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
         "camera",
         "take_snapshot",
         "last_snapshot",
+        "clip",
+        "last_clip",
         "privacy",
         "motion",
     }

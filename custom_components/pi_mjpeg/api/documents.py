@@ -226,6 +226,11 @@ def parse_event_snapshot(data: str) -> Snapshot | None:
     return None if _read(data, EVENT_SNAPSHOT)["id"] is None else parse_snapshot(data)
 
 
+def parse_event_clip(data: str) -> Clip | None:
+    """Return the last kept clip in an event, None if there is none. Raises `DocumentError`."""
+    return None if _read(data, EVENT_SNAPSHOT)["id"] is None else parse_clip(data)
+
+
 def parse_controls(payload: str | bytes) -> dict[str, Control]:
     """Parse the answer to a change of controls. Raises `DocumentError`."""
     return _controls(_read(payload, CHANGED_CONTROLS, numbered=False)["controls"])
@@ -253,11 +258,16 @@ def _camera(fields: dict[str, Any]) -> Camera:
     fields["controls"] = _controls(fields["controls"] or [])
     measured = {field: fields.pop(field) for field in CAMERA_TELEMETRY_FIELDS}
     telemetry = CameraTelemetry(**measured, fps=fields.pop("measured_fps"))
-    kept, motion = fields.pop("snapshot"), fields.pop("motion")
+    kept, recorded, motion = fields.pop("snapshot"), fields.pop("clip"), fields.pop("motion")
     snapshot = _snapshot(kept) if kept else None
     if snapshot is not None and snapshot.camera != fields["id"]:
         snapshot = None
-    return Camera(**fields, snapshot=snapshot, motion=Motion(**motion) if motion else None, telemetry=telemetry)
+    clip = _clip(recorded) if recorded else None
+    if clip is not None and clip.camera != fields["id"]:
+        clip = None
+    return Camera(
+        **fields, snapshot=snapshot, clip=clip, motion=Motion(**motion) if motion else None, telemetry=telemetry
+    )
 
 
 def _snapshot(fields: dict[str, Any]) -> Snapshot:

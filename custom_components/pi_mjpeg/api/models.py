@@ -180,8 +180,8 @@ class Motion:
 class Camera:
     """A camera as the server describes it. If `available`, it gives pictures as soon as somebody watches.
 
-    `snapshot` is the last that the server keeps of it, or None if it keeps none. `motion` is None if the server cannot
-    detect motion.
+    `snapshot` and `clip` are the last that the server keeps of it, or None if it keeps none. `motion` is None if the
+    server cannot detect motion.
     """
 
     id: str
@@ -193,6 +193,7 @@ class Camera:
     fps: float | None
     available: bool
     snapshot: Snapshot | None
+    clip: Clip | None
     motion: Motion | None
     controls: Mapping[str, Control]
     telemetry: CameraTelemetry

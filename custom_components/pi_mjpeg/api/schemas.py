@@ -191,6 +191,7 @@ _CAMERA: Final = document(
     {
         **CAMERA_TELEMETRY_FIELDS,
         "snapshot": lenient(SNAPSHOT),
+        "clip": lenient(CLIP),
         "motion": lenient(MOTION),
         "id": camera_id,
         "name": lenient(text),

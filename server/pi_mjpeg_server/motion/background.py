@@ -38,13 +38,14 @@ _END_SHARE = 0.02  # a look
 class Difference:
     """How a picture differs from the background, in units of the logarithm.
 
-    `light` is the smooth part, `rest` what is left, and `threshold` the absolute rest that noise, edges and leaves do
-    not reach. `jump` is by how much the light of the whole picture has changed since the last look. With an
-    `is_other_scene`, the background says nothing about the picture.
+    `light` is the smooth part, `rest` what is left, `unseen` what was left out of it, and `threshold` the absolute rest
+    that noise, edges and leaves do not reach. `jump` is by how much the light of the whole picture has changed since
+    the last look. With an `is_other_scene`, the background says nothing about the picture.
     """
 
     light: Image.Image
     rest: Image.Image
+    unseen: Image.Image
     threshold: Image.Image
     jump: float
     is_other_scene: bool
@@ -140,6 +141,8 @@ class Background:
             l=log,
             e=self._ended,
         )
+        # The background learns it all the same, or it would be a difference once this is forgotten.
+        unseen = compute(lambda of: of["max"](of["d"] - of["s"] - of["r"], 0.0), d=plain, s=smooth, r=rest)
         self._ended = compute(
             lambda of: of["max"](of["float"](of["l"] >= BRIGHTEST), of["e"] - _END_SHARE), l=log, e=self._ended
         )
@@ -159,7 +162,7 @@ class Background:
             t=threshold,
             l=light,
         )
-        return Difference(light, rest, threshold, jump, is_other)
+        return Difference(light, rest, unseen, threshold, jump, is_other)
 
     def _light_change(self, light: Image.Image) -> tuple[float, float]:
         """Return how much the light has changed since the last look: on the whole, and how much places differ."""
@@ -206,11 +209,13 @@ class Background:
             lambda of: (
                 of["b"]
                 + of["l"] * light
-                + of["r"] * (of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3) * (still - moving) + moving)
+                + (of["r"] + of["u"])
+                * (of["float"](abs(of["r"] - of["q"]) < of["t"] * 0.3) * (still - moving) + moving)
             ),
             b=self._log,
             l=found.light,
             r=found.rest,
+            u=found.unseen,
             q=self._recent,
             t=found.threshold,
         )

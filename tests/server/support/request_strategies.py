@@ -21,6 +21,8 @@ _ROUTES = (
     ),
     *(("POST", path) for path in ("/login", "/logout", "/api/cameras/front/snapshots", "/api/cameras/front/restart")),
     ("PATCH", "/api/cameras/front/controls"),
+    *((method, "/api/cameras/front/view_token") for method in ("POST", "DELETE")),
+    *(("GET", path) for path in ("/webcam/?action=snapshot", "/snapshot/?token=x", "/cameras/front/stream/?token=%ff")),
     ("PATCH", "/api/cameras/front"),
     ("GET", "/api/events"),
 )

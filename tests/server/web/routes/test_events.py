@@ -73,12 +73,19 @@ async def listening(
 
 async def test_a_client_first_hears_everything_as_it_is_now(served: Served, client: aiohttp.ClientSession) -> None:
     async with listening(client, served) as listener:
+<<<<<<< HEAD
+        await until(lambda: all(listener.last(*each) for each in (("state", None), ("snapshot",), ("clip",))))
+        kinds = {"availability", "state", "controls", "motion", "snapshot", "clip"}
+        assert {kind for kind, _, _ in listener.events} == kinds
+=======
         await until(lambda: listener.last("state", None) is not None and listener.last("snapshot") is not None)
         assert {kind for kind, _, _ in listener.events} == {
             *("availability", "state", "controls", "motion", "snapshot", "clip")
         }
+>>>>>>> mot-plumb
         assert listener.last("availability") == {"camera": "front", "schema": 1, "availability": "online"}
-        assert listener.last("snapshot") == {"camera": "front", "schema": 1, "id": None}
+        for kind in ("snapshot", "clip"):
+            assert listener.last(kind) == {"camera": "front", "schema": 1, "id": None}
         async with client.get(f"{served.url}/api/state") as response:
             state = (await response.json())["cameras"][0]
         assert listener.last("motion") == {"camera": "front", **state["motion"]}
@@ -100,6 +107,10 @@ async def test_every_change_is_told_soon_and_only_once(served: Served, client: a
             kept = await response.json()
         await until(lambda: (listener.last("snapshot") or {})["id"] == kept["id"])
         assert listener.last("snapshot") == {"camera": "front", "schema": 1, **kept, "trigger": "http"}
+        async with client.post(f"{served.url}/api/cameras/front/clips", json={"after": 0}) as response:
+            clip = await response.json()
+        await until(lambda: (listener.last("clip") or {})["id"] == clip["id"])
+        assert listener.last("clip") == {"camera": "front", **clip}
         await client.patch(f"{served.url}/api/cameras/front/controls", json={"brightness": 8})
         await until(lambda: (listener.last("controls") or {})["controls"][0]["value"] == 8)
         await client.patch(f"{served.url}/api/cameras/front", json={"enabled": False})
