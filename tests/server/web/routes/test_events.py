@@ -73,16 +73,9 @@ async def listening(
 
 async def test_a_client_first_hears_everything_as_it_is_now(served: Served, client: aiohttp.ClientSession) -> None:
     async with listening(client, served) as listener:
-<<<<<<< HEAD
         await until(lambda: all(listener.last(*each) for each in (("state", None), ("snapshot",), ("clip",))))
         kinds = {"availability", "state", "controls", "motion", "snapshot", "clip"}
         assert {kind for kind, _, _ in listener.events} == kinds
-=======
-        await until(lambda: listener.last("state", None) is not None and listener.last("snapshot") is not None)
-        assert {kind for kind, _, _ in listener.events} == {
-            *("availability", "state", "controls", "motion", "snapshot", "clip")
-        }
->>>>>>> mot-plumb
         assert listener.last("availability") == {"camera": "front", "schema": 1, "availability": "online"}
         for kind in ("snapshot", "clip"):
             assert listener.last(kind) == {"camera": "front", "schema": 1, "id": None}
