@@ -21,6 +21,6 @@ def test_whatever_a_webcam_does_viewers_are_served_the_state_is_readable_and_all
         now = world.resources()
         # The capture thread is another one, and the encoder of raw pictures loads libraries.
         assert now[0] <= threads + 2
-        assert now[1] <= descriptors + 4
+        assert now[1] <= descriptors + 4, world.open_files()
     finally:
         world.stop()

@@ -101,6 +101,11 @@ class OddWorld:
             last = now
         return now
 
+    def open_files(self) -> Counter[str]:
+        """Return how many descriptors the server has of each kind, to say what was not closed."""
+        links = [each.readlink() for each in (Path("/proc") / str(self.program.pid) / "fd").iterdir()]
+        return Counter(str(link) if "anon_inode" in str(link) else str(link).partition(":[")[0] for link in links)
+
     def round(self) -> None:
         """Let some of it go wrong, let clients act meanwhile, mend it, and check what was promised."""
         self.counts["rounds"] += 1
