@@ -97,7 +97,16 @@ async def test_regions_are_drawn_and_erased_with_a_finger(served: Served, browse
     await expect(page.get_by_role("group", name="Watched 1")).to_be_visible()
     # Two touches in a row would be one gesture.
     await asyncio.sleep(0.5)
-    await page.locator(".overlay .watch .erase").tap()
+    cross = await page.locator(".overlay .watch .erase").bounding_box()
+    assert cross is not None
+    at = {"x": cross["x"] + cross["width"] / 2, "y": cross["y"] + cross["height"] / 2}
+    # Headless Chromium makes no click of some of the touches that follow a drawn one.
+    for _ in range(4):
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        await asyncio.sleep(0.7)
+        if not settings(served).watch:
+            break
     await until(lambda: settings(served).watch == ())
     await context.close()
 

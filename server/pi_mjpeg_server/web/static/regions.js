@@ -203,12 +203,7 @@ function makeDrawable(section) {
     }
   });
   overlay.addEventListener("pointercancel", forget);
-  section.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && section.drawing) {
-      forget();
-      stopDrawing(section);
-    }
-  });
+  section.forgetBox = forget;
   for (const button of section.querySelectorAll(".motion button[data-kind]")) {
     button.addEventListener("click", () => {
       const { kind } = button.dataset;
@@ -219,3 +214,13 @@ function makeDrawable(section) {
   new ResizeObserver(() => layOut(section)).observe(section.querySelector(".picture"));
   section.querySelector("img").addEventListener("load", () => layOut(section));
 }
+
+// A click on the picture takes the focus away from the buttons, so the key is heard everywhere.
+document.addEventListener("keydown", (event) => {
+  for (const section of event.key === "Escape" ? sections.values() : []) {
+    if (section.drawing) {
+      section.forgetBox();
+      stopDrawing(section);
+    }
+  }
+});
