@@ -1,6 +1,7 @@
 """The application: every route in one table, and the middlewares that each request passes first."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -100,10 +101,16 @@ def _viewed_camera_id(request: web.Request) -> str | None:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    """Import what it needs in a thread, at the first request: most servers are never asked for metrics."""
-    return await (await asyncio.to_thread(_import_metrics))(request)
+    """Import what it needs in a thread, at the first request: most servers are never asked for metrics.
+
+    Later requests do not wait for a thread, or several would be answered in one iteration of the event loop.
+    """
+    if not _import_metrics.cache_info().currsize:
+        await asyncio.to_thread(_import_metrics)
+    return await _import_metrics()(request)
 
 
+@functools.cache
 def _import_metrics() -> Callable[[web.Request], Awaitable[web.Response]]:
     from pi_mjpeg_server.web.routes.metrics import metrics  # noqa: PLC0415
 

@@ -214,6 +214,10 @@ async def test_the_most_expensive_requests_delay_no_frame(served: Served, script
 
 
 async def test_one_request_begins_per_iteration_of_the_loop(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_connection(served.url) as (reader, writer):
+        # The first one imports what metrics need.
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await read_response(reader)
     loop = asyncio.get_running_loop()
     iteration, begun = 0, []
 
