@@ -6,7 +6,7 @@ The servers take turns in each turn, and the table has the medians of the turns.
 of a process. The exit code is 1 if a target is missed, and 2 if the load generator was too busy for valid results.
 
 With `--short`, only processor time is measured, as ratios to peers, and a target may be missed by half: then the result
-does not depend on how fast or busy the machine is.
+does not depend on how fast or busy the machine is. A turn in which one is missed by more is repeated, twice at most.
 """
 
 import argparse
@@ -20,6 +20,9 @@ from benchmarks.targets import TARGETS, Target
 
 MAX_BUSY = 80.0
 """Per cent of the time. A busier load generator may keep a server waiting."""
+
+SHORT_TURNS = 3
+"""Turns of the short form: something else on the machine spoils one, and what has become slower fails in all."""
 
 TOLERANCE = 1.5
 """By which factor a ratio of the short form may be above its target."""
@@ -55,17 +58,25 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="one short turn of what a test can afford")
     arguments = parser.parse_args()
-    plan = Plan.short() if arguments.short else Plan(arguments.seconds)
-    figures = medians(take_turn(plan) for _ in range(1 if arguments.short else arguments.turns))
+    if arguments.short:
+        return _measure_short()
+    figures = medians(take_turn(Plan(arguments.seconds)) for _ in range(arguments.turns))
     print("\n".join(table(figures, TARGETS)))
     busiest = max(value for (_, _, what), value in figures.items() if what == BUSY)
-    if busiest > MAX_BUSY and not arguments.short:
+    if busiest > MAX_BUSY:
         print(f"the load generator was busy {busiest:.0f} % of the time, so the results are not valid")
         return 2
-    measured = [target for target in TARGETS if target.is_measured(figures)]
-    if arguments.short:
-        return int(any(target.peer_server is not None and target.excess(figures) > TOLERANCE for target in measured))
-    return int(any(target.excess(figures) > 1 for target in measured))
+    return int(any(target.excess(figures) > 1 for target in TARGETS if target.is_measured(figures)))
+
+
+def _measure_short() -> int:
+    for _ in range(SHORT_TURNS):
+        figures = take_turn(Plan.short())
+        print("\n".join(table(figures, TARGETS)))
+        ratios = [target for target in TARGETS if target.peer_server is not None and target.is_measured(figures)]
+        if all(target.excess(figures) <= TOLERANCE for target in ratios):
+            return 0
+    return 1
 
 
 if __name__ == "__main__":
