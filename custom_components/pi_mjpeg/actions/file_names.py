@@ -1,4 +1,4 @@
-"""Names of files in the calls of actions, and what goes wrong with several cameras at once."""
+"""Names of files in the calls of actions."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Final
 
 import voluptuous as vol
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 
 from ..const import DOMAIN
@@ -45,16 +45,3 @@ def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Ma
     if (media := hass.config.media_dirs.get("local")) is not None:
         name = str(Path(media) / name)
     return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
-
-
-def raise_for_failures(failed: list[BaseException]) -> None:
-    """Raise what went wrong with some cameras, if anything did."""
-    for error in failed:
-        if len(failed) == 1 or not isinstance(error, HomeAssistantError):
-            raise error
-    if failed:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="several_failed",
-            translation_placeholders={"reasons": "; ".join(str(error) for error in failed)},
-        )

@@ -1,13 +1,12 @@
 """The action `pi_mjpeg.record_clip`: what happened seconds ago and what follows, on the Pi and in a file."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
-from homeassistant.core import Context, HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 
@@ -17,7 +16,8 @@ from ..clips.film import FilmError
 from ..clips.library import LIBRARY
 from ..clips.paths import media_content_id
 from ..const import DOMAIN
-from .file_names import file_name, paths_of, raise_for_failures
+from . import each_camera
+from .file_names import file_name, paths_of
 from .picture_files import async_check_folder, async_copy
 
 ATTR_BEFORE: Final = "before"
@@ -37,15 +37,8 @@ _FIELDS: Final[dict[Any, Any]] = {
 SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
 
 
-class Camera(Protocol):
+class Camera(each_camera.Camera, Protocol):
     """What the action needs of a camera's entity."""
-
-    @property
-    def available(self) -> bool:
-        """Whether it gives pictures, or is off."""
-
-    def async_set_context(self, context: Context) -> None:
-        """Note who caused what changes next."""
 
     async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
         """Record a clip. Raises `HomeAssistantError`."""
@@ -61,23 +54,12 @@ async def async_handle(call: ServiceCall, cameras: list[str], find: Callable[[st
     for path in paths.values():
         await _async_check(call.hass, path)
 
-    async def record(entity_id: str) -> ServiceResponse:
-        camera = find(entity_id)
-        if camera is None or not camera.available:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="camera_unavailable",
-                translation_placeholders={"camera": entity_id},
-            )
-        camera.async_set_context(call.context)
+    async def record(camera: Camera, entity_id: str) -> ServiceResponse:
         return await camera.async_record_clip(
             before=call.data[ATTR_BEFORE], after=call.data[ATTR_AFTER], path=paths.get(entity_id)
         )
 
-    results = await asyncio.gather(*map(record, cameras), return_exceptions=True)
-    raise_for_failures([result for result in results if isinstance(result, BaseException)])
-    recorded: dict[str, Any] = dict(zip(cameras, results, strict=True))
-    return recorded if call.return_response else None
+    return await each_camera.async_with_each(call, cameras, find, record)
 
 
 async def _async_check(hass: HomeAssistant, path: str) -> None:

@@ -1,14 +1,13 @@
 """The action `pi_mjpeg.take_snapshot`: pictures that the Pi keeps, that are written to a file, or both."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
-from homeassistant.core import Context, HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
@@ -16,8 +15,8 @@ from ..api.client import PiMjpegClient
 from ..api.models import Snapshot
 from ..const import DOMAIN
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
-from . import links
-from .file_names import file_name, paths_of, raise_for_failures
+from . import each_camera, links
+from .file_names import file_name, paths_of
 from .picture_files import async_check_allowed, async_write
 from .targets import async_cameras
 
@@ -39,15 +38,8 @@ _FIELDS: Final[dict[Any, Any]] = {
 SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
 
 
-class Camera(Protocol):
+class Camera(each_camera.Camera, Protocol):
     """What the action needs of a camera's entity."""
-
-    @property
-    def available(self) -> bool:
-        """Whether it gives pictures, or is off."""
-
-    def async_set_context(self, context: Context) -> None:
-        """Note who caused what changes next."""
 
     async def async_take_snapshot(
         self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
@@ -69,22 +61,11 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
     for path in paths.values():
         await async_check_allowed(call.hass, path)
 
-    async def take(entity_id: str) -> ServiceResponse:
-        camera = find(entity_id)
-        if camera is None or not camera.available:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="camera_unavailable",
-                translation_placeholders={"camera": entity_id},
-            )
-        camera.async_set_context(call.context)
+    async def take(camera: Camera, entity_id: str) -> ServiceResponse:
         path = paths.get(entity_id)
         return await camera.async_take_snapshot(keep=keep, path=path, link=link, width=width, height=height)
 
-    results = await asyncio.gather(*map(take, entity_ids), return_exceptions=True)
-    raise_for_failures([result for result in results if isinstance(result, BaseException)])
-    taken: dict[str, Any] = dict(zip(entity_ids, results, strict=True))
-    return taken if call.return_response else None
+    return await each_camera.async_with_each(call, entity_ids, find, take)
 
 
 def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
