@@ -9,37 +9,13 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraOffError, CameraUnavailableError
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
-from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import placard
-from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.sources import SourceSettings
 
+from tests.server.support.published_frames import Watch, viewer
 from tests.server.support.scripted_camera import Script, ScriptedSource, camera, supervised, until
 
 pytestmark = pytest.mark.usefixtures("short_timeouts")
-
-
-def viewer() -> ViewerStats:
-    return ViewerStats("127.0.0.1", None)
-
-
-class Watch:
-    """Records every frame that a camera publishes."""
-
-    def __init__(self, cam: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.frames: list[Frame] = []
-        publish = cam.broadcast.publish
-
-        def record(frame: Frame) -> None:
-            self.frames.append(frame)
-            publish(frame)
-
-        monkeypatch.setattr(cam.broadcast, "publish", record)
-
-    @property
-    def live(self) -> list[Frame]:
-        """The frames that are no drawn ones."""
-        return [frame for frame in self.frames if not frame.drawn]
 
 
 async def test_switching_off_closes_the_device_at_once_and_viewers_see_a_drawn_picture(
