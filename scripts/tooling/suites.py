@@ -67,9 +67,10 @@ _CLIENTS = tuple(
 
 # Most tests of the server wait for something, most of the time.
 _FOUR_WORKERS = ("--numprocesses", "4", "--dist", "worksteal")
+_SERVER_TESTS = ("tests/server", "tests/deb")
 
 SUITES = (
-    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
+    Suite("server", environments.tests, ("-m", "pytest", *_SERVER_TESTS, *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
     Suite("component", environments.component, ("-m", "pytest", "tests/component")),
     Suite("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     Suite(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.cli import camera_commands, server_commands, state_commands
-from pi_mjpeg_server.config import OPTIONS
+from pi_mjpeg_server.config import OPTIONS, default_configuration_file
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -91,4 +91,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _default_file() -> Path | None:
     named = os.environ.get("PI_MJPEG_CONFIG")
-    return Path(named) if named else None
+    return Path(named) if named else default_configuration_file()
