@@ -1,6 +1,7 @@
 """The configuration comes from three places and is validated in one way; each mistake has a message of its own."""
 
 import itertools
+import re
 import tomllib
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path)
         assert set(table) == set(keys) | inner, section
         for name in inner:
             assert set(table[name]) == set(TABLES[section, name]), name
+
+
+def test_every_documented_part_of_a_configuration_is_valid(tmp_path: Path) -> None:
+    pages = (Path(__file__).parents[3] / "docs").glob("*.md")
+    blocks = [block for page in pages for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)]
+    parts = [block for block in blocks if "[project." not in block]
+    assert len(parts) > 5
+    for part in parts:
+        from_text(tmp_path, part)
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
