@@ -1,33 +1,24 @@
-"""CSI cameras through Picamera2, with the Pi's hardware encoder where it has one.
+"""CSI cameras through Picamera2.
 
 Statements about Picamera2 refer to the source of version 0.3.38.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
-from pi_mjpeg_server.sources.exposure import Exposure
-from pi_mjpeg_server.sources.picamera2_library import Library, load_library, make_output
+from pi_mjpeg_server.sources.picamera2_encoders import Encoders
+from pi_mjpeg_server.sources.picamera2_errors import explained_memory
+from pi_mjpeg_server.sources.picamera2_library import Library, load_library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pi_mjpeg_server.media.frame import Picture
 
-_LOGGER = logging.getLogger(__name__)
-
-_HARDWARE_ENCODER = Path("/dev/video11")
-_MAX_HARDWARE_WIDTH = 1920
-_HARDWARE_TIMEOUT = 2.0  # seconds without a picture
 _BUFFER_COUNT = 4
 _HEARTBEAT = 0.5  # seconds
 
@@ -40,7 +31,7 @@ class Picamera2Source:
         self._settings = settings
         self._library: Library | None = None
         self._camera: Any = None
-        self._software_only = False
+        self._encoders: Encoders | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -63,7 +54,8 @@ class Picamera2Source:
         try:
             self._camera.configure(self._configuration(library))
         except (OSError, RuntimeError) as error:
-            raise self._explained_memory(error) from error
+            raise explained_memory(error, self._settings.size) from error
+        self._encoders = Encoders(library, self._camera, self._settings, self._exif_orientation)
         if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
             # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
             self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
@@ -79,26 +71,16 @@ class Picamera2Source:
         return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
-        """Record into memory until closed, and keep only the latest picture.
-
-        If the hardware encoder gives nothing, the next call encodes in software: on some boards the hardware stalls
-        for good after hours, without an error.
-        """
-        encoder, hardware, take = self._start(self._require_library())
-        silence = 0.0
+        """Record into memory until closed, and keep only the latest picture."""
+        library = self._require_library()
+        if self._encoders is None:
+            raise SourceError("the camera is not open")
+        recording = self._encoders.start(self._starting_controls(library))
         try:
             while True:
-                picture = take(_HEARTBEAT)
-                silence = silence + _HEARTBEAT if picture is None else 0.0
-                yield picture
+                yield recording.take(_HEARTBEAT)
         finally:
-            if hardware and silence >= _HARDWARE_TIMEOUT:
-                _LOGGER.warning("the hardware encoder gives no pictures: encoding in software from now on")
-                self._software_only = True
-            self._camera.stop_recording()
-            if not hardware:
-                # JpegEncoder leaves its threads to the garbage collector.
-                encoder.threads.shutdown(wait=False)
+            recording.stop()
 
     def close(self) -> None:
         """Release the camera."""
@@ -170,54 +152,11 @@ class Picamera2Source:
         )
         return configuration
 
-    def _start(self, library: Library) -> tuple[Any, bool, Callable[[float], Picture | None]]:
-        """Start to record. Return the encoder, whether it is in hardware, and a function that waits for a picture."""
-        encoder, hardware = self._encoder(library)
-        output, take = make_output(library, encoder, self._exif_orientation, Exposure(self._camera))
-        # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
-        self._camera.set_controls(self._starting_controls(library))
-        try:
-            self._camera.start_recording(encoder, output)
-        except (OSError, RuntimeError) as error:
-            # What it says to the stop then would hide why it did not start.
-            with contextlib.suppress(Exception):
-                self._camera.stop_recording()
-            if not hardware:
-                raise self._explained_memory(error) from error
-            _LOGGER.warning("the hardware encoder cannot be started (%s): encoding in software from now on", error)
-            self._software_only = True
-            return self._start(library)
-        return encoder, hardware, take
-
-    def _explained_memory(self, error: Exception) -> Exception:
-        """Return the error that the kernel has no memory for pictures in words, and any other error as it is."""
-        if getattr(error, "errno", None) != errno.ENOMEM and os.strerror(errno.ENOMEM) not in str(error):
-            return error
-        width, height = self._settings.size
-        return SourceError(
-            f"the kernel has not enough contiguous memory (CMA) for {width}x{height}: request a smaller size, or "
-            "reserve more with `dtoverlay=vc4-kms-v3d,cma-256` in /boot/firmware/config.txt and a reboot "
-            "(`grep Cma /proc/meminfo` shows how much there is)"
-        )
-
     def _starting_controls(self, library: Library) -> dict[str, object]:
         controls = libcamera_controls.frame_duration_limits(self._fps, self._values)
         for name, value in self._values.items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
-
-    def _encoder(self, library: Library) -> tuple[Any, bool]:
-        """Return a new encoder, and whether it is in hardware."""
-        width = self._camera.camera_configuration()["main"]["size"][0]
-        has_hardware = library.platform_is_vc4 and _HARDWARE_ENCODER.exists()
-        if has_hardware and not self._software_only and width <= _MAX_HARDWARE_WIDTH:
-            return library.MJPEGEncoder(bitrate=self._bitrate()), True
-        return library.JpegEncoder(num_threads=min(4, os.cpu_count() or 1), q=self._settings.quality), False
-
-    def _bitrate(self) -> int:
-        """Return bits per second for the hardware encoder, which has no quality: 2 bits per pixel for quality 80."""
-        width, height = self._settings.size
-        return int(width * height * self._settings.fps * 2 * self._settings.quality / 80)
 
 
 def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
