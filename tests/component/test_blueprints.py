@@ -296,7 +296,8 @@ async def test_a_link_is_valid_for_a_day_and_found_by_nobody(
     assert (await client.get(link)).status == 200
     file = Path(hass.config.cache_path("pi_mjpeg", "pictures")) / link.rsplit("/", 1)[1]
     assert file.stat().st_mode & 0o777 == 0o600
-    for wrong in (f"{link}x", link.replace(".jpg", ""), f"{link[:-5]}~.jpg", link.replace(file.name, "..%2Fa.jpg")):
+    names = ("..%2Fa.jpg", "%00.jpg", f"{'a' * 300}.jpg")
+    for wrong in (f"{link}x", link[:-4], f"{link[:-5]}~.jpg", *(link.replace(file.name, name) for name in names)):
         assert (await client.get(wrong)).status in {400, 404}
     later = time() - links.LIFETIME - 1
     os.utime(file, (later, later))
