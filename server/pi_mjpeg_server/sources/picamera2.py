@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
-from pi_mjpeg_server.sources.picamera2_encoders import Encoders
+from pi_mjpeg_server.sources.picamera2_encoders import Recorder
 from pi_mjpeg_server.sources.picamera2_errors import explained_memory
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
 
@@ -31,7 +31,7 @@ class Picamera2Source:
         self._settings = settings
         self._library: Library | None = None
         self._camera: Any = None
-        self._encoders: Encoders | None = None
+        self._recorder: Recorder | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -55,7 +55,7 @@ class Picamera2Source:
             self._camera.configure(self._configuration(library))
         except (OSError, RuntimeError) as error:
             raise explained_memory(error, self._settings.size) from error
-        self._encoders = Encoders(library, self._camera, self._settings, self._exif_orientation)
+        self._recorder = Recorder(library, self._camera, self._settings, self._exif_orientation)
         if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
             # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
             self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
@@ -66,6 +66,8 @@ class Picamera2Source:
             notes.append(f"it has no {'x'.join(map(str, self._settings.size))}; it gives {'x'.join(map(str, size))}")
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
+        if self._recorder.note:
+            notes.append(self._recorder.note)
         model = str(info.get("Model", "")) or None
         size = jpeg.upright(size, self._exif_orientation)
         return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
@@ -73,20 +75,30 @@ class Picamera2Source:
     def frames(self) -> Iterator[Picture | None]:
         """Record into memory until closed, and keep only the latest picture."""
         library = self._require_library()
-        if self._encoders is None:
+        if self._recorder is None:
             raise SourceError("the camera is not open")
-        recording = self._encoders.start(self._starting_controls(library))
+        self._recorder.start(self._starting_controls(library))
         try:
             while True:
-                yield recording.take(_HEARTBEAT)
+                yield self._recorder.take(_HEARTBEAT)
         finally:
-            recording.stop()
+            self._recorder.stop()
 
     def close(self) -> None:
         """Release the camera."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+
+    @property
+    def broken(self) -> int:
+        """How many damaged pictures the encoder has given."""
+        return self._recorder.broken if self._recorder is not None else 0
+
+    @property
+    def last_damage(self) -> str | None:
+        """What was wrong with the last one."""
+        return self._recorder.last_damage if self._recorder is not None else None
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
