@@ -50,7 +50,7 @@ class Recorder:
         self._encoder: Any = None
         self._is_hardware = False
         self._take: Callable[[float], Picture | None] | None = None
-        self._controls: dict[str, object] = {}
+        self._controls: Callable[[], Mapping[str, object]] = dict
         self._broken_before = 0
         self._last_failure: str | None = None
 
@@ -79,9 +79,9 @@ class Recorder:
             "pictures of this size and rate"
         )
 
-    def start(self, controls: Mapping[str, object]) -> None:
-        """Set the controls and start to record."""
-        self._controls = dict(controls)
+    def start(self, controls: Callable[[], Mapping[str, object]]) -> None:
+        """Set the controls that the function returns, and start to record."""
+        self._controls = controls
         if self._can_use_hardware():
             try:
                 self._start(self._hardware_encoder(), is_hardware=True)
@@ -128,7 +128,7 @@ class Recorder:
     def _start(self, encoder: Any, *, is_hardware: bool) -> None:  # noqa: ANN401
         output, take = make_output(self._library, encoder, self._orientation, Exposure(self._camera))
         # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
-        self._camera.set_controls(self._controls)
+        self._camera.set_controls(dict(self._controls()))
         try:
             self._camera.start_recording(encoder, output)
         except Exception:
