@@ -16,6 +16,7 @@ from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
 from pi_mjpeg_server.sources.exposure import Exposure
+from pi_mjpeg_server.sources.picamera2_details import picamera2_details
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library, make_output
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class Picamera2Source:
             )
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def details(self) -> Mapping[str, str]:
+        """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
+        return picamera2_details(self._require_library(), self._camera)
 
     def limit_rate(self, fps: float | None) -> None:
         """Have the camera give at most so many pictures a second, a few pictures later."""
