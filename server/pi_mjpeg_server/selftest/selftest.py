@@ -46,6 +46,21 @@ STEPS = (
 
 LIST_TIMEOUT = 40.0
 
+_MACHINE: dict[str, Callable[[], Finding]] = {
+    "board": machine.board,
+    "system": machine.system,
+    "memory": machine.memory,
+    "contiguous memory": machine.contiguous_memory,
+    "config.txt": machine.boot_configuration,
+    "libraries": machine.libraries,
+    "temperature": machine.temperature,
+    "throttling": machine.throttling,
+}
+
+_INSTALLATION = ("service", "groups", "devices", "state folder", "port", "MQTT broker")
+CHECKS = (*_MACHINE, *_INSTALLATION, "attached")
+"""The names of the checks that call no camera."""
+
 
 def selftest(configuration: Configuration, seconds: float, steps: Sequence[Step] = STEPS) -> tuple[str, bool]:
     """Return the report, and whether nothing failed. Each measurement takes `seconds`. Ctrl-C ends it early."""
@@ -78,18 +93,6 @@ def _check_all(runner: Runner, configuration: Configuration, seconds: float, ste
         runner.run(name, _MACHINE[name], _QUICK)
 
 
-_MACHINE: dict[str, Callable[[], Finding]] = {
-    "board": machine.board,
-    "system": machine.system,
-    "memory": machine.memory,
-    "contiguous memory": machine.contiguous_memory,
-    "config.txt": machine.boot_configuration,
-    "libraries": machine.libraries,
-    "temperature": machine.temperature,
-    "throttling": machine.throttling,
-}
-
-
 def _check_installation(runner: Runner, configuration: Configuration) -> bool:
     """Return whether a server of this project runs."""
     running = []
@@ -99,12 +102,16 @@ def _check_installation(runner: Runner, configuration: Configuration) -> bool:
         running.append(is_running)
         return finding
 
-    runner.run("service", partial(noting, installation.service), 2 * _QUICK)
-    runner.run("groups", installation.groups, _QUICK)
-    runner.run("devices", installation.devices, _QUICK)
-    runner.run("state folder", partial(installation.state_folder, configuration.server), _QUICK)
-    runner.run("port", partial(noting, partial(installation.port, configuration.server)), 2 * _QUICK)
-    runner.run("MQTT broker", partial(broker, configuration), _QUICK + 5)
+    checks: Sequence[Callable[[], Finding]] = (
+        partial(noting, installation.service),
+        installation.groups,
+        installation.devices,
+        partial(installation.state_folder, configuration.server),
+        partial(noting, partial(installation.port, configuration.server)),
+        partial(broker, configuration),
+    )
+    for name, check in zip(_INSTALLATION, checks, strict=True):
+        runner.run(name, check, 2 * _QUICK)
     return any(running)
 
 
@@ -114,7 +121,7 @@ def _find_cameras(runner: Runner, worker: WorkerProcess, configuration: Configur
     chosen = list(targets(configuration, found))
     if chosen and finding.outcome is Outcome.FAILED and not finding.log:
         finding = absent(finding.text)
-    runner.add("attached", finding)
+    runner.add(CHECKS[-1], finding)
     return chosen
 
 
