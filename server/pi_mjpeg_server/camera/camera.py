@@ -50,13 +50,13 @@ class Camera:
         were set at run time before; they take precedence over the configured ones.
         """
         self.settings = settings
-        self.broadcast = Broadcast()
         self.ring = Ring(settings.preroll)
         self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
         self.capture_rate = Rate()
+        self.broadcast = Broadcast(self.capture_rate)
         self.capture_drops = 0
         self.on_change: list[Callable[[], None]] = []
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)

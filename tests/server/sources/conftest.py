@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import MagicMock, create_autospec
 
 import pytest
+from pi_mjpeg_server.sources import contiguous_memory, sensor_modes
 
 from tests.server.support.fake_sensor import CAMERAS, CONTROLS, SIZE, FakeMappedArray, Untyped
 from tests.server.support.fake_webcam import environment
@@ -55,6 +56,13 @@ def run_with_webcam(tmp_path: Path) -> RunInProcess:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def first_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what the process knows of its cameras."""
+    monkeypatch.setattr(sensor_modes, "_known", {})
+    monkeypatch.setattr(contiguous_memory, "_failed_starts", {})
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import jpeg
-from pi_mjpeg_server.sources import SourceError, SourceSettings
+from pi_mjpeg_server.sources import SourceError, SourceSettings, picamera2_encoders
 from pi_mjpeg_server.sources import picamera2 as picamera2_source
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 
@@ -52,9 +52,9 @@ def test_a_hardware_encoder_without_pictures_is_replaced_by_software(
     camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "video11").touch()
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    monkeypatch.setattr(picamera2_encoders, "_HARDWARE_ENCODER", tmp_path / "video11")
     monkeypatch.setattr(picamera2_source, "_HEARTBEAT", 0.02)
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_TIMEOUT", 0.1)
+    monkeypatch.setattr(picamera2_encoders, "_HARDWARE_TIMEOUT", 0.1)
     used = []
     camera.return_value.start_recording.side_effect = lambda encoder, _output: used.append(type(encoder).__name__)
     source = Picamera2Source(SourceSettings(size=SIZE))
@@ -70,7 +70,7 @@ def test_a_hardware_encoder_that_cannot_be_opened_is_replaced_by_software(
     camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "video11").touch()
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
+    monkeypatch.setattr(picamera2_encoders, "_HARDWARE_ENCODER", tmp_path / "video11")
     source = Picamera2Source(SourceSettings(size=SIZE))
     source.open()
     sensor = FakeSensor(camera.return_value)
