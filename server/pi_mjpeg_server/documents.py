@@ -159,6 +159,11 @@ def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     }
 
 
+def snapshots_document(snapshots: Sequence[Snapshot], base: str) -> Document:
+    """Return a list of kept snapshots."""
+    return {"schema": SCHEMA, "snapshots": [snapshot_document(snapshot, base) for snapshot in snapshots]}
+
+
 def clip_document(server: Server, clip: Clip, base: str) -> Document:
     """Return a kept clip with its signed URLs below `base`."""
     paths = {kind: base + server.clips.path(clip.id, kind) for kind in ("mjpeg", "bin", "jpg")}

@@ -61,6 +61,7 @@ class SourceSettings:
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
     pictures per second, `quality` the JPEG quality from 1 to 100, and `rotation` clockwise degrees. `controls` are
     values by the driver's names; those that the device does not have are ignored, and named in `SourceInfo.note`.
+    `sensor_mode` is width and height of the mode of a CSI camera's sensor, None for the one with the widest view.
     """
 
     device: str | None = None
@@ -71,6 +72,7 @@ class SourceSettings:
     hflip: bool = False
     vflip: bool = False
     controls: Mapping[str, object] = field(default_factory=dict)
+    sensor_mode: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
