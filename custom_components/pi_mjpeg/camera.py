@@ -35,7 +35,7 @@ MAX_THUMBNAIL_AGE: Final = 2.0
 
 SMALL_WIDTH: Final = 640
 SMALL_FPS: Final = 8
-"""Of the small pictures: 1 to 2 Mbit/s, for a phone on mobile data."""
+"""Of the small pictures: about 2 Mbit/s, for a phone on mobile data."""
 
 
 async def async_setup_entry(

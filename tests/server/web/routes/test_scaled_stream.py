@@ -52,10 +52,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     widths: list[int | None] = []
     scale, lock = scaling._scale, threading.Lock()  # noqa: SLF001  (the only place to count them)
 
-    def counting(picture: bytes, width: int | None, height: int | None) -> bytes:
+    def counting(picture: bytes, width: int | None, *others: Any) -> bytes:  # noqa: ANN401  (its own)
         with lock:
             widths.append(width)
-        return scale(picture, width, height)
+        return scale(picture, width, *others)
 
     monkeypatch.setattr(scaling, "_scale", counting)
     return widths
@@ -89,6 +89,21 @@ async def test_each_path_of_the_stream_gives_pictures_of_the_width(served: Serve
         for _ in range(3):
             _, image = await live_part(reader)
             assert (image.format, image.size) == ("JPEG", (160, 90))
+
+
+async def test_its_pictures_take_fewer_bytes_than_a_still_of_the_width(
+    served: Served, client: aiohttp.ClientSession, script: Script
+) -> None:
+    noise = io.BytesIO()
+    Image.effect_noise(SIZE, 60).save(noise, "JPEG")
+    script.picture = noise.getvalue()
+    async with client.get(f"{served.url}/snapshot.jpg?width=160") as response:
+        still = await response.read()
+    async with watching(f"{served.url}/stream?width=160") as reader:
+        await live_part(reader)
+        await live_part(reader)
+        headers, _ = await live_part(reader)
+    assert int(headers["Content-Length"]) < 0.9 * len(still)
 
 
 async def test_a_browser_and_a_head_request_work_as_usual(served: Served, client: aiohttp.ClientSession) -> None:
