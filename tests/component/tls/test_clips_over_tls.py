@@ -86,7 +86,7 @@ async def test_nothing_is_fetched_from_another_certificate(
     answer = await record(hass)
     pi.snapshots = [snapshot("20261122T113000")]
     await renew(pi, Certificate())
-    with pytest.raises(HomeAssistantError, match="another certificate|is unavailable"):
+    with pytest.raises(HomeAssistantError, match=r"another certificate|is unavailable"):
         await record(hass, link=True)
     for kept in (answer["media_content_id"], f"{media}/2026-11-22/{pi.snapshots[0]['id']}.jpg"):
         with pytest.raises(Unresolvable, match="another certificate"):
