@@ -153,6 +153,16 @@ def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     }
 
 
+def full_snapshot_document(snapshot: Snapshot, gap: float, base: str) -> Document:
+    """Return a kept full-size snapshot, and the seconds for which viewers had no new picture because of it."""
+    return {**snapshot_document(snapshot, base), "gap": rounded_gap(gap)}
+
+
+def rounded_gap(gap: float) -> float:
+    """Return the gap that a full-size still has left, in seconds, as documents and headers hold it."""
+    return round(gap, _SECOND_DIGITS)
+
+
 def clip_document(server: Server, clip: Clip, base: str) -> Document:
     """Return a kept clip with its signed URLs below `base`."""
     paths = {kind: base + server.clips.path(clip.id, kind) for kind in ("mjpeg", "bin", "jpg")}

@@ -56,10 +56,9 @@ class Broadcast:
                 _LOGGER.exception("a viewer cannot be sent a frame")
         self._wake()
 
-    def withdraw(self) -> None:
-        """Make the frames up to now unusable, because the camera is switched off, and wake all who wait."""
-        if self.latest is not None:
-            self._withdrawn = self.latest.sequence
+    def withdraw(self, last: int) -> None:
+        """Make the frames up to this sequence number unusable, as the camera is switched off, and wake all who wait."""
+        self._withdrawn = last
         self.latest = None
         self._wake()
 

@@ -32,7 +32,7 @@ class Exposure:
         self._frames += 1
         try:
             metadata: Mapping[str, Any] = request.get_metadata()
-            settled = _is_settled(metadata)
+            settled = says_settled(metadata)
             taken_us = int(metadata["SensorTimestamp"]) // 1000
         except Exception:  # noqa: BLE001  (it would end Picamera2's thread; without metadata nothing is known)
             settled, taken_us = True, 0
@@ -46,7 +46,8 @@ class Exposure:
         return first_us is None or since_first_us is None or first_us + since_first_us >= self._since_us
 
 
-def _is_settled(metadata: Mapping[str, Any]) -> bool:
+def says_settled(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the metadata of a frame say that the exposure has settled, or nothing about it."""
     if "AeState" in metadata:
         return int(metadata["AeState"]) != _SEARCHING
     return bool(metadata.get("AeLocked", True))

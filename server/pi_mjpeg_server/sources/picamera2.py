@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media import jpeg
-from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, libcamera_controls
+from pi_mjpeg_server.sources import (
+    Device,
+    DeviceBusyError,
+    SourceError,
+    SourceInfo,
+    SourceSettings,
+    libcamera_controls,
+    picamera2_still,
+)
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
 from pi_mjpeg_server.sources.picamera2_encoders import Encoders
 from pi_mjpeg_server.sources.picamera2_errors import explained_memory
@@ -51,10 +59,7 @@ class Picamera2Source:
             self._camera = library.Picamera2(camera_num=number)
         except RuntimeError as error:
             raise _explained(error) from error
-        try:
-            self._camera.configure(self._configuration(library))
-        except (OSError, RuntimeError) as error:
-            raise explained_memory(error, self._settings.size) from error
+        self._configure(library)
         self._encoders = Encoders(library, self._camera, self._settings, self._exif_orientation)
         if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
             # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
@@ -111,6 +116,17 @@ class Picamera2Source:
         self._fps = min(fps or self._settings.fps, self._settings.fps)
         self._camera.set_controls(libcamera_controls.frame_duration_limits(self._fps, self._values))
 
+    def still_size(self) -> tuple[int, int] | None:
+        """Return the resolution of the sensor, or None if the pictures have it already."""
+        size = picamera2_still.still_size(self._camera)
+        return None if size is None else jpeg.upright(size, self._exif_orientation)
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Capture at the resolution of the sensor until closed, with the same controls."""
+        library = self._require_library()
+        stills = picamera2_still.Stills(library, self._camera, self._settings.quality, self._exif_orientation)
+        return stills.capture(lambda: self._starting_controls(library), lambda: self._configure(library))
+
     @property
     def _exif_orientation(self) -> int:
         """The orientation for EXIF: the camera itself turns by 180 degrees, but not by 90."""
@@ -138,6 +154,12 @@ class Picamera2Source:
             raise SourceError("no CSI camera is attached: check the ribbon at both ends, then see `pi-mjpeg cameras`")
         there = ", ".join(str(info["Id"]) for _, info in cameras) or "none"
         raise SourceError(f"there is no CSI camera {wanted!r}; attached: {there}")
+
+    def _configure(self, library: Library) -> None:
+        try:
+            self._camera.configure(self._configuration(library))
+        except (OSError, RuntimeError) as error:
+            raise explained_memory(error, self._settings.size) from error
 
     def _configuration(self, library: Library) -> dict[str, Any]:
         settings = self._settings

@@ -89,7 +89,7 @@ async def test_a_reader_that_takes_its_time_gets_the_latest_frame_and_is_woken_w
     assert [taken.sequence for taken in await asyncio.gather(*waiting)] == [3, 3]
     changed = asyncio.create_task(broadcast.change())
     await asyncio.sleep(0)
-    broadcast.withdraw()
+    broadcast.withdraw(3)
     await asyncio.wait_for(changed, 1)
     assert broadcast.latest is None
     assert broadcast.is_withdrawn(frame(3))

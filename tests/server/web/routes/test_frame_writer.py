@@ -125,9 +125,9 @@ async def test_what_was_withdrawn_meanwhile_is_neither_sent_nor_repeated(monkeyp
     async with watched.running():
         watched.connection.blocked = True
         first = watched.publish()
-        watched.publish()
+        second = watched.publish()
         await asyncio.sleep(0.01)
-        watched.camera.broadcast.withdraw()
+        watched.camera.broadcast.withdraw(second.sequence)
         watched.connection.unblock()
         await asyncio.sleep(0.3)
         assert watched.connection.written == [PREAMBLE, first.part]
