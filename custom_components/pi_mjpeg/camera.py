@@ -261,18 +261,19 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
                 return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
             return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
 
-    async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
-        """Have the server record a clip and keep it, write it to a file; return where it is."""
+    async def async_record_clip(self, *, before: float, after: float, path: str | None, link: bool) -> ServiceResponse:
+        """Have the server record a clip and keep it, write it to a file, link to its film; return where it is."""
         self.raise_if_off()
         await self.coordinator.privacy.async_tell()
-        client = self.coordinator.client
+        client, node = self.coordinator.client, self.coordinator.data.id
         with self.asking_for("clip_failed"):
             clip = await client.record_clip(self._camera_id, before=before, after=after)
             self.raise_if_off()
             self.coordinator.clip_told(self._camera_id, clip)
             if path is not None:
-                await record_clip.async_save(self.hass, client, self.coordinator.data.id, clip, path)
-        return record_clip.response(self.coordinator.config_entry.entry_id, client, clip, path)
+                await record_clip.async_save(self.hass, client, node, clip, path)
+            linked = await record_clip.async_link(self.hass, client, node, clip) if link else None
+        return record_clip.response(self.coordinator.config_entry.entry_id, client, clip, path, linked)
 
     @override
     async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError
+from pi_mjpeg_server.camera.scaled_streams import ScaledStreams
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
@@ -103,6 +104,7 @@ class Server:
     motion: dict[str, MotionWatch] = field(default_factory=dict)
     on_snapshot: list[Callable[[Snapshot, str], None]] = field(default_factory=list)
     recorder: Recorder = field(init=False)
+    scaled_streams: ScaledStreams = field(init=False)
     _snapshot_limit: RateLimit = field(default_factory=lambda: RateLimit(SNAPSHOT_BURST, SNAPSHOTS_PER_SECOND))
     _waiting: int = 0
     _changes: int = 0
@@ -110,8 +112,9 @@ class Server:
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        """Make the recorder of the clips, and give each camera a motion detection; without settings, it is off."""
+        """Make what all cameras share, and give each a motion detection; without settings, it is off."""
         self.recorder = Recorder(self.clips)
+        self.scaled_streams = ScaledStreams(self.scaler)
         self.motion = {
             camera.settings.id: self.motion.get(camera.settings.id) or MotionWatch(camera) for camera in self.cameras
         }

@@ -78,8 +78,10 @@ def running(fps: float, count: int) -> Rate:
     return rate
 
 
-def make_viewer(address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int) -> ViewerStats:
-    return ViewerStats(address, agent, at(since), running(fps, sent), dropped)
+def make_viewer(
+    address: str, agent: str | None, since: str, fps: float, sent: int, dropped: int, width: int | None = None
+) -> ViewerStats:
+    return ViewerStats(address, agent, at(since), running(fps, sent), dropped, width=width)
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ async def server(tmp_path: Path) -> Server:
     front.supervisor.status = CameraStatus(CameraState.LIVE, since=at("2026-11-22T09:59:00.000Z"))
     front.capture_rate, front.capture_drops = running(29.9, 1794), 3
     front.viewers = {
-        make_viewer("192.168.1.7", None, "2026-11-22T09:59:30.000Z", 10.0, 300, 0),
+        make_viewer("192.168.1.7", None, "2026-11-22T09:59:30.000Z", 10.0, 300, 0, 640),
         make_viewer("192.168.1.4", "HomeAssistant/2026.11.0 pi_mjpeg", "2026-11-22T09:59:00.000Z", 29.9, 1791, 3),
     }
     front.controls = {"Brightness": Control("Brightness", "number", 0.0, 0.2, -1.0, 1.0)}

@@ -51,13 +51,13 @@ class Camera:
         were set at run time before; they take precedence over the configured ones.
         """
         self.settings = settings
-        self.broadcast = Broadcast()
         self.ring = Ring(settings.preroll)
         self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
         self.capture_rate = Rate()
+        self.broadcast = Broadcast(self.capture_rate)
         self.capture_drops = 0
         self.on_change: list[Callable[[], None]] = []
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)
@@ -279,7 +279,7 @@ class Camera:
         if self._settles_at is None:
             self._settles_at = picture.taken + self.settings.warm_up
         settled = picture.settled and picture.taken >= self._settles_at
-        self._publish(picture.jpeg, picture.taken, drawn=False, settled=settled)
+        self._publish(self._frame(picture.jpeg, picture.taken, settled=settled, exposure=picture.exposure))
 
     def picture_replaced(self, picture: Picture) -> None:
         """Count a picture that viewers are not sent, and keep it for clips (called by the supervisor)."""
@@ -348,17 +348,18 @@ class Camera:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 
     def _publish_placard(self, jpeg: bytes) -> None:
-        self._publish(jpeg, time.monotonic(), drawn=True)
+        self._publish(self._frame(jpeg, time.monotonic(), drawn=True))
 
-    def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
-        frame = self._frame(jpeg, taken, drawn=drawn, settled=settled)
+    def _publish(self, frame: Frame) -> None:
         self.broadcast.publish(frame)
-        if not drawn:
+        if not frame.drawn:
             self.ring.add(frame)
 
-    def _frame(self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True) -> Frame:
+    def _frame(
+        self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True, exposure: float | None = None
+    ) -> Frame:
         self._sequence += 1
-        return Frame(jpeg, self._sequence, taken, _timestamp(taken), drawn, settled)
+        return Frame(jpeg, self._sequence, taken, _timestamp(taken), drawn, settled, exposure)
 
     def _reserve_frame(self) -> Callable[[Picture], Frame]:
         """Return a function that makes a frame of a later picture, which is withdrawn with the frames until now."""

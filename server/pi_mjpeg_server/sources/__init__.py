@@ -26,10 +26,10 @@ A distribution registers it in the entry-point group `pi_mjpeg.sources`; the nam
 configuration (`source = "still"`).
 
 A source with controls also has the two methods of `Adjustable`, one that can give fewer pictures that of
-`RateLimitable`, and one that can take larger pictures than it streams those of `StillCapable`. A source that skips
-broken pictures yields None for each, counts them in an attribute `broken`, and says in an attribute `last_damage` what
-was wrong with the last one. A method `check_idle` is called every two seconds while nothing is captured; what it raises
-closes the source.
+`RateLimitable`, one that can take larger pictures than it streams those of `StillCapable`, and one that has more to
+tell in a report that of `Describable`. A source that skips broken pictures yields None for each, counts them in an
+attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A method `check_idle` is
+called every two seconds while nothing is captured; what it raises closes the source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +66,7 @@ class SourceSettings:
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
     pictures per second, `quality` the JPEG quality from 1 to 100, and `rotation` clockwise degrees. `controls` are
     values by the driver's names; those that the device does not have are ignored, and named in `SourceInfo.note`.
+    `sensor_mode` is width and height of the mode of a CSI camera's sensor, None for the one with the widest view.
     """
 
     device: str | None = None
@@ -76,6 +77,7 @@ class SourceSettings:
     hflip: bool = False
     vflip: bool = False
     controls: Mapping[str, object] = field(default_factory=dict)
+    sensor_mode: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,17 @@ class StillCapable(Protocol):
         No iterator of `frames` lives meanwhile. Yields as `frames` does, and also `None` after each call of the driver
         that may take long. Raises `StillError` for a failure that costs only the still; any other exception counts as a
         failure of the camera.
+        """
+
+
+@runtime_checkable
+class Describable(Protocol):
+    """A source that can tell more of itself than `SourceInfo` has, for the report of `pi-mjpeg selftest`."""
+
+    def details(self) -> Mapping[str, str]:
+        """Return facts by name, such as the encoder and the modes of the sensor.
+
+        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
         """
 
 

@@ -5,6 +5,7 @@ Statements about Picamera2 refer to the source of version 0.3.38.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media import jpeg
@@ -14,20 +15,24 @@ from pi_mjpeg_server.sources import (
     SourceError,
     SourceInfo,
     SourceSettings,
+    contiguous_memory,
     libcamera_controls,
     picamera2_still,
+    sensor_modes,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
-from pi_mjpeg_server.sources.picamera2_encoders import Encoders
-from pi_mjpeg_server.sources.picamera2_errors import explained_memory
+from pi_mjpeg_server.sources.picamera2_details import picamera2_details
+from pi_mjpeg_server.sources.picamera2_encoders import Recorder
+from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError, explained_memory
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pi_mjpeg_server.media.frame import Picture
+    from pi_mjpeg_server.sources.contiguous_memory import Footprint
+    from pi_mjpeg_server.sources.sensor_modes import SensorMode
 
-_BUFFER_COUNT = 4
 _HEARTBEAT = 0.5  # seconds
 
 
@@ -39,7 +44,10 @@ class Picamera2Source:
         self._settings = settings
         self._library: Library | None = None
         self._camera: Any = None
-        self._encoders: Encoders | None = None
+        self._camera_id = ""
+        self._footprint: Footprint | None = None
+        self._mode: SensorMode | None = None
+        self._recorder: Recorder | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -59,39 +67,50 @@ class Picamera2Source:
             self._camera = library.Picamera2(camera_num=number)
         except RuntimeError as error:
             raise _explained(error) from error
-        self._configure(library)
-        self._encoders = Encoders(library, self._camera, self._settings, self._exif_orientation)
+        self._camera_id = str(info["Id"])
+        notes, fps = self._configure(library)
         if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
             # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
             self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
         refused = [name for name, value in self._settings.controls.items() if not self._accepts(name, value)]
         size = tuple(self._camera.camera_configuration()["main"]["size"])
-        notes = []
-        if size != self._settings.size:
-            notes.append(f"it has no {'x'.join(map(str, self._settings.size))}; it gives {'x'.join(map(str, size))}")
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
         model = str(info.get("Model", "")) or None
         size = jpeg.upright(size, self._exif_orientation)
-        return SourceInfo(model, size, self._settings.fps, note="; ".join(notes) or None)
+        return SourceInfo(model, size, fps, note="; ".join(notes) or None)
 
     def frames(self) -> Iterator[Picture | None]:
         """Record into memory until closed, and keep only the latest picture."""
         library = self._require_library()
-        if self._encoders is None:
+        if self._recorder is None:
             raise SourceError("the camera is not open")
-        recording = self._encoders.start(self._starting_controls(library))
         try:
+            self._recorder.start(lambda: self._starting_controls(library))
             while True:
-                yield recording.take(_HEARTBEAT)
+                yield self._recorder.take(_HEARTBEAT)
+        except MemoryShortageError:
+            if self._footprint is not None:
+                contiguous_memory.start_failed(self._camera_id, self._settings.size, self._footprint)
+            raise
         finally:
-            recording.stop()
+            self._recorder.stop()
 
     def close(self) -> None:
         """Release the camera."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+
+    @property
+    def broken(self) -> int:
+        """How many damaged pictures the encoder has given."""
+        return self._recorder.broken if self._recorder is not None else 0
+
+    @property
+    def last_damage(self) -> str | None:
+        """What was wrong with the last one."""
+        return self._recorder.last_damage if self._recorder is not None else None
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
@@ -111,6 +130,10 @@ class Picamera2Source:
         self._camera.set_controls(sent)
         self._values[name] = value
 
+    def details(self) -> Mapping[str, str]:
+        """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
+        return picamera2_details(self._require_library(), self._camera)
+
     def limit_rate(self, fps: float | None) -> None:
         """Have the camera give at most so many pictures a second, a few pictures later."""
         self._fps = min(fps or self._settings.fps, self._settings.fps)
@@ -125,7 +148,7 @@ class Picamera2Source:
         """Capture at the resolution of the sensor until closed, with the same controls."""
         library = self._require_library()
         stills = picamera2_still.Stills(library, self._camera, self._settings.quality, self._exif_orientation)
-        return stills.capture(lambda: self._starting_controls(library), lambda: self._configure(library))
+        return stills.capture(lambda: self._starting_controls(library), lambda: self._configure_back(library))
 
     @property
     def _exif_orientation(self) -> int:
@@ -155,22 +178,57 @@ class Picamera2Source:
         there = ", ".join(str(info["Id"]) for _, info in cameras) or "none"
         raise SourceError(f"there is no CSI camera {wanted!r}; attached: {there}")
 
-    def _configure(self, library: Library) -> None:
-        try:
-            self._camera.configure(self._configuration(library))
-        except (OSError, RuntimeError) as error:
-            raise explained_memory(error, self._settings.size) from error
+    def _configure(self, library: Library) -> tuple[list[str], float]:
+        """Configure the camera with what the memory allows. Return notes, and how many pictures a second it gives."""
+        settings = self._settings
+        modes = sensor_modes.read_modes(self._camera, self._camera_id)
 
-    def _configuration(self, library: Library) -> dict[str, Any]:
+        def configure(footprint: Footprint) -> None:
+            self._footprint, self._mode = footprint, self._sensor_mode(modes, footprint.size)
+            self._camera.configure(self._configuration(library, footprint, self._mode))
+
+        footprint = contiguous_memory.configure_what_fits(self._camera_id, settings.size, configure)
+        mode = self._mode
+        fps = settings.fps if mode is None else min(settings.fps, mode.fps)
+        used = replace(settings, size=footprint.size, fps=fps)
+        self._recorder = Recorder(library, self._camera, used, self._exif_orientation)
+        size = tuple(self._camera.camera_configuration()["main"]["size"])
+        notes = [note for note in [footprint.note(settings.size), self._recorder.note] if note is not None]
+        if size != footprint.size:
+            notes.append("it has no {}x{}; it gives {}x{}".format(*footprint.size, *size))
+        if settings.sensor_mode is not None and (mode is None or mode.size != settings.sensor_mode):
+            there = sensor_modes.describe_modes(modes) or "none that can be read"
+            notes.append("its sensor has no mode [{}, {}]; there is: {}".format(*settings.sensor_mode, there))
+        if mode is not None:
+            notes += sensor_modes.explain_mode(modes, mode, footprint.size, settings.fps)
+        return notes, fps
+
+    def _configure_back(self, library: Library) -> None:
+        """Configure the camera as it was opened."""
+        if self._footprint is None:
+            raise SourceError("the camera is not open")
+        try:
+            self._camera.configure(self._configuration(library, self._footprint, self._mode))
+        except (OSError, RuntimeError) as error:
+            raise explained_memory(error, self._footprint.size) from error
+
+    def _sensor_mode(self, modes: tuple[SensorMode, ...], size: tuple[int, int]) -> SensorMode | None:
+        """Return the mode to use: the configured one if it exists, else the best; None if libcamera is to choose."""
+        requested, fps = self._settings.sensor_mode, self._settings.fps
+        found = None if requested is None else sensor_modes.find_mode(modes, requested, fps)
+        return found or sensor_modes.choose_mode(modes, size, fps)
+
+    def _configuration(self, library: Library, footprint: Footprint, mode: SensorMode | None) -> dict[str, Any]:
         settings = self._settings
         half_turn = settings.rotation == 180  # noqa: PLR2004  (degrees)
         configuration: dict[str, Any] = self._camera.create_video_configuration(
             # Both encoders accept YUV420; the default, XBGR8888, costs a conversion of every picture.
-            main={"size": settings.size, "format": "YUV420"},
+            main={"size": footprint.size, "format": "YUV420"},
             # JFIF is full range; the default for video is limited range, and looks pale.
             colour_space=library.ColorSpace.Sycc(),
             transform=library.Transform(hflip=settings.hflip != half_turn, vflip=settings.vflip != half_turn),
-            buffer_count=_BUFFER_COUNT,
+            buffer_count=footprint.buffer_count,
+            sensor={} if mode is None else {"output_size": mode.size, "bit_depth": mode.bit_depth},
         )
         return configuration
 

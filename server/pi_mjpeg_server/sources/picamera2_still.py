@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import StillError
-from pi_mjpeg_server.sources.exposure import says_settled
+from pi_mjpeg_server.sources.exposure import read_metadata, says_settled
 from pi_mjpeg_server.sources.picamera2_errors import explained_memory
 from pi_mjpeg_server.sources.picamera2_library import monotonic_time
 
@@ -93,7 +93,7 @@ class Stills:
         while True:
             request = yield from self._request()
             try:
-                metadata = request.get_metadata()
+                metadata = read_metadata(request)
                 if says_settled(metadata) or time.monotonic() >= settled_by:
                     yield None  # Encoding is a step of its own.
                     yield self._picture(request, metadata)

@@ -72,7 +72,9 @@ class Watched:
         self._number = 0
         writer = cast("AbstractStreamWriter", self.connection)
         transport = cast("asyncio.Transport", self.connection)
-        self._writer = FrameWriter(writer, transport, self.camera, self.viewer, None, for_browser=False)
+        self._writer = FrameWriter(
+            writer, transport, self.camera.broadcast, self.viewer, None, for_browser=False, name="front"
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -125,9 +127,9 @@ async def test_what_was_withdrawn_meanwhile_is_neither_sent_nor_repeated(monkeyp
     async with watched.running():
         watched.connection.blocked = True
         first = watched.publish()
-        second = watched.publish()
+        watched.publish()
         await asyncio.sleep(0.01)
-        watched.camera.broadcast.withdraw(second.sequence)
+        watched.camera.broadcast.withdraw()
         watched.connection.unblock()
         await asyncio.sleep(0.3)
         assert watched.connection.written == [PREAMBLE, first.part]
