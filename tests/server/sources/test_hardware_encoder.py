@@ -85,6 +85,11 @@ def test_a_camera_without_pictures_is_no_fault_of_the_encoder(run: Run) -> None:
     assert outcome == {"silent": [None] * 20, "encoders": HARDWARE, "note": None}
 
 
+def test_a_recording_goes_on_in_software_with_the_controls_as_they_are_then(run: Run) -> None:
+    sent = run("controls")["controls"]["sent"]
+    assert sent == {"FrameDurationLimits": [100_000, 200_000], "Brightness": 0.5}
+
+
 def check_clean(outcome: dict[str, Any], name: str) -> None:
     """Check that the viewer saw pictures all the time, and that nothing is left behind."""
     assert "failing" not in {state for state, _ in outcome["states"]}, name

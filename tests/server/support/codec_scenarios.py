@@ -190,6 +190,24 @@ def silent_camera(rig: Rig) -> dict[str, Any]:
     return {"silent": silent, "encoders": names(sensor.encoders), "note": source.open().note}
 
 
+def controls(rig: Rig) -> dict[str, Any]:
+    """Return the controls with which a recording goes on in software, after some were changed."""
+    sensor = rig.sensor(bars())
+    rig.codec.inject_fault("stalled", "5")
+    picamera2_hardware.PICTURE_TIMEOUT = 0.5
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=20, controls={"Brightness": 0.1}))
+    source.open()
+    recording = source.frames()
+    assert next(picture for picture in recording if picture is not None)
+    source.set_control("Brightness", 0.5)
+    source.limit_rate(10)
+    while len(sensor.encoders) < 2:
+        next(recording)
+    sent = rig.kind.return_value.set_controls.call_args.args[0]
+    recording.close()  # type: ignore[attr-defined]  # it is a generator
+    return {"sent": sent}
+
+
 def descriptors() -> int:
     """Return how many descriptors are open."""
     return len(list(Path("/proc/self/fd").iterdir()))
@@ -276,7 +294,13 @@ async def longest_gap(camera: Camera, is_settled: Any) -> float:  # noqa: ANN401
     return gap
 
 
-SCENARIOS = {"pictures": pictures, "cycles": cycles, "quality": quality, "silent camera": silent_camera}
+SCENARIOS = {
+    "pictures": pictures,
+    "cycles": cycles,
+    "quality": quality,
+    "silent camera": silent_camera,
+    "controls": controls,
+}
 
 
 def main(folder: Path, wanted: list[str]) -> None:
