@@ -268,7 +268,7 @@ class Camera:
         if self._settles_at is None:
             self._settles_at = picture.taken + self.settings.warm_up
         settled = picture.settled and picture.taken >= self._settles_at
-        self._publish(picture.jpeg, picture.taken, drawn=False, settled=settled)
+        self._publish(self._frame(picture.jpeg, picture.taken, settled=settled, exposure=picture.exposure))
 
     def picture_replaced(self, picture: Picture) -> None:
         """Count a picture that viewers are not sent, and keep it for clips (called by the supervisor)."""
@@ -337,18 +337,19 @@ class Camera:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 
     def _publish_placard(self, jpeg: bytes) -> None:
-        self._publish(jpeg, time.monotonic(), drawn=True)
+        self._publish(self._frame(jpeg, time.monotonic(), drawn=True))
 
-    def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
-        frame = self._frame(jpeg, taken, drawn=drawn, settled=settled)
+    def _publish(self, frame: Frame) -> None:
         self.broadcast.publish(frame)
-        if not drawn:
+        if not frame.drawn:
             self.ring.add(frame)
 
-    def _frame(self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True) -> Frame:
+    def _frame(
+        self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True, exposure: float | None = None
+    ) -> Frame:
         self._sequence += 1
         timestamp = time.time() - (time.monotonic() - taken)
-        return Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
+        return Frame(jpeg, self._sequence, taken, timestamp, drawn, settled, exposure)
 
     def _notify(self) -> None:
         for listener in self.on_change:

@@ -20,6 +20,7 @@ from pi_mjpeg_server.sources import (
     sensor_modes,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
+from pi_mjpeg_server.sources.picamera2_details import picamera2_details
 from pi_mjpeg_server.sources.picamera2_encoders import Recorder
 from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
@@ -126,6 +127,10 @@ class Picamera2Source:
             )
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def details(self) -> Mapping[str, str]:
+        """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
+        return picamera2_details(self._require_library(), self._camera)
 
     def limit_rate(self, fps: float | None) -> None:
         """Have the camera give at most so many pictures a second, a few pictures later."""

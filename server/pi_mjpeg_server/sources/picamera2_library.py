@@ -86,7 +86,12 @@ def make_output(
             """Keep a picture. This runs in the encoder's thread, which an exception would end."""
             data = jpeg.with_orientation(bytes(frame), orientation)
             taken = _monotonic_time(encoder.firsttimestamp, timestamp)
-            picture = Picture(data, taken, settled=exposure.is_settled(encoder.firsttimestamp, timestamp))
+            picture = Picture(
+                data,
+                taken,
+                settled=exposure.is_settled(encoder.firsttimestamp, timestamp),
+                exposure=exposure.value(encoder.firsttimestamp, timestamp),
+            )
             with self._arrived:
                 self._picture = picture
                 self._arrived.notify()

@@ -9,6 +9,7 @@ from pi_mjpeg_server.sources import SourceSettings
 from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 
 from tests.server.support.fake_sensor import CONTROLS, SIZE, FakeSensor, Untyped
+from tests.server.support.scripted_camera import level_of
 
 
 def test_the_frame_rate_is_set_at_every_start(camera: Untyped) -> None:
@@ -117,6 +118,37 @@ def test_pictures_are_settled_once_the_automatic_exposure_is(
     settled = [picture.settled for picture in pictures]
     assert settled == sorted(settled)
     assert (settled[0], settled[-1]) == (False, True)
+
+
+def test_each_picture_has_the_exposure_of_its_own_frame(camera: Untyped) -> None:
+    exposed: list[dict[str, object]] = [
+        {"ExposureTime": 1000 * number, "AnalogueGain": 2.0, "DigitalGain": 1.5} for number in range(1, 19)
+    ]
+    FakeSensor(camera.return_value, *exposed)
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    frames = source.frames()
+    pictures = list(islice((picture for picture in frames if picture is not None), 6))
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+    # The sensor makes each picture 10 levels brighter than the last.
+    assert [picture.exposure for picture in pictures] == [
+        pytest.approx(3000 * round(level_of(picture.jpeg) / 10)) for picture in pictures
+    ]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"ExposureTime": 1000}, {"AnalogueGain": 2.0}, {"ExposureTime": "long", "AnalogueGain": 2.0}],
+)
+def test_without_a_known_exposure_there_is_none(camera: Untyped, metadata: dict[str, object]) -> None:
+    FakeSensor(camera.return_value, metadata)
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    frames = source.frames()
+    picture = next(frames)
+    assert picture is not None
+    assert picture.exposure is None
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
 
 
 def test_the_focus_is_continuous_until_somebody_sets_it(camera: Untyped) -> None:
