@@ -121,7 +121,11 @@ def quality(target: Target, _seconds: float) -> Finding:
                 return absent("the pictures are not encoded here")
     text = ", ".join(f"quality {value}: {size / 1e3:.1f} kB" for value, size in sizes.items())
     grows = all(larger > smaller * _LARGER for smaller, larger in pairwise(sizes.values()))
-    return passed(text) if grows else failed(f"{text}: it has no effect")
+    return (
+        passed(text)
+        if grows
+        else failed(f"{text}: it has no effect, unless the picture is plain: show it something detailed")
+    )
 
 
 def starts_and_stops(target: Target, _seconds: float) -> Finding:

@@ -15,7 +15,7 @@ from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 from pi_mjpeg_server.sources.picamera2_bitrate import best_quality, bitrate
 from tooling import cache
 
-from tests.server.support.codec_scenarios import BARS, SIZE
+from tests.server.support.codec_rig import BARS, SIZE
 from tests.server.support.fake_codec import environment
 from tests.server.support.fake_sensor import Untyped
 
@@ -57,8 +57,8 @@ def test_pictures_have_the_colors_of_the_camera_and_those_of_the_other_encoder(r
     assert outcome["HardwareEncoder"]["log"] == [
         "open",
         f"bitrate {told}",
-        "format output 128x96 128",
-        "format capture 128x96 0",
+        "format output 96x80 128",
+        "format capture 96x80 0",
         "rate 15.0",
         "off output",
         "off capture",
@@ -105,7 +105,7 @@ def test_an_encoder_that_cannot_be_started_is_replaced_and_tried_again_for_the_n
     reasons = {
         "busy at open": "Device or resource busy: '/dev/video11'",
         "busy at start": "Device or resource busy",
-        "no memory": "the kernel has not enough contiguous memory (CMA) for 128x96",
+        "no memory": "the kernel has not enough contiguous memory (CMA) for 96x80",
     }
     for name, outcome in run(*reasons).items():
         check_clean(outcome, name)
@@ -136,12 +136,13 @@ def test_an_encoder_that_fails_is_replaced_while_viewers_watch_and_not_used_agai
         assert name != "truncated" or outcome["drops"] > 5
 
 
-def test_faults_at_the_start_and_at_the_stop_do_not_disturb_viewers(run: Run) -> None:
-    outcomes = run("garbage at first", "stops with an error", "does not stop")
+def test_small_faults_do_not_disturb_viewers(run: Run) -> None:
+    outcomes = run("garbage at first", "interrupted", "stops with an error", "does not stop")
     for name, outcome in outcomes.items():
         check_clean(outcome, name)
         assert outcome["encoders"] == HARDWARE, name
     assert outcomes["garbage at first"]["drops"] >= 2
+    assert outcomes["interrupted"]["next_encoders"] == HARDWARE
     assert outcomes["stops with an error"]["next_encoders"] == HARDWARE
     stuck = outcomes["does not stop"]
     assert stuck["next_encoders"] == SOFTWARE
