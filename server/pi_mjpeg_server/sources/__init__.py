@@ -25,10 +25,11 @@ opening nor closing:
 A distribution registers it in the entry-point group `pi_mjpeg.sources`; the name of the entry point is its name in a
 configuration (`source = "still"`).
 
-A source with controls also has the two methods of `Adjustable`, and one that can give fewer pictures that of
-`RateLimitable`. A source that skips broken pictures yields None for
-each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A
-method `check_idle` is called every two seconds while nothing is captured; what it raises closes the source.
+A source with controls also has the two methods of `Adjustable`, one that can give fewer pictures that of
+`RateLimitable`, and one that has more to tell in a report that of `Describable`. A source that skips broken pictures
+yields None for each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with
+the last one. A method `check_idle` is called every two seconds while nothing is captured; what it raises closes the
+source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,6 +146,17 @@ class RateLimitable(Protocol):
 
     def limit_rate(self, fps: float | None) -> None:
         """Give at most `fps` pictures a second from now on; None for as many as the settings ask for.
+
+        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
+        """
+
+
+@runtime_checkable
+class Describable(Protocol):
+    """A source that can tell more of itself than `SourceInfo` has, for the report of `pi-mjpeg selftest`."""
+
+    def details(self) -> Mapping[str, str]:
+        """Return facts by name, such as the encoder and the modes of the sensor.
 
         It is called after `open`, in the same thread, also while an iterator of `frames` lives.
         """

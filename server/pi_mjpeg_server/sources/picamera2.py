@@ -19,7 +19,8 @@ from pi_mjpeg_server.sources import (
     sensor_modes,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
-from pi_mjpeg_server.sources.picamera2_encoders import Encoders
+from pi_mjpeg_server.sources.picamera2_details import picamera2_details
+from pi_mjpeg_server.sources.picamera2_encoders import Recorder
 from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
 from pi_mjpeg_server.sources.picamera2_opening import csi_cameras, open_camera
@@ -44,7 +45,7 @@ class Picamera2Source:
         self._camera: Any = None
         self._camera_id = ""
         self._footprint: Footprint | None = None
-        self._encoders: Encoders | None = None
+        self._recorder: Recorder | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -77,25 +78,34 @@ class Picamera2Source:
     def frames(self) -> Iterator[Picture | None]:
         """Record into memory until closed, and keep only the latest picture."""
         library = self._require_library()
-        if self._encoders is None:
+        if self._recorder is None:
             raise SourceError("the camera is not open")
         try:
-            recording = self._encoders.start(self._starting_controls(library))
+            self._recorder.start(lambda: self._starting_controls(library))
+            while True:
+                yield self._recorder.take(_HEARTBEAT)
         except MemoryShortageError:
             if self._footprint is not None:
                 contiguous_memory.start_failed(self._camera_id, self._settings.size, self._footprint)
             raise
-        try:
-            while True:
-                yield recording.take(_HEARTBEAT)
         finally:
-            recording.stop()
+            self._recorder.stop()
 
     def close(self) -> None:
         """Release the camera."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+
+    @property
+    def broken(self) -> int:
+        """How many damaged pictures the encoder has given."""
+        return self._recorder.broken if self._recorder is not None else 0
+
+    @property
+    def last_damage(self) -> str | None:
+        """What was wrong with the last one."""
+        return self._recorder.last_damage if self._recorder is not None else None
 
     def controls(self) -> Mapping[str, Control]:
         """Return libcamera's controls by name, and `Zoom`."""
@@ -112,6 +122,10 @@ class Picamera2Source:
             sent |= libcamera_controls.to_libcamera(self._camera, self._require_library().controls, *mode)
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def details(self) -> Mapping[str, str]:
+        """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
+        return picamera2_details(self._require_library(), self._camera)
 
     def limit_rate(self, fps: float | None) -> None:
         """Have the camera give at most so many pictures a second, a few pictures later."""
@@ -167,19 +181,19 @@ class Picamera2Source:
 
         footprint = contiguous_memory.configure_what_fits(self._camera_id, settings.size, configure)
         self._footprint = footprint
-        used = replace(settings, size=footprint.size)
-        self._encoders = Encoders(library, self._camera, used, self._exif_orientation)
+        fps = settings.fps if mode is None else min(settings.fps, mode.fps)
+        used = replace(settings, size=footprint.size, fps=fps)
+        self._recorder = Recorder(library, self._camera, used, self._exif_orientation)
         size = tuple(self._camera.camera_configuration()["main"]["size"])
-        notes = [note for note in [footprint.note(settings.size)] if note is not None]
+        notes = [note for note in [footprint.note(settings.size), self._recorder.note] if note is not None]
         if size != footprint.size:
             notes.append("it has no {}x{}; it gives {}x{}".format(*footprint.size, *size))
         if settings.sensor_mode is not None and (mode is None or mode.size != settings.sensor_mode):
             there = sensor_modes.describe_modes(modes) or "none that can be read"
             notes.append("its sensor has no mode [{}, {}]; there is: {}".format(*settings.sensor_mode, there))
-        if mode is None:
-            return notes, settings.fps
-        notes += sensor_modes.explain_mode(modes, mode, footprint.size, settings.fps)
-        return notes, min(settings.fps, mode.fps)
+        if mode is not None:
+            notes += sensor_modes.explain_mode(modes, mode, footprint.size, settings.fps)
+        return notes, fps
 
     def _sensor_mode(self, modes: tuple[SensorMode, ...], size: tuple[int, int]) -> SensorMode | None:
         """Return the mode to use: the configured one if it exists, else the best; None if libcamera is to choose."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
+CAMERA_ENCODES = "the camera's own"
+"""The encoder in `details` whose quality cannot be chosen."""
+
 DEVICES = Path("/dev")
 _HEARTBEAT = 0.5  # seconds
 _USB_TROUBLE = "{words}: plug the camera in again, or try another cable, another port or a stronger power supply"
@@ -137,6 +140,17 @@ class V4L2Source:
         if self._controls is None:
             raise SourceError("the webcam is not open")
         self._controls.set(name, value)
+
+    def details(self) -> Mapping[str, str]:
+        """Return the mode in use, those in formats that can be used, and all formats."""
+        webcam, mode = self._require_webcam(), self._mode
+        is_raw = mode.pixel_format in raw_formats.RAW_FORMATS
+        return {
+            "encoder": "Pillow, in software" if is_raw else CAMERA_ENCODES,
+            "mode": str(mode),
+            "modes": ", ".join(map(str, webcam.modes(self._settings.size))),
+            "formats": ", ".join(webcam.offered),
+        }
 
     def _set_configured(self, requested: Mapping[str, object]) -> tuple[list[str], list[str]]:
         """Set what was configured, automatic controls first, and what was refused once more.

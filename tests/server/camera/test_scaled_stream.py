@@ -77,6 +77,7 @@ async def test_a_scaled_frame_has_all_of_the_camera_s_but_the_picture(scaled: Sc
             assert latest == Frame(b"small", frame.sequence, frame.taken, frame.timestamp, drawn)
             assert latest.jpeg == b"small"
     assert (scaled.counts.scaled, scaled.counts.dropped) == (2, 0)
+    assert scaled.stream.broadcast.rate.count == 1
 
 
 async def test_a_slow_scaler_gets_the_latest_frame_next_and_never_two_at_once(scaled: Scaled) -> None:

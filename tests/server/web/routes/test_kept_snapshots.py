@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import AsyncIterator
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from pi_mjpeg_server.web.routes import snapshots
 from PIL import Image
 
 from tests.server.support.scripted_camera import Script, Served, camera, serving
@@ -87,7 +89,7 @@ async def test_a_small_copy_of_one_can_be_had(served: Served, client: aiohttp.Cl
 
 
 async def test_one_that_cannot_be_scaled_or_read_is_an_error_in_json(
-    served: Served, client: aiohttp.ClientSession, tmp_path: Path
+    served: Served, client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = await keep(client, served)
     file = tmp_path / "snapshots" / f"{kept['id']}.jpg"
@@ -100,3 +102,16 @@ async def test_one_that_cannot_be_scaled_or_read_is_an_error_in_json(
     async with client.get(f"{kept['url']}&width=32") as response:
         assert response.status == 503
         assert (await response.json())["error"]["code"] == "not_readable"
+    file.rmdir()
+
+    def fail(*_: object) -> bytes:
+        raise OSError(EIO, "Input/output error")
+
+    file.write_bytes(b"on a broken card")
+    monkeypatch.setattr(snapshots, "scale_picture", fail)
+    async with client.get(f"{kept['url']}&width=32") as response:
+        assert response.status == 503
+        assert (await response.json())["error"] == {
+            "code": "not_readable",
+            "message": "the snapshot cannot be read: Input/output error",
+        }
