@@ -25,7 +25,8 @@ def test_one_viewer_and_four_get_the_frames(monkeypatch: pytest.MonkeyPatch) -> 
     assert "frames are missing" in stream_step.stream(target, MEASURED).text
 
 
-def test_a_camera_without_pictures_fails_with_its_reason(tmp_path: Path) -> None:
+def test_a_camera_without_pictures_fails_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     before = set(IN_MEMORY.iterdir())
     finding = stream_step.stream(Target("files", SourceSettings(device=str(tmp_path / "none"))), MEASURED)
     assert finding.outcome is Outcome.FAILED
