@@ -52,6 +52,9 @@ class EventLog:
         self.damaged += count
         assert damage
 
+    def still_progressed(self) -> None:
+        """Not tested here."""
+
     def capture_paused(self) -> None:
         """Count it."""
         self.pauses += 1
