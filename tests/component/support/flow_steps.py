@@ -37,11 +37,12 @@ async def by_announcement(hass: HomeAssistant, payload: dict[str, Any] | str, to
 
 
 async def by_multicast(
-    hass: HomeAssistant, port: int, *, address: str = "127.0.0.1", **changed: str | None
+    hass: HomeAssistant, port: int, *, address: str | None = None, **changed: str | None
 ) -> ConfigFlowResult:
+    ip = ip_address(address or "127.0.0.1")
     found = ZeroconfServiceInfo(
-        ip_address=ip_address(address),
-        ip_addresses=[ip_address(address)],
+        ip_address=ip,
+        ip_addresses=[ip],
         port=port,
         hostname=f"pi-mjpeg-{NODE}.local.",
         type="_pi-mjpeg._tcp.local.",
