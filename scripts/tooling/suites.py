@@ -67,16 +67,27 @@ _CLIENTS = tuple(
 
 # Most tests of the server wait for something, most of the time.
 _FOUR_WORKERS = ("--numprocesses", "4", "--dist", "worksteal")
+# A Home Assistant and a browser serve all tests of a worker.
+_TWO_WORKERS = ("--numprocesses", "2", "--dist", "loadfile")
+_SPEED = "tests/e2e/test_hot_path.py"
+_SERVER_TESTS = ("tests/server", "tests/deb")
 
 SUITES = (
-    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
+    Suite("server", environments.tests, ("-m", "pytest", *_SERVER_TESTS, *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
     Suite("component", environments.component, ("-m", "pytest", "tests/component")),
     Suite("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     Suite(
         "e2e",
         environments.tests,
-        ("-m", "pytest", "tests/e2e"),
+        ("-m", "pytest", "tests/e2e", "--ignore", _SPEED, *_TWO_WORKERS),
         (environments.home_assistant, environments.component, _MOSQUITTO, *_CLIENTS, playwright_environment),
+        alone=True,
+    ),
+    Suite(
+        "speed",
+        environments.tests,
+        ("-m", "pytest", _SPEED),
+        (environments.component, *(partial(program, name) for name in ("mosquitto", "ustreamer"))),
         alone=True,
     ),
 )

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, default_configuration_file, load
 from pi_mjpeg_server.config.validators import SECTIONS, TABLES
 from pi_mjpeg_server.motion.settings import MotionSettings
 
@@ -70,6 +70,7 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
         vflip = false
         linger = 0
         controls = { Brightness = 0.1 }
+        sensor_mode = [2304, 1296]
         [camera.motion]
         enabled = true
         sensitivity = 70
@@ -92,6 +93,7 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
     assert (front.id, front.name, front.linger) == ("front", "Front door", 0)
     assert front.requested.size == (1920, 1080)
     assert front.requested.controls == {"Brightness": 0.1}
+    assert front.requested.sensor_mode == (2304, 1296)
     assert (second.id, second.name) == ("camera_2", "Camera 2")
     assert configuration.motion[0] == MotionSettings(
         enabled=True,
@@ -116,6 +118,30 @@ def test_the_mqtt_password_may_be_a_systemd_credential(tmp_path: Path, monkeypat
     (tmp_path / "mqtt-password").write_text("secret")
     assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file == tmp_path / "mqtt-password"
     assert load(None, {}, {}).mqtt.password_file is None
+
+
+def test_files_of_the_packages_folder_are_read_from_the_copies_that_systemd_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert default_configuration_file() is None
+    text = (
+        "[server]\ntls_certificate = '/etc/pi-mjpeg/tls/chain.pem'\ntls_key = '/etc/other/key.pem'\n"
+        "[mqtt]\nusername = 'pi'\npassword_file = '/etc/pi-mjpeg/mqtt-password'\n"
+    )
+    for name, content in {"config.toml": text, "mqtt-password": "secret", "tls_chain.pem": "", "key.pem": ""}.items():
+        (tmp_path / f"etc_{name}").write_text(content)
+    file = default_configuration_file()
+    assert file == tmp_path / "etc_config.toml"
+    configuration = load(file, {}, {})
+    assert configuration.mqtt.password_file == tmp_path / "etc_mqtt-password"
+    assert configuration.server.tls_certificate == tmp_path / "etc_tls_chain.pem"
+    assert configuration.server.tls_key == Path("/etc/other/key.pem")
+    # A file that systemd has not passed is named as the configuration names it.
+    (tmp_path / "etc_mqtt-password").unlink()
+    assert load(file, {}, {}).mqtt.password_file == Path("/etc/pi-mjpeg/mqtt-password")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert load(file, {}, {}).server.tls_certificate == Path("/etc/pi-mjpeg/tls/chain.pem")
 
 
 def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path) -> None:
@@ -194,6 +220,23 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
         ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
         ("[[camera]]\nsize = [true, 480]\n", ["size"]),
+        ("[[camera]]\nsensor_hdr = 'on'\n", ["line 2", "sensor_hdr has to be true or false"]),
+        ("[[camera]]\ntuning_file = 3\n", ["line 2", "tuning_file has to be a text"]),
+        *(
+            (
+                f"[[camera]]\nsensor_mode = {wrong}\n",
+                ["line 2", "sensor_mode", "[width, height] of a mode", "rpicam-hello"],
+            )
+            for wrong in (
+                "1640",
+                "'1640x1232'",
+                "[1640]",
+                "[1640, 1232, 10]",
+                "[0, 480]",
+                "[1640.0, 1232]",
+                "[true, 2]",
+            )
+        ),
         ("[[camera]]\nsource = 'webcam'\n", ["'webcam'", "emulated", "auto"]),
         ("[[camera]]\nid = 'Front door'\n", ["id has to be made of a-z"]),
         ("[[camera]]\nid = 'a'\n[[camera]]\nid = 'a'\n", ["two cameras have the id 'a'"]),

@@ -32,6 +32,7 @@ class FakeDetector:
     made: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    exposures: list[float | None] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
 
@@ -46,6 +47,7 @@ class FakeDetector:
 
     def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:  # noqa: ARG002
         """See what the test says."""
+        self.exposures.append(exposure)
         assert threading.current_thread() is not threading.main_thread()
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -109,6 +111,16 @@ async def test_motion_is_reported_at_once_and_ends_when_nothing_has_moved_for_a_
     assert 0.8 < took < 3
     assert (watch.status.area, watch.status.box) == (0.0, None)
     assert [motion for motion, _ in reported] == [True, False]
+
+
+async def test_the_detector_knows_the_exposure_of_each_picture(
+    detector: FakeDetector, script: Script, start: Start
+) -> None:
+    start()
+    await until(lambda: len(detector.exposures) > 1)
+    script.exposure = 16_000.0
+    await until(lambda: 16_000.0 in detector.exposures)
+    assert detector.exposures[0] is None
 
 
 async def test_motion_ends_although_no_more_pictures_come(detector: FakeDetector, script: Script, start: Start) -> None:

@@ -48,6 +48,14 @@ def query_integer(request: web.Request, key: str, lowest: int, highest: int) -> 
     return int(value)
 
 
+def query_flag(request: web.Request, key: str) -> bool:
+    """Return whether `key` is 1 or true, not 0 or false; it need not be given. Raises 400 for anything else."""
+    text = request.query.get(key, "0").lower()
+    if text not in {"1", "0", "true", "false"}:
+        raise bad_request(f"{key} has to be 1 or 0")
+    return text in {"1", "true"}
+
+
 def is_browser(request: web.Request) -> bool:
     """Return whether a browser asks for the picture: it names formats that a mere MJPEG client does not know.
 
