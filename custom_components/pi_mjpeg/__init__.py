@@ -16,6 +16,7 @@ from .clips.views import ClipView
 from .const import DOMAIN
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .flows import issues
+from .kept_snapshots import KeptSnapshotView
 from .known_server import async_known_server
 
 PLATFORMS = (
@@ -42,8 +43,10 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     picture_views.async_setup(hass)
     services.async_register(hass)
     await links.async_setup(hass)
-    hass.data[LIBRARY] = ClipLibrary(hass)
+    library = hass.data[LIBRARY] = ClipLibrary(hass)
+    await library.async_setup()
     hass.http.register_view(ClipView())
+    hass.http.register_view(KeptSnapshotView())
     return True
 
 

@@ -67,6 +67,9 @@ _CLIENTS = tuple(
 
 # Most tests of the server wait for something, most of the time.
 _FOUR_WORKERS = ("--numprocesses", "4", "--dist", "worksteal")
+# A Home Assistant and a browser serve all tests of a worker.
+_TWO_WORKERS = ("--numprocesses", "2", "--dist", "loadfile")
+_SPEED = "tests/e2e/test_hot_path.py"
 _SERVER_TESTS = ("tests/server", "tests/deb")
 
 SUITES = (
@@ -76,8 +79,15 @@ SUITES = (
     Suite(
         "e2e",
         environments.tests,
-        ("-m", "pytest", "tests/e2e"),
+        ("-m", "pytest", "tests/e2e", "--ignore", _SPEED, *_TWO_WORKERS),
         (environments.home_assistant, environments.component, _MOSQUITTO, *_CLIENTS, playwright_environment),
+        alone=True,
+    ),
+    Suite(
+        "speed",
+        environments.tests,
+        ("-m", "pytest", _SPEED),
+        (environments.component, *(partial(program, name) for name in ("mosquitto", "ustreamer"))),
         alone=True,
     ),
 )

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
-from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import (
+    CameraBusyError,
+    CameraOffError,
+    CameraUnavailableError,
+    TooManyWidthsError,
+)
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.motion.watch import MotionWatch
@@ -34,6 +39,7 @@ ERROR_CODES: Mapping[type[Exception], str] = {
     CameraBusyError: "busy",
     CameraOffError: "camera_off",
     CameraUnavailableError: "camera_unavailable",
+    TooManyWidthsError: "too_many_widths",
     SettingsNotStoredError: "insufficient_storage",
     SnapshotError: "insufficient_storage",
     ClipError: "insufficient_storage",
@@ -153,6 +159,21 @@ def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     }
 
 
+def full_snapshot_document(snapshot: Snapshot, gap: float, base: str) -> Document:
+    """Return a kept full-size snapshot, and the seconds for which viewers had no new picture because of it."""
+    return {**snapshot_document(snapshot, base), "gap": rounded_gap(gap)}
+
+
+def rounded_gap(gap: float) -> float:
+    """Return the gap that a full-size still has left, in seconds, as documents and headers hold it."""
+    return round(gap, _SECOND_DIGITS)
+
+
+def snapshots_document(snapshots: Sequence[Snapshot], base: str) -> Document:
+    """Return a list of kept snapshots."""
+    return {"schema": SCHEMA, "snapshots": [snapshot_document(snapshot, base) for snapshot in snapshots]}
+
+
 def clip_document(server: Server, clip: Clip, base: str) -> Document:
     """Return a kept clip with its signed URLs below `base`."""
     paths = {kind: base + server.clips.path(clip.id, kind) for kind in ("mjpeg", "bin", "jpg")}
@@ -243,6 +264,7 @@ def _viewer_in_state(viewer: ViewerStats) -> Document:
     return {
         "address": viewer.address,
         "agent": viewer.agent,
+        "width": viewer.width,
         "since": iso(viewer.since),
         "fps": _rounded(viewer.send_rate.per_second(time.monotonic())),
         "sent": viewer.send_rate.count,

@@ -79,6 +79,7 @@ async def test_a_clip_is_recorded_and_the_response_says_what_it_has(
     kept = pi.clips[0].document
     assert answer == {
         "path": None,
+        "link": None,
         "url": f"{pi.url}/clips/{kept['id']}.mjpeg?sig=sig-mjpeg",
         "media_content_id": f"media-source://{DOMAIN}/{loaded.entry_id}/front/2026-11-22/{kept['id']}",
         "time": "2026-11-22T10:00:00+00:00",

@@ -126,7 +126,7 @@ async def test_the_keyboard_reaches_everything_in_visual_order(served: Served, p
     await page.get_by_text("1 viewer").first.wait_for()
     buttons = ["Camera on", "Take a snapshot", "Record a clip", "Full screen"]
     front = [*buttons, "Motion detection", "1 viewer", "Links for other pages", "Controls"]
-    for stop in ["Log out", *front, *buttons]:
+    for stop in ["Pictures", "Log out", *front, *buttons]:
         await page.keyboard.press("Tab")
         focused = page.locator(":focus")
         await expect(focused).to_have_accessible_name(stop)

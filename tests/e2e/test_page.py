@@ -15,7 +15,7 @@ from tooling.network import free_ports
 from tests.e2e.conftest import UNPLUGGED
 from tests.e2e.page_actions import log_in, picture_changes
 from tests.server.support.clip_files import pictures
-from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, serving, until
+from tests.server.support.scripted_camera import Script, ScriptedSource, Served, camera, grey, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,6 +39,30 @@ async def test_viewers_are_listed(served: Served, page: Page) -> None:
     await front.get_by_text("1 viewer").click()
     await expect(front.get_by_role("listitem")).to_contain_text("127.0.0.1, ")
     await expect(front.get_by_role("listitem")).to_contain_text("Mozilla/5.0")
+
+
+async def test_a_phone_gets_small_pictures_and_a_choice_is_remembered(page: Page, tmp_path: Path) -> None:
+    script = Script(fps=20, picture=grey(90, (1280, 720)), source_info=SourceInfo(size=(1280, 720)))
+    image = page.get_by_role("region", name="Front").get_by_role("img")
+    choice = page.get_by_label("Pictures")
+
+    async def expect_width(width: int | None) -> None:
+        await expect(image).to_have_js_property("naturalWidth", width or 1280)
+        await until(lambda: [viewer.width for viewer in served.server.cameras[0].viewers] == [width])
+
+    async with serving(tmp_path, [camera(script, linger=5)]) as served:
+        await page.goto(served.url)
+        await expect(choice).to_have_value("full")
+        await expect_width(None)
+        await page.set_viewport_size({"width": 390, "height": 800})
+        await page.reload()
+        await expect(choice).to_have_value("small")
+        await expect_width(640)
+        await choice.select_option("Full size")
+        await expect_width(None)
+        await page.reload()
+        await expect(choice).to_have_value("full")
+        await expect_width(None)
 
 
 async def test_a_snapshot_can_be_downloaded(served: Served, page: Page, tmp_path: Path) -> None:

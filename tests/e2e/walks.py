@@ -11,8 +11,11 @@ QUIET_SECONDS = 6
 WALK_SECONDS = 8
 
 
-def write_walk(folder: Path) -> None:
-    """Write pictures for `FPS` a second: nobody for `QUIET_SECONDS`, then a walk from left to right, and so on."""
+def write_walk(folder: Path, start: float = 0.0) -> None:
+    """Write pictures for `FPS` a second: nobody for `QUIET_SECONDS`, then a walk from left to right, and so on.
+
+    The walk begins `start` (0 to 1) of the way across: beyond the edge, or suddenly in the middle.
+    """
     folder.mkdir()
     chance = random.Random(1)  # noqa: S311 - the same garden every time
     garden = _garden(chance)
@@ -20,7 +23,7 @@ def write_walk(folder: Path) -> None:
     for number in range(quiet + walk):
         picture = garden.copy()
         if number >= quiet:
-            _draw_person(picture, (number - quiet) / walk)
+            _draw_person(picture, start + (1 - start) * (number - quiet) / walk)
         noise = Image.effect_noise(SIZE, 6).convert("RGB")
         Image.blend(picture, noise, 0.05).save(folder / f"{number:04}.jpg", quality=85)
 

@@ -35,7 +35,8 @@ SERVER: Table = {
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
     "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},
-    "cli": _TOLD | {"mqtt", "app", "web.http_server"},
+    "selftest": _TOLD | {"mqtt", "web.http_server"},
+    "cli": _TOLD | {"mqtt", "app", "web.http_server", "selftest"},
     "__main__": frozenset({"cli"}),
 }
 

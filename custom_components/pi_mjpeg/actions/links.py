@@ -1,9 +1,11 @@
-"""Links to pictures that are valid for a day, for notifications: whoever has one sees this picture and no other."""
+"""Links to pictures and films that are valid for a day, for notifications: whoever has one sees this alone."""
 
 import os
 import re
 import secrets
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +19,15 @@ from ..const import DOMAIN, KIB
 LIFETIME: Final = 24 * 3600
 """Seconds for which a link is valid."""
 
-MAX_BYTES: Final = 256 * KIB * KIB
-"""What all pictures together may take. The oldest go first."""
+MAX_BYTES: Final = {"jpg": 256 * KIB * KIB, "mp4": 1024 * KIB * KIB}
+"""What all pictures, and all films, together may take. The oldest go first."""
 
-_NAME: Final = re.compile(r"[\w-]{43}\.jpg", re.ASCII)
+_TYPES: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
+_FOLDERS: Final = {"jpg": "pictures", "mp4": "films"}
+
+# 256 bits: nobody finds it by trying.
+_NAME_BYTES: Final = 32
+_NAME: Final = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 async def async_publish(hass: HomeAssistant, picture: bytes) -> str:
@@ -28,70 +35,96 @@ async def async_publish(hass: HomeAssistant, picture: bytes) -> str:
 
     Not a signed path of Home Assistant: that is invalid after a restart.
     """
-    # 256 bits: nobody finds it by trying.
-    name = f"{secrets.token_urlsafe(32)}.jpg"
+    return await _async_publish(hass, "jpg", lambda path: _write(path, picture))
+
+
+async def async_publish_film(hass: HomeAssistant, film: Path) -> str:
+    """Keep a copy of a film for a day, and return the path of its link. Raises `HomeAssistantError`."""
+    return await _async_publish(hass, "mp4", lambda path: _copy(film, path))
+
+
+async def _async_publish(hass: HomeAssistant, kind: str, write: Callable[[Path], None]) -> str:
+    folder = _folder(hass, kind)
+    name = secrets.token_urlsafe(_NAME_BYTES)
+
+    def keep() -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(folder / f"{name}.{kind}")
+        _delete_old(folder, kind)
+
     try:
-        await hass.async_add_executor_job(_write, _folder(hass) / name, picture)
+        await hass.async_add_executor_job(keep)
     except OSError as error:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="not_written",
-            translation_placeholders={"path": str(_folder(hass)), "reason": error.strerror or str(error)},
+            translation_placeholders={"path": str(folder), "reason": error.strerror or str(error)},
         ) from error
-    return PictureView.url.format(name=name)
+    return f"/api/{DOMAIN}/{_FOLDERS[kind]}/{name}.{kind}"
 
 
 async def async_setup(hass: HomeAssistant) -> None:
-    """Serve the pictures, those from before a restart too, and delete the old ones."""
-    hass.http.register_view(PictureView())
-    await hass.async_add_executor_job(_delete_old, _folder(hass))
+    """Serve what was published, before a restart too, and delete what is old."""
+    for kind in _TYPES:
+        hass.http.register_view(LinkView(kind))
+        await hass.async_add_executor_job(_delete_old, _folder(hass, kind), kind)
 
 
-class PictureView(HomeAssistantView):
-    """Serves a picture to whoever has its link. A wrong link is a 404, so that it does not count as a failed login."""
+class LinkView(HomeAssistantView):
+    """Serves a picture or film to whoever has its link. A wrong link is a 404: it does not count as a failed login."""
 
-    url = f"/api/{DOMAIN}/pictures/{{name}}"
-    name = f"api:{DOMAIN}:pictures"
     requires_auth = False
 
-    async def get(self, request: web.Request, name: str) -> web.Response:
-        """Answer with the picture."""
+    def __init__(self, kind: str) -> None:
+        self.url = f"/api/{DOMAIN}/{_FOLDERS[kind]}/{{name}}.{kind}"
+        self.name = f"api:{DOMAIN}:{_FOLDERS[kind]}"
+        self._kind = kind
+
+    async def get(self, request: web.Request, name: str) -> web.StreamResponse:
+        """Answer with the file, of which byte ranges can be had: phones play no film without them."""
         hass = request.app[KEY_HASS]
-        picture = None
-        if _NAME.fullmatch(name):
-            picture = await hass.async_add_executor_job(_read, _folder(hass) / name)
-        if picture is None:
+        path = _folder(hass, self._kind) / f"{name}.{self._kind}"
+        if not _NAME.fullmatch(name) or not await hass.async_add_executor_job(_is_valid, path):
             raise web.HTTPNotFound
-        headers = {hdrs.CACHE_CONTROL: f"private, max-age={LIFETIME}, immutable", "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=picture, content_type="image/jpeg", headers=headers)
+        headers = {
+            hdrs.CONTENT_TYPE: _TYPES[self._kind],
+            hdrs.CACHE_CONTROL: f"private, max-age={LIFETIME}, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.FileResponse(path, headers=headers)
 
 
-def _folder(hass: HomeAssistant) -> Path:
+def _folder(hass: HomeAssistant, kind: str) -> Path:
     """Return a folder that no backup includes."""
-    return Path(hass.config.cache_path(DOMAIN, "pictures"))
+    return Path(hass.config.cache_path(DOMAIN, _FOLDERS[kind]))
 
 
 def _write(path: Path, picture: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(picture)
-    _delete_old(path.parent)
 
 
-def _read(path: Path) -> bytes | None:
+def _copy(film: Path, path: Path) -> None:
+    path.touch(mode=0o600, exist_ok=False)
     try:
-        if time.time() - path.stat().st_mtime > LIFETIME:
-            return None
-        return path.read_bytes()
+        shutil.copyfile(film, path)
     except OSError:
-        return None
+        path.unlink()
+        raise
 
 
-def _delete_old(folder: Path) -> None:
-    """Delete the pictures whose links are invalid, and the oldest of those that take too much."""
+def _is_valid(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime <= LIFETIME
+    except OSError:
+        return False
+
+
+def _delete_old(folder: Path, kind: str) -> None:
+    """Delete what has no valid link any more, and the oldest of what takes too much."""
     found: list[tuple[float, int, Path]] = []
-    for path in folder.glob("*.jpg"):
+    for path in folder.glob(f"*.{kind}"):
         try:
             status = path.stat()
         except OSError:
@@ -100,5 +133,5 @@ def _delete_old(folder: Path) -> None:
     total = 0
     for modified, size, path in sorted(found, reverse=True):
         total += size
-        if time.time() - modified > LIFETIME or total > MAX_BYTES:
+        if time.time() - modified > LIFETIME or total > MAX_BYTES[kind]:
             path.unlink(missing_ok=True)

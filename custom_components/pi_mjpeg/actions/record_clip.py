@@ -16,12 +16,13 @@ from ..clips.film import FilmError
 from ..clips.library import LIBRARY
 from ..clips.paths import media_content_id
 from ..const import DOMAIN
-from . import each_camera
+from . import each_camera, links
 from .file_names import file_name, paths_of
 from .picture_files import async_check_folder, async_copy
 
 ATTR_BEFORE: Final = "before"
 ATTR_AFTER: Final = "after"
+ATTR_LINK: Final = "link"
 
 MAX_BEFORE: Final = 60
 MAX_AFTER: Final = 300
@@ -33,6 +34,7 @@ _FIELDS: Final[dict[Any, Any]] = {
     vol.Optional(ATTR_BEFORE, default=5): vol.All(vol.Coerce(float), vol.Range(min=0, max=MAX_BEFORE)),
     vol.Optional(ATTR_AFTER, default=10): vol.All(vol.Coerce(float), vol.Range(min=0, max=MAX_AFTER)),
     vol.Optional(CONF_FILENAME): file_name,
+    vol.Optional(ATTR_LINK, default=False): cv.boolean,
 }
 SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
 
@@ -40,7 +42,7 @@ SCHEMA: Final = cv.make_entity_service_schema(_FIELDS)
 class Camera(each_camera.Camera, Protocol):
     """What the action needs of a camera's entity."""
 
-    async def async_record_clip(self, *, before: float, after: float, path: str | None) -> ServiceResponse:
+    async def async_record_clip(self, *, before: float, after: float, path: str | None, link: bool) -> ServiceResponse:
         """Record a clip. Raises `HomeAssistantError`."""
 
 
@@ -53,10 +55,15 @@ async def async_handle(call: ServiceCall, cameras: list[str], find: Callable[[st
     paths = paths_of(call.hass, cameras, call.data.get(CONF_FILENAME))
     for path in paths.values():
         await _async_check(call.hass, path)
+    if call.data[ATTR_LINK]:
+        await _async_check_films(call.hass)
 
     async def record(camera: Camera, entity_id: str) -> ServiceResponse:
         return await camera.async_record_clip(
-            before=call.data[ATTR_BEFORE], after=call.data[ATTR_AFTER], path=paths.get(entity_id)
+            before=call.data[ATTR_BEFORE],
+            after=call.data[ATTR_AFTER],
+            path=paths.get(entity_id),
+            link=call.data[ATTR_LINK],
         )
 
     return await each_camera.async_with_each(call, cameras, find, record)
@@ -68,9 +75,25 @@ async def _async_check(hass: HomeAssistant, path: str) -> None:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="not_a_film", translation_placeholders={"path": path}
         )
-    if suffix == ".mp4" and not await hass.data[LIBRARY].can_make_films():
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_films")
+    if suffix == ".mp4":
+        await _async_check_films(hass)
     await async_check_folder(hass, path)
+
+
+async def _async_check_films(hass: HomeAssistant) -> None:
+    if not await hass.data[LIBRARY].can_make_films():
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_films")
+
+
+async def async_link(hass: HomeAssistant, client: PiMjpegClient, node: str, clip: Clip) -> str:
+    """Return a link to the film of a clip. Raises `PiMjpegError`, and `HomeAssistantError`."""
+    try:
+        film = await hass.data[LIBRARY].film(client, node, clip)
+    except (FilmError, OSError) as error:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="no_film", translation_placeholders={"reason": str(error)}
+        ) from error
+    return await links.async_publish_film(hass, film)
 
 
 async def async_save(hass: HomeAssistant, client: PiMjpegClient, node: str, clip: Clip, path: str) -> None:
@@ -90,10 +113,11 @@ async def async_save(hass: HomeAssistant, client: PiMjpegClient, node: str, clip
         ) from error
 
 
-def response(entry_id: str, client: PiMjpegClient, clip: Clip, path: str | None) -> ServiceResponse:
+def response(entry_id: str, client: PiMjpegClient, clip: Clip, path: str | None, link: str | None) -> ServiceResponse:
     """Return what the caller learns of a clip."""
     return {
         "path": path,
+        "link": link,
         "url": str(client.clip_url(clip)),
         "media_content_id": media_content_id(entry_id, clip),
         "time": clip.time.isoformat() if clip.time else None,

@@ -32,6 +32,7 @@ from .documents import (
     parse_enrolment,
     parse_identity,
     parse_snapshot,
+    parse_snapshots,
     parse_state,
 )
 from .errors import (
@@ -227,13 +228,23 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
             pass
 
+    async def snapshots(self, camera_id: str) -> list[Snapshot]:
+        """Return the snapshots that the server keeps of a camera, the newest first."""
+        url = self.base_url / "api/cameras" / camera_id / "snapshots"
+        snapshots = await self._ask(hdrs.METH_GET, url, parse_snapshots)
+        return [snapshot for snapshot in snapshots if snapshot.camera == camera_id]
+
     def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
         """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""
         return (self.base_url / "snapshots" / f"{snapshot.id}.jpg").with_query(sig=snapshot.signature)
 
-    async def kept_snapshot(self, snapshot: Snapshot) -> bytes:
-        """Return the JPEG of a snapshot that the server keeps."""
-        return await self._picture(self.kept_snapshot_url(snapshot))
+    async def kept_snapshot(self, snapshot: Snapshot, *, width: int | None = None) -> bytes:
+        """Return the JPEG of a snapshot that the server keeps, at most `width` pixels wide.
+
+        A server before this version sends it in full size, whatever the width.
+        """
+        url = self.kept_snapshot_url(snapshot)
+        return await self._picture(url if width is None else url.update_query(width=str(width)))
 
     async def record_clip(self, camera_id: str, *, before: float, after: float) -> Clip:
         """Have the server record a clip from `before` seconds ago on, and return it `after` seconds from now."""
@@ -281,15 +292,18 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_GET, self.clip_url(clip), STREAM_TIMEOUT) as response:
             yield response.content.iter_any()
 
-    async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
+    async def stream(
+        self, camera_id: str, *, fps: float | None = None, width: int | None = None
+    ) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.
 
-        Raises `InvalidResponseError` when it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
+        They are at most `width` pixels wide; an older server sends them as they are. Raises `InvalidResponseError` when
+        it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
         Close it with `contextlib.aclosing`.
         """
-        url = self.stream_url(camera_id)
-        if fps is not None:
-            url = url.with_query(fps=f"{fps:g}")
+        wanted = {"width": width, "fps": None if fps is None else f"{fps:g}"}
+        query = {name: value for name, value in wanted.items() if value is not None}
+        url = self.stream_url(camera_id).with_query(query)
         async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))

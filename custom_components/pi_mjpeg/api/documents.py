@@ -55,6 +55,7 @@ from .schemas import (
     SERVER_TELEMETRY,
     SERVER_TELEMETRY_FIELDS,
     SNAPSHOT,
+    SNAPSHOTS,
     ZEROCONF_RECORD,
 )
 from .shapes import Validator
@@ -182,6 +183,11 @@ def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Parse `snapshot.json`, which has no schema number in an answer over HTTP. Raises `DocumentError`."""
     return _snapshot(_read(payload, SNAPSHOT, numbered=numbered))
+
+
+def parse_snapshots(payload: bytes) -> list[Snapshot]:
+    """Parse the list of the snapshots that a server keeps of a camera. Raises `DocumentError`."""
+    return [_snapshot(fields) for fields in _read(payload, SNAPSHOTS)["snapshots"]]
 
 
 def parse_clip(payload: str | bytes | bytearray) -> Clip:

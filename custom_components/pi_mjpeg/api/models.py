@@ -108,18 +108,14 @@ class Control:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
-    """A picture that the server keeps, of the size and length that it named.
+class Kept:
+    """What the server keeps of a camera. It is fetched by its id and a signature.
 
-    It is fetched by its id and `signature`, and its camera and time are those in the id, which is signed. Anybody on
-    the broker can name a picture that is kept, but not as one of another time or camera.
+    Its camera and time are those in the id, which is signed. Anybody on the broker can name what is kept, but not as
+    that of another time or camera.
     """
 
     id: str
-    signature: str
-    width: int | None = field(compare=False)
-    height: int | None = field(compare=False)
-    bytes: int | None = field(compare=False)
 
     @property
     def camera(self) -> str:
@@ -128,18 +124,27 @@ class Snapshot:
 
     @property
     def time(self) -> datetime | None:
-        """When it was taken. None if the server's clock was not set."""
+        """When the picture was taken, or the clip was asked for. None if the server's clock was not set."""
         return time_in_snapshot_id(self.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Clip:
-    """A clip that the server keeps. It is fetched by its id and the signatures; its camera and time are in the id.
+class Snapshot(Kept):
+    """A picture that the server keeps, of the size and length that it named."""
+
+    signature: str
+    width: int | None = field(compare=False)
+    height: int | None = field(compare=False)
+    bytes: int | None = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clip(Kept):
+    """A clip that the server keeps. It has a signature for each way in which it can be fetched.
 
     `before` and `after` are the seconds that it has before and after it was asked for, and `duration` is their sum.
     """
 
-    id: str
     replay_signature: str
     download_signature: str
     thumbnail_signature: str
@@ -151,16 +156,6 @@ class Clip:
     width: int | None
     height: int | None
     trigger: str | None
-
-    @property
-    def camera(self) -> str:
-        """The id of the camera."""
-        return self.id.rsplit("-", 2)[0]
-
-    @property
-    def time(self) -> datetime | None:
-        """When it was asked for. None if the server's clock was not set."""
-        return time_in_snapshot_id(self.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -152,6 +152,13 @@ SNAPSHOT: Final = document(
     }
 )
 
+MAX_SNAPSHOTS: Final = 100
+"""Of one camera. A server keeps 40."""
+
+_SNAPSHOT_LIST: Final = list_of_valid(SNAPSHOT, MAX_SNAPSHOTS)
+
+SNAPSHOTS: Final = document({"snapshots": _SNAPSHOT_LIST})
+
 MAX_CLIPS: Final = 500
 """Of one camera. Older ones are left out."""
 

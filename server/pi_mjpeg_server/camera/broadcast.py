@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.media.frame import Frame
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ class Subscriber(Protocol):
     def frame_published(self, frame: Frame, now: float) -> None:
         """Take the frame that was published at `now`."""
 
+    def frames_withdrawn(self) -> None:
+        """Drop all frames up to now: the camera is switched off, and none may be sent or repeated any more."""
+
     def check(self, now: float) -> float:
         """Do what is due by `now`, and return when the next thing is due."""
 
@@ -37,8 +41,9 @@ class Broadcast:
     waits for a frame newer than the one it has, and gets the latest. Nothing is copied.
     """
 
-    def __init__(self) -> None:
-        """Start without a frame."""
+    def __init__(self, rate: Rate | None = None) -> None:
+        """Start without a frame. `rate` measures the live pictures that are published, which the publisher counts."""
+        self.rate = rate or Rate()
         self.latest: Frame | None = None
         self._withdrawn = -1
         self._subscribers: tuple[Subscriber, ...] = ()
@@ -56,11 +61,19 @@ class Broadcast:
                 _LOGGER.exception("a viewer cannot be sent a frame")
         self._wake()
 
-    def withdraw(self) -> None:
-        """Make the frames up to now unusable, because the camera is switched off, and wake all who wait."""
-        if self.latest is not None:
-            self._withdrawn = self.latest.sequence
+    def withdraw(self, reserved: int = -1) -> None:
+        """Make the frames up to now unusable, because the camera is switched off, and wake all who wait.
+
+        So are those that were not published but have a sequence number up to `reserved`.
+        """
+        latest = -1 if self.latest is None else self.latest.sequence
+        self._withdrawn = max(self._withdrawn, latest, reserved)
         self.latest = None
+        for subscriber in self._subscribers:
+            try:
+                subscriber.frames_withdrawn()
+            except Exception:
+                _LOGGER.exception("a viewer cannot be told that the camera is off")
         self._wake()
 
     def is_withdrawn(self, frame: Frame) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.full_stills import FullStills
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.ring import Ring
@@ -50,13 +51,13 @@ class Camera:
         were set at run time before; they take precedence over the configured ones.
         """
         self.settings = settings
-        self.broadcast = Broadcast()
         self.ring = Ring(settings.preroll)
         self.viewers: set[ViewerStats] = set()
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
         self.capture_rate = Rate()
+        self.broadcast = Broadcast(self.capture_rate)
         self.capture_drops = 0
         self.on_change: list[Callable[[], None]] = []
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)
@@ -76,6 +77,15 @@ class Camera:
             status=lambda: self.status,
             size=lambda: self.source_info.size or settings.requested.size,
             publish=self._publish_placard,
+        )
+        self.full_stills = FullStills(
+            settings.name,
+            self.supervisor,
+            warm_up=settings.warm_up,
+            demand=self._demand,
+            still=self.still,
+            reserve=self._reserve_frame,
+            raise_if_off=self.raise_if_off,
         )
 
     @property
@@ -119,6 +129,7 @@ class Camera:
 
     async def stop(self) -> None:
         """Stop capturing and close the device."""
+        await self.full_stills.stop()
         await self.supervisor.stop()
         await self._placard_loop.stop()
 
@@ -132,7 +143,7 @@ class Camera:
         Viewers see a drawn picture that says so. `reason` is shown there too, if it was not a person who did it.
         """
         self.supervisor.disable(reason)
-        self.broadcast.withdraw()
+        self.broadcast.withdraw(self._sequence)
         self.ring.clear()
 
     def restart(self) -> None:
@@ -231,18 +242,15 @@ class Camera:
         self._raise_if_unavailable()
         values = validate_controls(self.controls, requested)
 
-        def set_all(source: Source) -> Mapping[str, Control]:
-            if not isinstance(source, Adjustable):
-                return {}
-            set_controls(source, values)
-            return source.controls()
+        def set_all(source: Source) -> tuple[Mapping[str, Control], Mapping[str, ControlValue]]:
+            return set_controls(source, values) if isinstance(source, Adjustable) else ({}, {})
 
         try:
-            self.controls = await self.supervisor.run(set_all)
+            self.controls, kept = await self.supervisor.run(set_all)
         except (SourceError, OSError, RuntimeError) as error:
             self.raise_if_off()
             raise CameraUnavailableError(f"the camera did not accept it: {error}") from error
-        self.control_overrides |= values
+        self.control_overrides |= kept
         self._notify()
 
     def demanded_until(self) -> float:
@@ -268,7 +276,7 @@ class Camera:
         if self._settles_at is None:
             self._settles_at = picture.taken + self.settings.warm_up
         settled = picture.settled and picture.taken >= self._settles_at
-        self._publish(picture.jpeg, picture.taken, drawn=False, settled=settled)
+        self._publish(self._frame(picture.jpeg, picture.taken, settled=settled, exposure=picture.exposure))
 
     def picture_replaced(self, picture: Picture) -> None:
         """Count a picture that viewers are not sent, and keep it for clips (called by the supervisor)."""
@@ -337,22 +345,33 @@ class Camera:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 
     def _publish_placard(self, jpeg: bytes) -> None:
-        self._publish(jpeg, time.monotonic(), drawn=True)
+        self._publish(self._frame(jpeg, time.monotonic(), drawn=True))
 
-    def _publish(self, jpeg: bytes, taken: float, *, drawn: bool, settled: bool = True) -> None:
-        frame = self._frame(jpeg, taken, drawn=drawn, settled=settled)
+    def _publish(self, frame: Frame) -> None:
         self.broadcast.publish(frame)
-        if not drawn:
+        if not frame.drawn:
             self.ring.add(frame)
 
-    def _frame(self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True) -> Frame:
+    def _frame(
+        self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True, exposure: float | None = None
+    ) -> Frame:
         self._sequence += 1
-        timestamp = time.time() - (time.monotonic() - taken)
-        return Frame(jpeg, self._sequence, taken, timestamp, drawn, settled)
+        return Frame(jpeg, self._sequence, taken, _timestamp(taken), drawn, settled, exposure)
+
+    def _reserve_frame(self) -> Callable[[Picture], Frame]:
+        """Return a function that makes a frame of a later picture, which is withdrawn with the frames until now."""
+        self._sequence += 1
+        sequence = self._sequence
+        return lambda picture: Frame(picture.jpeg, sequence, picture.taken, _timestamp(picture.taken))
 
     def _notify(self) -> None:
         for listener in self.on_change:
             notify(listener)
+
+
+def _timestamp(taken: float) -> float:
+    """Return a time on the monotonic clock in seconds since 1970."""
+    return time.time() - (time.monotonic() - taken)
 
 
 def _is_still(frame: Frame, taken_after: float) -> bool:

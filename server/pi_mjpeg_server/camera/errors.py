@@ -14,5 +14,9 @@ class CameraBusyError(Exception):
         self.retry_after = retry_after
 
 
+class TooManyWidthsError(Exception):
+    """The camera's picture is scaled to as many widths as it can be at once. The message says to which."""
+
+
 class CameraOffError(CameraUnavailableError):
     """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""

@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 
 from pi_mjpeg_server import VERSION
-from pi_mjpeg_server.cli import camera_commands, server_commands, state_commands
+from pi_mjpeg_server.cli import camera_commands, selftest_command, server_commands, state_commands
 from pi_mjpeg_server.config import OPTIONS, default_configuration_file
+
+_MIN_MEASURING, _MAX_MEASURING = 1, 60  # seconds
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -21,6 +23,11 @@ def make_parser() -> argparse.ArgumentParser:
         ("run", server_commands.run, "serve the cameras until stopped"),
         ("cameras", camera_commands.cameras, "list the cameras that are attached"),
         ("check", camera_commands.check, "check the configuration and take one picture with each camera"),
+        (
+            "selftest",
+            selftest_command.selftest,
+            "check this machine and its cameras, and print a report for an issue, in Markdown",
+        ),
         ("snapshot", camera_commands.snapshot, "take one picture and write it to a file"),
         ("purge", server_commands.purge, "clear every retained message that this server has left at the broker"),
         (
@@ -46,6 +53,14 @@ def make_parser() -> argparse.ArgumentParser:
         )
         if name == "cameras":
             continue
+        if name == "selftest":
+            sub.add_argument(
+                "--seconds",
+                type=_measuring_time,
+                default=5.0,
+                metavar="SECONDS",
+                help="how long to measure, three times for each camera; 1 to 60 (5)",
+            )
         if name == "snapshot":
             sub.add_argument("file", type=Path, metavar="FILE", help="where to write the JPEG; - for standard output")
             sub.add_argument("--camera", metavar="ID", help="which camera (the first)")
@@ -87,6 +102,13 @@ def make_parser() -> argparse.ArgumentParser:
             help="short for --auth-mode none",
         )
     return parser
+
+
+def _measuring_time(text: str) -> float:
+    seconds = float(text)
+    if not _MIN_MEASURING <= seconds <= _MAX_MEASURING:
+        raise argparse.ArgumentTypeError(f"it has to be from {_MIN_MEASURING} to {_MAX_MEASURING}")
+    return seconds
 
 
 def _default_file() -> Path | None:

@@ -4,6 +4,7 @@ A validator returns the value as the server uses it, or raises `ValueError` with
 the key's name, such as "has to be true or false".
 """
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -22,6 +23,7 @@ _MAX_VIEWERS = 1000
 _MAX_PREROLL = 60
 _MAX_REGIONS = 16
 _SMALLEST_SIDE = 0.001
+_MAX_SENSOR_SIDE = 65535
 
 Validator = Callable[[object], Any]
 
@@ -105,6 +107,18 @@ def size(value: object) -> tuple[int, int]:
         if pair[0] % 2 == 0 and pair[1] % 2 == 0:
             return pair
     raise ValueError("has to be [width, height] in pixels, both even and from 16 to 8192")
+
+
+def sensor_mode(value: object) -> tuple[int, int]:
+    """Accept [width, height] in pixels, as libcamera lists the modes of a sensor."""
+    if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004  (width and height)
+        side = integer(1, _MAX_SENSOR_SIDE)
+        with contextlib.suppress(ValueError):
+            return side(value[0]), side(value[1])
+    raise ValueError(
+        f"has to be [width, height] of a mode of the sensor, whole numbers from 1 to {_MAX_SENSOR_SIDE}; "
+        "`rpicam-hello --list-cameras` lists the modes"
+    )
 
 
 def url(value: object) -> str:
@@ -275,6 +289,9 @@ CAMERA: dict[str, Validator] = {
     "preroll": number(0, _MAX_PREROLL),
     "record_on_motion": boolean,
     "controls": controls,
+    "sensor_mode": sensor_mode,
+    "sensor_hdr": boolean,
+    "tuning_file": text,
 }
 CLIPS: dict[str, Validator] = {
     "folder": path,

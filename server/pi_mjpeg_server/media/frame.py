@@ -26,13 +26,15 @@ class Picture:
 
     `taken` is the time of exposure in seconds of `time.monotonic()`, as precisely as the source knows it. The default
     is the present time, for a source that does not know. `settled` is false while the exposure still adapts. `size` is
-    width and height in pixels as it is shown, from a source that has read them anyway.
+    width and height in pixels as it is shown, from a source that has read them anyway. `exposure` is the exposure time
+    multiplied by the gains, in any unit, where the camera says so.
     """
 
     jpeg: bytes
     taken: float = field(default_factory=time.monotonic)
     settled: bool = True
     size: tuple[int, int] | None = None
+    exposure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Frame:
 
     `sequence` increases by one with each frame of a camera, `taken` is on the monotonic clock, and `timestamp` is the
     same time in seconds since 1970. A `drawn` frame was drawn by the server, to say why there is no picture. One that
-    is not `settled` is too dark or too bright for a still, because the camera has just started.
+    is not `settled` is too dark or too bright for a still, because the camera has just started. `exposure` is that of
+    its picture.
     """
 
     jpeg: bytes
@@ -50,6 +53,7 @@ class Frame:
     timestamp: float
     drawn: bool = False
     settled: bool = True
+    exposure: float | None = None
 
     @cached_property
     def part(self) -> bytes:

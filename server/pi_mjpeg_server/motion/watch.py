@@ -274,5 +274,5 @@ def _timed_look(
     """Look at a picture, with a new detector if there is none, and return both and the processor time."""
     began = time.thread_time()
     detector = detector or make()
-    look = detector.look(frame.jpeg, frame.taken)
+    look = detector.look(frame.jpeg, frame.taken, frame.exposure)
     return detector, look, time.thread_time() - began

@@ -25,10 +25,11 @@ opening nor closing:
 A distribution registers it in the entry-point group `pi_mjpeg.sources`; the name of the entry point is its name in a
 configuration (`source = "still"`).
 
-A source with controls also has the two methods of `Adjustable`, and one that can give fewer pictures that of
-`RateLimitable`. A source that skips broken pictures yields None for
-each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A
-method `check_idle` is called every two seconds while nothing is captured; what it raises closes the source.
+A source with controls also has the two methods of `Adjustable`, one that can give fewer pictures that of
+`RateLimitable`, one that can take larger pictures than it streams those of `StillCapable`, and one that has more to
+tell in a report that of `Describable`. A source that skips broken pictures yields None for each, counts them in an
+attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A method `check_idle` is
+called every two seconds while nothing is captured; what it raises closes the source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,10 @@ class CameraFoundError(SourceError):
     """Another device is to be used from now on: the source has to be closed and opened again, and nothing is wrong."""
 
 
+class StillError(SourceError):
+    """A still could not be taken. The camera is as it was, and `Source.frames` may be called again."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """What is requested of a source. It gives the nearest that it can, and reports it in its `SourceInfo`.
@@ -61,6 +66,8 @@ class SourceSettings:
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
     pictures per second, `quality` the JPEG quality from 1 to 100, and `rotation` clockwise degrees. `controls` are
     values by the driver's names; those that the device does not have are ignored, and named in `SourceInfo.note`.
+    Only CSI cameras have these: `sensor_mode` is width and height of the sensor's mode, None for the one with the
+    widest view; `sensor_hdr` switches the HDR of the sensor, None leaves it as it is; and `tuning_file` is libcamera's.
     """
 
     device: str | None = None
@@ -71,6 +78,9 @@ class SourceSettings:
     hflip: bool = False
     vflip: bool = False
     controls: Mapping[str, object] = field(default_factory=dict)
+    sensor_mode: tuple[int, int] | None = None
+    sensor_hdr: bool | None = None
+    tuning_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,39 @@ class RateLimitable(Protocol):
 
     def limit_rate(self, fps: float | None) -> None:
         """Give at most `fps` pictures a second from now on; None for as many as the settings ask for.
+
+        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
+        """
+
+
+@runtime_checkable
+class StillCapable(Protocol):
+    """A source that can take stills larger than its pictures, for which it interrupts them.
+
+    These methods are called between `open` and `close`, in the same thread.
+    """
+
+    def still_size(self) -> tuple[int, int] | None:
+        """Return width and height of a still in pixels, or None if it would be no larger than the other pictures.
+
+        It is also called while an iterator of `frames` lives, which it must not disturb.
+        """
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Capture at that size until the iterator is closed; after that, `frames` captures as before.
+
+        No iterator of `frames` lives meanwhile. Yields as `frames` does, and also `None` after each call of the driver
+        that may take long. Raises `StillError` for a failure that costs only the still; any other exception counts as a
+        failure of the camera.
+        """
+
+
+@runtime_checkable
+class Describable(Protocol):
+    """A source that can tell more of itself than `SourceInfo` has, for the report of `pi-mjpeg selftest`."""
+
+    def details(self) -> Mapping[str, str]:
+        """Return facts by name, such as the encoder and the modes of the sensor.
 
         It is called after `open`, in the same thread, also while an iterator of `frames` lives.
         """

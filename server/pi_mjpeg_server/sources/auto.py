@@ -18,6 +18,8 @@ from pi_mjpeg_server.sources import (
     SourceInfo,
     SourceKind,
     SourceSettings,
+    StillCapable,
+    StillError,
     kinds,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlValue
@@ -145,6 +147,18 @@ class AutoSource:
         chosen: object = self._chosen
         if isinstance(chosen, RateLimitable):
             chosen.limit_rate(fps)
+
+    def still_size(self) -> tuple[int, int] | None:
+        """Return the size of the chosen camera's stills, or None if it has no larger ones."""
+        chosen: object = self._chosen
+        return chosen.still_size() if isinstance(chosen, StillCapable) else None
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Take stills with the chosen camera."""
+        chosen: object = self._chosen
+        if not isinstance(chosen, StillCapable):
+            raise StillError("the camera has no stills")
+        return chosen.stills()
 
     @property
     def broken(self) -> int:

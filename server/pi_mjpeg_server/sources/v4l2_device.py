@@ -41,6 +41,10 @@ class VideoMode:
     size: tuple[int, int]
     fps: float
 
+    def __str__(self) -> str:
+        """Return it as in a report: `MJPG 1280x720 at 30 fps`."""
+        return f"{self.pixel_format} {self.size[0]}x{self.size[1]} at {f'{self.fps:g}' if self.fps else 'unknown'} fps"
+
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:

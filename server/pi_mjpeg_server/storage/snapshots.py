@@ -71,6 +71,8 @@ class SnapshotStore:
         self._latest: dict[str, _Kept | None] = {}
         self._latest_version: tuple[int, ...] | None = None
         self._latest_lock = threading.Lock()
+        self._listed: dict[str, dict[str, _Kept]] = {}
+        self._list_lock = threading.Lock()
 
     async def save(self, camera: str, frame: Frame, trigger: str) -> Snapshot:
         """Write a frame to disk, off the event loop, and delete the oldest of camera and trigger over `MAX_PER_CAMERA`.
@@ -94,6 +96,18 @@ class SnapshotStore:
         """
         kept = self._latest_kept(camera)
         return None if kept is None else self._signed(camera, kept)
+
+    def snapshots(self, camera: str) -> list[Snapshot]:
+        """Return the snapshots of a camera that can be read, the newest first. Blocks on the disk: call it in a thread.
+
+        Each file is read once.
+        """
+        with self._list_lock:
+            known = self._listed.get(camera, {})
+            found = [known.get(path.stem) or _read(path, trigger) for path, trigger in self._newest_first(camera)]
+            kept = [each for each in found if each is not None]
+            self._listed[camera] = {each.id: each for each in kept}
+        return [self._signed(camera, each) for each in kept]
 
     async def last(self, camera: str) -> tuple[Snapshot, str] | None:
         """Return the newest snapshot of a camera that can be read, and its trigger, or None if there is none."""
@@ -143,18 +157,13 @@ class SnapshotStore:
             return self._latest[camera]
 
     def _read_latest(self, camera: str) -> _Kept | None:
-        shares = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
+        return next((kept for found in self._newest_first(camera) if (kept := _read(*found)) is not None), None)
+
+    def _newest_first(self, camera: str) -> list[tuple[Path, str]]:
+        """Return the files of a camera, and the trigger of each."""
+        found = [(path, trigger) for trigger, share in _SHARES.items() for path in self._paths(camera, share)]
         order = _oldest_first(camera, time.time())
-        for path, trigger in sorted(shares, key=lambda found: order(found[0]), reverse=True):
-            try:
-                data = path.read_bytes()
-                if not data.rstrip(b"\0").endswith(jpeg.EOI):
-                    continue
-                return _Kept(path.stem, trigger, time_of_id(path.stem), jpeg.upright_size(data), len(data))
-            except (OSError, ValueError):
-                # Deleted meanwhile, or cut off by a power cut: an older one may be whole.
-                continue
-        return None
+        return sorted(found, key=lambda each: order(each[0]), reverse=True)
 
     def _write(self, share: Path, camera: str, identity: str, frame: Frame) -> None:
         with self._lock:
@@ -175,6 +184,17 @@ class SnapshotStore:
 
     def _paths(self, camera: str, share: Path | str) -> list[Path]:
         return [path for path in (self._folder / share).glob(f"{camera}-*.jpg") if ID.fullmatch(path.stem)]
+
+
+def _read(path: Path, trigger: str) -> _Kept | None:
+    """Return what there is to know of a file, or None if it was deleted meanwhile, or was cut off by a power cut."""
+    try:
+        data = path.read_bytes()
+        if not data.rstrip(b"\0").endswith(jpeg.EOI):
+            return None
+        return _Kept(path.stem, trigger, time_of_id(path.stem), jpeg.upright_size(data), len(data))
+    except (OSError, ValueError):
+        return None
 
 
 def _oldest_first(camera: str, now: float) -> Callable[[Path], tuple[bool, str]]:

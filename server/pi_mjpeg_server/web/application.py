@@ -18,6 +18,7 @@ from pi_mjpeg_server.web.routes.events import EVENT_FEED, events
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
 from pi_mjpeg_server.web.routes.stream import stream
+from pi_mjpeg_server.web.routes.thumbnails import THUMBNAIL_TURN
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR, Authenticator
 from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.cors import CORS_POLICY, CorsPolicy
@@ -54,7 +55,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     application[VIEWER_LIMITS] = ViewerLimits.from_settings(settings)
     application[AUTHENTICATOR] = authenticator
     application[identity.IDENTITY_LIMIT] = ClientRateLimit(authenticator.proven_clients)
-    application[clips.THUMBNAIL_TURN] = asyncio.Semaphore()
+    application[THUMBNAIL_TURN] = asyncio.Semaphore()
     application[CORS_POLICY] = cors_policy
     application[EVENT_FEED] = feed = EventFeed(server)
     application.on_shutdown.append(lambda _: feed.close())
@@ -77,6 +78,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     get("/api/openapi.json", static_files.openapi)
     get("/metrics", _metrics)
     add("POST", f"/api/cameras/{CAMERA}/snapshots", snapshots.keep_snapshot)
+    get(f"/api/cameras/{CAMERA}/snapshots", snapshots.list_snapshots)
     add("POST", f"/api/cameras/{CAMERA}/clips", clips.record_clip)
     get(f"/api/cameras/{CAMERA}/clips", clips.list_clips)
     add("PATCH", f"/api/cameras/{CAMERA}", patch_camera)

@@ -9,7 +9,12 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.errors import (
+    CameraBusyError,
+    CameraOffError,
+    CameraUnavailableError,
+    TooManyWidthsError,
+)
 from pi_mjpeg_server.documents import ERROR_CODES
 from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.recording.request import ClipRequestError
@@ -30,6 +35,7 @@ _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     MotionSettingError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
+    TooManyWidthsError: web.HTTPServiceUnavailable,
     SettingsNotStoredError: web.HTTPInsufficientStorage,
     SnapshotError: web.HTTPInsufficientStorage,
     ClipError: web.HTTPInsufficientStorage,

@@ -100,6 +100,8 @@ class Pi:
         """The `Authorization` header of each request."""
         self.clips: list[KeptClip] = []
         """The oldest first."""
+        self.snapshots: list[dict[str, Any]] | None = []
+        """The documents of the kept snapshots in the list, the newest first. None: an older server, without a list."""
         self.recording = asyncio.Event()
         """Set when a recording begins."""
         self.cuts_clips = False
@@ -195,6 +197,8 @@ class Pi:
                 return web.Response(body=jpeg(7), content_type="image/jpeg")
             case "POST", ["api", "cameras", "front", "snapshots"]:
                 return self._keep("front")
+            case "GET", ["api", "cameras", camera_id, "snapshots"]:
+                return self._list_snapshots(camera_id)
             case "POST", ["api", "cameras", "front", "clips"]:
                 return await self._record(await request.json())
             case "GET", ["api", "cameras", camera_id, "clips"]:
@@ -211,7 +215,8 @@ class Pi:
             case "PATCH", ["api", "cameras", camera_id, "controls"]:
                 return self._adjust(camera_id, await request.json())
             case "GET", ["snapshots", _]:
-                return web.Response(body=jpeg(8), content_type="image/jpeg")
+                number = int(request.query.get("width", 8))
+                return web.Response(body=jpeg(number), content_type="image/jpeg")
         return web.Response(text=example("error.json"), status=503, content_type="application/json")
 
     def _prove(self, request: web.Request, identity_key: bytes) -> web.StreamResponse:
@@ -247,6 +252,9 @@ class Pi:
     def _is_refused(self, request: web.Request) -> bool:
         """Return whether the camera is off that a request wants a picture of, or wants to control."""
         match request.path.strip("/").split("/"):
+            case ["api", "cameras", _, "clips" | "snapshots"] if request.method == "GET":
+                # What was kept before can be seen.
+                return False
             case ["cameras", camera_id, "snapshot.jpg"] | ["api", "cameras", camera_id, _]:
                 return any(
                     camera["id"] == camera_id and not camera.get("enabled", True) for camera in self.state["cameras"]
@@ -258,6 +266,13 @@ class Pi:
         if "snapshot" in self.camera(camera_id):
             self.camera(camera_id)["snapshot"] = snapshot
         return web.json_response(snapshot, status=201)
+
+    def _list_snapshots(self, camera_id: str) -> web.StreamResponse:
+        if self.snapshots is None:
+            error = {"code": "method_not_allowed", "message": "Method Not Allowed"}
+            return web.json_response({"error": error}, status=405)
+        kept = [document for document in self.snapshots if str(document["id"]).startswith(f"{camera_id}-")]
+        return web.json_response({"schema": 1, "snapshots": kept})
 
     async def _record(self, wanted: dict[str, float]) -> web.StreamResponse:
         self.recording.set()

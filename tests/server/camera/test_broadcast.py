@@ -31,6 +31,12 @@ class Recorder:
             raise self._error
         self.sequences.append(frame.sequence)
 
+    def frames_withdrawn(self) -> None:
+        """Keep a -1."""
+        if self._error is not None:
+            raise self._error
+        self.sequences.append(-1)
+
     def check(self, now: float) -> float:
         """Keep the time."""
         if self._error is not None:
@@ -50,7 +56,7 @@ async def test_a_subscriber_gets_each_frame_at_once_and_none_afterwards() -> Non
     assert (first.sequences, second.sequences) == ([1, 2, 3], [2])
 
 
-async def test_an_error_of_one_subscriber_costs_no_other_one_a_frame_or_a_check(
+async def test_an_error_of_one_subscriber_costs_no_other_one_a_frame_a_check_or_the_end_of_its_frames(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broadcast, broken, sound = Broadcast(), Recorder(error=RuntimeError("broken")), Recorder(interval=0.05)
@@ -58,7 +64,8 @@ async def test_an_error_of_one_subscriber_costs_no_other_one_a_frame_or_a_check(
         broadcast.publish(frame(1))
         broadcast.check_within(0)
         await asyncio.sleep(0.3)
-    assert sound.sequences == [1]
+        broadcast.withdraw()
+    assert sound.sequences == [1, -1]
     assert len(sound.checks) > 2
     assert "broken" in caplog.text
 

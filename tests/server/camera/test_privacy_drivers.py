@@ -1,9 +1,10 @@
 """Switching a camera off while its driver hangs, fails or is slow."""
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from pi_mjpeg_server.camera.camera import Camera
@@ -21,6 +22,18 @@ pytestmark = pytest.mark.usefixtures("short_timeouts")
 
 def capture_threads() -> int:
     return sum(thread.name == "capture-Front" for thread in threading.enumerate())
+
+
+@contextlib.asynccontextmanager
+async def hung(script: Script) -> AsyncIterator[Camera]:
+    """Run a camera that somebody watches and whose driver hangs until `script.blocked` is set."""
+    async with supervised(cam := camera(script, linger=5)):
+        with cam.viewing(viewer()):
+            await until(lambda: cam.state is CameraState.LIVE)
+            script.blocked.clear()
+            # The driver takes the picture that it has begun before it hangs.
+            await asyncio.sleep(0.1)
+            yield cam
 
 
 async def test_a_control_that_waits_for_a_driver_fails_as_soon_as_the_camera_is_switched_off() -> None:
@@ -46,22 +59,18 @@ async def test_a_driver_call_that_hangs_closes_as_soon_as_it_returns_and_its_pic
     monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     script = Script()
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await asyncio.sleep(0.1)
-            cam.disable()
-            watch = Watch(cam, monkeypatch)
-            # Longer than every timeout: a camera that is off does not fail.
-            await asyncio.sleep(seconds)
-            assert cam.state is CameraState.OFF
-            script.blocked.set()
-            assert await until(lambda: script.closed == 1) < 0.2
-            await asyncio.sleep(0.2)
-            assert watch.live == []
-            assert (cam.state, cam.status.last_error, cam.status.restarts) == (CameraState.OFF, None, 0)
-            assert script.opened == 1
+    async with hung(script) as cam:
+        cam.disable()
+        watch = Watch(cam, monkeypatch)
+        # Longer than every timeout: a camera that is off does not fail.
+        await asyncio.sleep(seconds)
+        assert cam.state is CameraState.OFF
+        script.blocked.set()
+        assert await until(lambda: script.closed == 1) < 0.2
+        await asyncio.sleep(0.2)
+        assert watch.live == []
+        assert (cam.state, cam.status.last_error, cam.status.restarts) == (CameraState.OFF, None, 0)
+        assert script.opened == 1
 
 
 async def test_a_picture_of_a_hung_driver_does_not_pass_after_switching_on_again_either(
@@ -69,58 +78,47 @@ async def test_a_picture_of_a_hung_driver_does_not_pass_after_switching_on_again
 ) -> None:
     """It was exposed while the camera was off."""
     script = Script(picture=b"\xff\xd8 taken while off \xff\xd9")
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await asyncio.sleep(0.1)
-            cam.disable()
-            watch = Watch(cam, monkeypatch)
-            cam.enable()
-            enabled = script.opened
-            script.blocked.set()
-            await until(lambda: bool(watch.live))
-            assert script.opened == enabled + 1
-            assert script.closed == 1
+    async with hung(script) as cam:
+        cam.disable()
+        watch = Watch(cam, monkeypatch)
+        cam.enable()
+        enabled = script.opened
+        script.blocked.set()
+        await until(lambda: bool(watch.live))
+        assert script.opened == enabled + 1
+        assert script.closed == 1
 
 
 async def test_a_driver_that_hangs_for_good_is_left_alone_after_switching_on_again() -> None:
     script = Script()
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await asyncio.sleep(0.1)
-            cam.disable()
-            await asyncio.sleep(0.5)
-            cam.enable()
-            assert await until(lambda: cam.state is CameraState.FAILING) < 0.7
-            assert "did not stop" in (cam.reason or "")
-            script.blocked.set()
-            await until(lambda: cam.state is CameraState.LIVE)
+    async with hung(script) as cam:
+        cam.disable()
+        await asyncio.sleep(0.5)
+        cam.enable()
+        assert await until(lambda: cam.state is CameraState.FAILING) < 0.7
+        assert "did not stop" in (cam.reason or "")
+        script.blocked.set()
+        await until(lambda: cam.state is CameraState.LIVE)
 
 
 async def test_switching_on_and_off_does_not_pile_up_threads_of_a_driver_that_hangs() -> None:
     script = Script()
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await until(lambda: cam.state is CameraState.STUCK, 10)
-            threads = capture_threads()
-            for _ in range(20):
-                cam.disable()
-                await asyncio.sleep(0.01)
-                assert not cam.enabled
-                cam.enable()
-                await asyncio.sleep(0.01)
-                assert cam.state is CameraState.STUCK
-            assert capture_threads() <= threads
+    async with hung(script) as cam:
+        await until(lambda: cam.state is CameraState.STUCK, 10)
+        threads = capture_threads()
+        for _ in range(20):
             cam.disable()
-            script.blocked.set()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.01)
+            assert not cam.enabled
             cam.enable()
-            await until(lambda: cam.state is CameraState.LIVE)
+            await asyncio.sleep(0.01)
+            assert cam.state is CameraState.STUCK
+        assert capture_threads() <= threads
+        cam.disable()
+        script.blocked.set()
+        await asyncio.sleep(0.1)
+        cam.enable()
+        await until(lambda: cam.state is CameraState.LIVE)
 
 
 class SlowSource(ScriptedSource):
@@ -191,30 +189,22 @@ async def test_a_failing_camera_is_off_at_once_and_not_tried_again() -> None:
 @pytest.mark.parametrize("fault", ["fail_open", "raise_in_frames"])
 async def test_an_error_of_the_driver_while_it_closes_is_no_failure(fault: str) -> None:
     script = Script()
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await asyncio.sleep(0.05)
-            setattr(script, fault, "it was unplugged")
-            cam.disable()
-            script.blocked.set()
-            await until(lambda: script.closed == 1)
-            await asyncio.sleep(0.1)
-            assert (cam.state, cam.status.last_error) == (CameraState.OFF, None)
+    async with hung(script) as cam:
+        setattr(script, fault, "it was unplugged")
+        cam.disable()
+        script.blocked.set()
+        await until(lambda: script.closed == 1)
+        await asyncio.sleep(0.1)
+        assert (cam.state, cam.status.last_error) == (CameraState.OFF, None)
 
 
 async def test_a_restart_that_hangs_is_told_even_if_viewers_come_all_the_time() -> None:
     script = Script()
-    async with supervised(cam := camera(script, linger=5)):
-        with cam.viewing(viewer()):
-            await until(lambda: cam.state is CameraState.LIVE)
-            script.blocked.clear()
-            await asyncio.sleep(0.05)
-            cam.restart()
-            began = time.monotonic()
-            while cam.state is not CameraState.FAILING:
-                assert time.monotonic() - began < 1
-                cam.supervisor.wake()
-                await asyncio.sleep(0.02)
-            script.blocked.set()
+    async with hung(script) as cam:
+        cam.restart()
+        began = time.monotonic()
+        while cam.state is not CameraState.FAILING:
+            assert time.monotonic() - began < 1
+            cam.supervisor.wake()
+            await asyncio.sleep(0.02)
+        script.blocked.set()

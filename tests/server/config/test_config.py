@@ -1,6 +1,7 @@
 """The configuration comes from three places and is validated in one way; each mistake has a message of its own."""
 
 import itertools
+import re
 import tomllib
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
         vflip = false
         linger = 0
         controls = { Brightness = 0.1 }
+        sensor_mode = [2304, 1296]
         [camera.motion]
         enabled = true
         sensitivity = 70
@@ -91,6 +93,7 @@ def test_a_file_may_set_every_key(tmp_path: Path) -> None:
     assert (front.id, front.name, front.linger) == ("front", "Front door", 0)
     assert front.requested.size == (1920, 1080)
     assert front.requested.controls == {"Brightness": 0.1}
+    assert front.requested.sensor_mode == (2304, 1296)
     assert (second.id, second.name) == ("camera_2", "Camera 2")
     assert configuration.motion[0] == MotionSettings(
         enabled=True,
@@ -159,6 +162,15 @@ def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path)
             assert set(table[name]) == set(TABLES[section, name]), name
 
 
+def test_every_documented_part_of_a_configuration_is_valid(tmp_path: Path) -> None:
+    pages = (Path(__file__).parents[3] / "docs").glob("*.md")
+    blocks = [block for page in pages for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)]
+    parts = [block for block in blocks if "[project." not in block]
+    assert len(parts) > 5
+    for part in parts:
+        from_text(tmp_path, part)
+
+
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[server]\nport = 1\n[mqtt]\nport = 1\nhost = 'file'\n[[camera]]\nfps = 1\n")
@@ -213,6 +225,23 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
         ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
         ("[[camera]]\nsize = [true, 480]\n", ["size"]),
+        ("[[camera]]\nsensor_hdr = 'on'\n", ["line 2", "sensor_hdr has to be true or false"]),
+        ("[[camera]]\ntuning_file = 3\n", ["line 2", "tuning_file has to be a text"]),
+        *(
+            (
+                f"[[camera]]\nsensor_mode = {wrong}\n",
+                ["line 2", "sensor_mode", "[width, height] of a mode", "rpicam-hello"],
+            )
+            for wrong in (
+                "1640",
+                "'1640x1232'",
+                "[1640]",
+                "[1640, 1232, 10]",
+                "[0, 480]",
+                "[1640.0, 1232]",
+                "[true, 2]",
+            )
+        ),
         ("[[camera]]\nsource = 'webcam'\n", ["'webcam'", "emulated", "auto"]),
         ("[[camera]]\nid = 'Front door'\n", ["id has to be made of a-z"]),
         ("[[camera]]\nid = 'a'\n[[camera]]\nid = 'a'\n", ["two cameras have the id 'a'"]),

@@ -6,7 +6,7 @@ import pytest
 from pi_mjpeg_server.motion.detector import MOVING, NOT_WATCHED, STILL, MotionDetector
 from PIL import Image, ImageDraw
 
-from tests.server.motion.drawn import LEARNED, SIZE, jpeg, look_at, noisy, walk, with_person, yard
+from tests.server.motion.drawn import FPS, LEARNED, SIZE, jpeg, look_at, noisy, walk, with_person, yard
 
 YARD = yard()
 STILLNESS = [YARD] * LEARNED
@@ -115,6 +115,36 @@ def test_another_scene_is_not_motion_and_two_seconds_later_a_walker_is() -> None
 def test_after_a_change_of_scene_nothing_moves_for_two_seconds() -> None:
     looks = look_at(learned(), walk(other_scene(), 20), LEARNED)
     assert not any(look.moving for look in looks[:10])
+
+
+def with_exposure(factor: float, picture: Image.Image) -> Image.Image:
+    """Return the picture as a camera takes it with so many times the light."""
+    return picture.point([min(255, round(255 * (grey / 255 * factor ** (1 / 2.2)))) for grey in range(256)])
+
+
+def moving_after_step(pictures: list[Image.Image], factor: float) -> list[int]:
+    """Return in which looks something moves, when the camera changes its exposure by a factor with the third."""
+    detector = learned()
+    moving = []
+    for index, picture in enumerate(pictures):
+        now = factor if index > 1 else 1.0
+        shot = jpeg(noisy(with_exposure(now, picture), index))
+        if detector.look(shot, 100 + (LEARNED + index) / FPS, 16_000 * now).moving:
+            moving.append(index)
+    return moving
+
+
+@pytest.mark.parametrize("factor", [0.05, 0.2, 0.5, 0.8, 1.5, 2.0, 3.5, 8.0, 20.0])
+def test_a_known_step_of_the_exposure_is_no_motion(factor: float) -> None:
+    assert moving_after_step([YARD] * 30, factor) == []
+
+
+@pytest.mark.parametrize(("factor", "latest"), [(0.4, 4), (0.7, 4), (1.4, 4), (2.5, 4), (0.15, 16), (8.0, 16)])
+def test_a_walker_is_found_during_a_known_step_of_the_exposure(factor: float, latest: int) -> None:
+    # With four times the light or a quarter of it, what was learned says nothing, and is learned anew in two seconds.
+    moving = moving_after_step(walk(YARD, 20), factor)
+    assert moving
+    assert moving[0] <= latest
 
 
 def test_a_large_change_of_the_cameras_own_exposure_is_a_change_of_scene() -> None:

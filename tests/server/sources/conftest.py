@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock, create_autospec
+from unittest.mock import create_autospec
 
 import pytest
+from pi_mjpeg_server.sources import contiguous_memory, sensor_modes
 
+from tests.server.support import picamera2_stubs
 from tests.server.support.fake_sensor import CAMERAS, CONTROLS, SIZE, FakeMappedArray, Untyped
 from tests.server.support.fake_webcam import environment
-
-MISSING = ("libcamera", "libcamera.controls", "pykms", "prctl", "pidng", "pidng.camdefs", "pidng.core")
 
 RunInProcess = Callable[..., Any]
 
@@ -57,12 +57,18 @@ def run_with_webcam(tmp_path: Path) -> RunInProcess:
     return run
 
 
+@pytest.fixture(autouse=True)
+def first_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what the process knows of its cameras."""
+    monkeypatch.setattr(sensor_modes, "_known", {})
+    monkeypatch.setattr(contiguous_memory, "_failed_starts", {})
+
+
 @pytest.fixture(scope="module")
 def library() -> Iterator[ModuleType]:
     """Import the real picamera2 package."""
-    saved = {name: sys.modules.get(name) for name in MISSING}
-    sys.modules.update({name: MagicMock(name=name) for name in MISSING})
-    setattr(sys.modules["libcamera"], "controls", sys.modules["libcamera.controls"])  # noqa: B010  (a module has none)
+    saved = {name: sys.modules.get(name) for name in picamera2_stubs.MISSING}
+    picamera2_stubs.install()
     yield importlib.import_module("picamera2")
     for name in [name for name in sys.modules if name.partition(".")[0] == "picamera2"]:
         del sys.modules[name]

@@ -7,7 +7,6 @@ is therefore not tested.
 import sys
 import time
 from itertools import islice
-from pathlib import Path
 from types import ModuleType
 from unittest.mock import MagicMock
 
@@ -46,46 +45,6 @@ def test_a_picture_comes_through_the_real_encoder(camera: Untyped) -> None:
         sensor.encoder.threads.submit(print)
     source.close()
     camera.return_value.close.assert_called_once_with()
-
-
-def test_a_hardware_encoder_without_pictures_is_replaced_by_software(
-    camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "video11").touch()
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
-    monkeypatch.setattr(picamera2_source, "_HEARTBEAT", 0.02)
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_TIMEOUT", 0.1)
-    used = []
-    camera.return_value.start_recording.side_effect = lambda encoder, _output: used.append(type(encoder).__name__)
-    source = Picamera2Source(SourceSettings(size=SIZE))
-    source.open()
-    for _ in range(2):
-        frames = source.frames()
-        assert list(islice(frames, 8)) == [None] * 8
-        frames.close()  # type: ignore[attr-defined]  # it is a generator
-    assert used == ["MJPEGEncoder", "JpegEncoder"]
-
-
-def test_a_hardware_encoder_that_cannot_be_opened_is_replaced_by_software(
-    camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "video11").touch()
-    monkeypatch.setattr(picamera2_source, "_HARDWARE_ENCODER", tmp_path / "video11")
-    source = Picamera2Source(SourceSettings(size=SIZE))
-    source.open()
-    sensor = FakeSensor(camera.return_value)
-    camera.return_value.stop_recording.side_effect = lambda: None if sensor.encoder is None else sensor.stop()
-
-    def start(encoder: Untyped, output: Untyped) -> None:
-        if type(encoder).__name__ == "MJPEGEncoder":
-            raise FileNotFoundError(2, "No such file", "/dev/video11")
-        sensor.start(encoder, output)
-
-    camera.return_value.start_recording.side_effect = start
-    frames = source.frames()
-    assert next(frames) is not None
-    frames.close()  # type: ignore[attr-defined]  # it is a generator
-    assert sensor.running == 0
 
 
 def test_the_configuration_matches_the_real_method(camera: Untyped) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import sys
-import textwrap
 import time
 from itertools import islice
 from pathlib import Path
@@ -164,37 +163,8 @@ def test_auto_never_goes_back_to_the_emulated_camera(tmp_path: Path) -> None:
 
 
 def test_a_third_party_adds_a_source_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "still_camera.py").write_text(
-        textwrap.dedent(
-            """
-            import time
-            from pathlib import Path
-
-            from pi_mjpeg_server.media.frame import Picture
-            from pi_mjpeg_server.sources import Device, SourceInfo
-
-
-            class Still:
-                def __init__(self, settings):
-                    self.path = settings.device or "picture.jpg"
-
-                @staticmethod
-                def devices():
-                    return []
-
-                def open(self):
-                    return SourceInfo(model="Still picture")
-
-                def frames(self):
-                    while True:
-                        yield Picture(Path(self.path).read_bytes())
-                        time.sleep(1)
-
-                def close(self):
-                    pass
-            """
-        )
-    )
+    page = (Path(__file__).parents[3] / "docs/cameras.md").read_text()
+    (tmp_path / "still_camera.py").write_text(page.partition("```python\n")[2].partition("```")[0])
     information = tmp_path / "still_camera-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: still-camera\nVersion: 1.0\n")

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -71,6 +72,13 @@ class FakeSensor:
         self.running -= 1
 
 
+@dataclass(frozen=True)
+class FakeControlId:
+    """The key of a value in libcamera's metadata."""
+
+    name: str
+
+
 class FakeMappedArray:
     """Gives the encoder the array of the request; the real one maps a dma-buf."""
 
@@ -91,12 +99,12 @@ def request(level: int, metadata: dict[str, object]) -> SimpleNamespace:
     picture = np.full((height * 3 // 2, width), 128, dtype=np.uint8)
     picture[:height] = level
     timestamp = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    sensor_timestamp = sys.modules["libcamera"].controls.SensorTimestamp
+    control = sys.modules["libcamera"].controls.SensorTimestamp
+    named = {FakeControlId(name): value for name, value in {"SensorTimestamp": timestamp, **metadata}.items()}
     return SimpleNamespace(
         config={"main": {"size": SIZE, "format": "YUV420"}},
         arrays={"main": picture},
-        request=SimpleNamespace(metadata={sensor_timestamp: timestamp}),
-        get_metadata=lambda: {"SensorTimestamp": timestamp} | metadata,
+        request=SimpleNamespace(metadata={control: timestamp, **named}),
         acquire=lambda: None,
         release=lambda: None,
     )

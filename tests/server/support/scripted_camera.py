@@ -55,6 +55,7 @@ class Script:
     padding: int = 0
     picture: bytes | None = None
     delay: float = 0.0
+    exposure: float | None = None
     opening: float = 0.0
     source_info: SourceInfo = field(default_factory=lambda: SourceInfo(model="Scripted", size=(64, 48), fps=50))
     fail_open: str | None = None
@@ -113,7 +114,7 @@ class ScriptedSource:
                 script.frames += 1
                 # Decoders ignore what follows the end marker.
                 jpeg = script.picture or grey(script.frames % 200)
-                yield Picture(jpeg + bytes(script.padding), time.monotonic() - script.delay)
+                yield Picture(jpeg + bytes(script.padding), time.monotonic() - script.delay, exposure=script.exposure)
                 time.sleep(1 / script.fps)
         finally:
             script.capturing -= 1

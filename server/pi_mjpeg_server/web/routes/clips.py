@@ -4,7 +4,6 @@ import asyncio
 
 from aiohttp import web
 
-from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.documents import SCHEMA, clip_document, clips_document
 from pi_mjpeg_server.recording.request import clip_request
 from pi_mjpeg_server.storage.clip import ClipError
@@ -13,12 +12,10 @@ from pi_mjpeg_server.web.routes.byte_ranges import send_file
 from pi_mjpeg_server.web.routes.clip_replay import replay
 from pi_mjpeg_server.web.routes.request import SERVER, is_cached, requested_camera
 from pi_mjpeg_server.web.routes.request_body import read_object
+from pi_mjpeg_server.web.routes.thumbnails import make_in_turn
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 
 _CACHE = {"Cache-Control": "private, max-age=31536000, immutable"}
-
-THUMBNAIL_TURN = web.AppKey("thumbnail_turn", asyncio.Semaphore)
-"""Held while a thumbnail is read, which may have to be made: one at a time leaves the processor to the cameras."""
 
 
 async def record_clip(request: web.Request) -> web.Response:
@@ -67,9 +64,8 @@ async def _thumbnail(request: web.Request, identity: str) -> web.StreamResponse:
     if is_cached(request, identity):
         response = web.Response(status=304, headers=_CACHE)
     else:
-        async with request.app[THUMBNAIL_TURN]:
-            clips = request.app[SERVER].clips
-            thumbnail = await run_in_daemon_thread(lambda: clips.thumbnail(identity), "thumbnail")
+        clips = request.app[SERVER].clips
+        thumbnail = await make_in_turn(request, lambda: clips.thumbnail(identity))
         if thumbnail is None:
             raise _no_clip()
         response = web.Response(body=thumbnail, content_type="image/jpeg", headers=_CACHE)

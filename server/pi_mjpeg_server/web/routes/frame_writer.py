@@ -1,4 +1,4 @@
-"""Sends a camera's frames to one viewer: always the latest frame, and never an old queue."""
+"""Sends the frames of a broadcast to one viewer: always the latest frame, and never an old queue."""
 
 import asyncio
 import logging
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from aiohttp.abc import AbstractStreamWriter
 
-from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.broadcast import Broadcast
+from pi_mjpeg_server.camera.frame_rate_limit import FrameRateLimiter
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import BROWSER_PREAMBLE, PREAMBLE, Frame
-from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _EARLY = 0.05
 
 
 class FrameWriter:
-    """Sends frames to one viewer, as a subscriber of the camera's broadcast.
+    """Sends frames to one viewer, as a subscriber of a broadcast: the camera's own or one of its scaled pictures.
 
     The fast path is a plain call: `frame_published` writes the part, which all viewers share, and the kernel takes all
     of it. The slow path is the coroutine `run`: when the kernel has not taken all of a part, it waits until it has,
@@ -36,23 +36,26 @@ class FrameWriter:
         self,
         writer: AbstractStreamWriter,
         transport: asyncio.Transport,
-        camera: Camera,
+        broadcast: Broadcast,
         viewer: ViewerStats,
         limiter: FrameRateLimiter | None,
         *,
         for_browser: bool,
+        name: str,
     ) -> None:
         """Send to `transport`, to which `writer` has sent the head of the response, and count in `viewer`.
 
-        `limiter` chooses the frames for a viewer that asked for fewer. The body must not be chunked.
+        The log calls the camera `name`. `limiter` chooses the frames for a viewer that asked for fewer. The body must
+        not be chunked.
         """
         self._writer = writer
         self._transport = transport
-        self._camera = camera
-        self._broadcast = camera.broadcast
+        self._broadcast = broadcast
+        self._rate = broadcast.rate
         self._viewer = viewer
         self._limiter = limiter
         self._for_browser = for_browser
+        self._name = name
         self._frame: Frame | None = None
         self._sent_at = 0.0
         self._drain_by: float | None = None
@@ -90,7 +93,7 @@ class FrameWriter:
         if self._limiter is None:
             self._viewer.drops += self._missed
         # At any rate, a viewer is told at once that the camera fails or is switched off, or that it is back.
-        elif last is None or frame.drawn or last.drawn or self._limiter.is_due(now, self._capture_rate(now)):
+        elif last is None or frame.drawn or last.drawn or self._limiter.is_due(now, self._rate.per_second(now)):
             self._viewer.drops += self._limiter.sent(now, self._missed)
         else:
             self._missed = 0
@@ -99,6 +102,10 @@ class FrameWriter:
         self._frame = frame
         self._send(frame, now)
 
+    def frames_withdrawn(self) -> None:
+        """Repeat no frame that was sent before (called by the broadcast)."""
+        self._frame = None
+
     def check(self, now: float) -> float:
         """Repeat the last frame, disconnect a viewer that takes none, or end the stream (called by the broadcast)."""
         if self._is_over():
@@ -106,8 +113,7 @@ class FrameWriter:
             self._wake.set()
         if self._drain_by is not None:
             if now >= self._drain_by:
-                name, address = self._camera.settings.name, self._viewer.address
-                _LOGGER.info("%s: viewer %s took no frame for %.0f s", name, address, DRAIN_TIMEOUT)
+                _LOGGER.info("%s: viewer %s took no frame for %.0f s", self._name, self._viewer.address, DRAIN_TIMEOUT)
                 # close() would wait until the viewer has taken what is buffered for it.
                 self._transport.abort()
                 return now + DRAIN_TIMEOUT
@@ -115,7 +121,7 @@ class FrameWriter:
         due = self._sent_at + REPEAT_INTERVAL
         if now < due - _EARLY:
             return due
-        if self._frame is not None and not self._broadcast.is_withdrawn(self._frame):
+        if self._frame is not None:
             self._send(self._frame, now)
         return now + REPEAT_INTERVAL
 
@@ -150,6 +156,3 @@ class FrameWriter:
         if self._missed and latest is not None and not self._ended:
             self._missed -= 1
             self.frame_published(latest, now)
-
-    def _capture_rate(self, now: float) -> float:
-        return self._camera.capture_rate.per_second(now)

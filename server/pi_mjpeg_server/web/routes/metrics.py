@@ -52,6 +52,17 @@ class ServerCollector:
         yield self._counter(
             "frames_dropped", "Pictures that slow viewers did not get.", lambda camera: camera.viewer_drops
         )
+        scaled = self.server.scaled_streams.counts
+        yield self._counter(
+            "scaled_frames",
+            "Pictures that were scaled for small streams.",
+            lambda camera: scaled[camera.settings.id].scaled,
+        )
+        yield self._counter(
+            "scaled_frames_dropped",
+            "Pictures that small streams did not get, because scaling takes too long or fails.",
+            lambda camera: scaled[camera.settings.id].dropped,
+        )
         yield self._counter("restarts", "How often the camera was started anew.", lambda camera: camera.status.restarts)
         motion = self.server.motion
         yield self._gauge(

@@ -20,6 +20,7 @@ _TYPES = {
     "motion.js": "text/javascript",
     "regions.js": "text/javascript",
     "share.js": "text/javascript",
+    "picture_size.js": "text/javascript",
     "login.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "openapi.json": "application/json",

@@ -5,15 +5,18 @@ import contextlib
 import logging
 import socket
 import time
+from collections.abc import Iterator
 
 from aiohttp import web
 
+from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.camera import Camera
+from pi_mjpeg_server.camera.frame_rate_limit import FrameRateLimiter
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import CONTENT_TYPE
-from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
+from pi_mjpeg_server.media.scaling import MAX_SIDE, MIN_SIDE
 from pi_mjpeg_server.web.routes.frame_writer import FrameWriter
-from pi_mjpeg_server.web.routes.request import SERVER, is_browser, query_number, requested_camera
+from pi_mjpeg_server.web.routes.request import SERVER, is_browser, query_integer, query_number, requested_camera
 from pi_mjpeg_server.web.security.auth import AUTHENTICATOR
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN
 from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
@@ -48,17 +51,18 @@ class UnchunkedResponse(web.StreamResponse):
 
 
 async def stream(request: web.Request, camera: Camera | None = None) -> web.StreamResponse:
-    """Send frames until the viewer leaves. `?fps=` limits the rate for this viewer."""
+    """Send frames until the viewer leaves. `?fps=` limits the rate for this viewer, and `?width=` the size."""
     camera = camera or requested_camera(request)
     fps = query_number(request, "fps", 0.05, 240)
+    width = query_integer(request, "width", MIN_SIDE, MAX_SIDE)
     response = UnchunkedResponse()
     if request.method == "HEAD":
         return response
     for_browser = is_browser(request)
-    viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, _user_agent(request))
+    viewer = ViewerStats(request[REQUEST_ORIGIN].client_ip, _user_agent(request), width=width)
     admitted = request.app[VIEWER_LIMITS].admit(request.app[SERVER], camera, viewer)
     # A ConnectionError means that the viewer left, which is how a stream ends.
-    with admitted, contextlib.suppress(ConnectionError):
+    with admitted, _broadcast(request, camera, width, fps) as broadcast, contextlib.suppress(ConnectionError):
         writer, transport = await response.prepare(request), request.transport
         if writer is None or transport is None:
             return response
@@ -67,7 +71,8 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
         session = request.app[AUTHENTICATOR].session(request)
         value = session.value
         limiter = FrameRateLimiter(fps, time.monotonic()) if fps else None
-        frames = FrameWriter(writer, transport, camera, viewer, limiter, for_browser=for_browser)
+        name = camera.settings.name
+        frames = FrameWriter(writer, transport, broadcast, viewer, limiter, for_browser=for_browser, name=name)
         try:
             # What the viewer was authenticated with becomes void when its token is rotated or revoked.
             await frames.run(lambda: session.value != value)
@@ -81,6 +86,16 @@ async def stream(request: web.Request, camera: Camera | None = None) -> web.Stre
                 viewer.drops,
             )
     return response
+
+
+@contextlib.contextmanager
+def _broadcast(request: web.Request, camera: Camera, width: int | None, fps: float | None) -> Iterator[Broadcast]:
+    """Return the frames as the viewer wants them. Raises `TooManyWidthsError`."""
+    if width is None:
+        yield camera.broadcast
+    else:
+        with request.app[SERVER].scaled_streams.watching(camera, width, fps) as broadcast:
+            yield broadcast
 
 
 def _user_agent(request: web.Request) -> str | None:

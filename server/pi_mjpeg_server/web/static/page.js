@@ -61,7 +61,7 @@ function connect(section) {
     image.removeAttribute("src");
     return;
   }
-  const source = section.live ? "stream?" : "snapshot.jpg?max_age=2000&width=640&";
+  const source = section.live ? `stream?${sizeQuery()}` : "snapshot.jpg?max_age=2000&width=640&";
   image.src = `cameras/${section.camera}/${source}again=${Date.now()}`;
 }
 
@@ -169,7 +169,7 @@ function showViewers(details, viewers) {
   details.querySelector("ul").replaceChildren(
     ...viewers.map((viewer) => {
       const item = document.createElement("li");
-      item.textContent = `${viewer.address}, ${viewer.fps} fps, ${viewer.dropped} frames dropped (${viewer.agent ?? "unknown client"})`;
+      item.textContent = `${viewer.address}, ${viewer.width ? `${viewer.width} pixels wide, ` : ""}${viewer.fps} fps, ${viewer.dropped} frames dropped (${viewer.agent ?? "unknown client"})`;
       return item;
     }),
   );

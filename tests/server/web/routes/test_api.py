@@ -153,6 +153,7 @@ _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
 _CLIP = "POST", "/api/cameras/{camera}/clips"
 _CLIPS = "GET", "/api/cameras/{camera}/clips"
+_SNAPSHOTS = "GET", "/api/cameras/{camera}/snapshots"
 _MAKE = "POST", "/api/cameras/{camera}/view_token"
 _REVOKE = "DELETE", "/api/cameras/{camera}/view_token"
 _STATE = "GET", "/api/state"
@@ -168,14 +169,20 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
     ("operations", "camera_id", "headers", "body", "status"),
     [
         (
-            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
             "front",
             [_BEARER, "Host: a b"],
             b"",
             400,
         ),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b"{", 400),
-        ((_STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE), "front", [], b"", 401),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b"{", 400),
+        (
+            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE),
+            "front",
+            [],
+            b"",
+            401,
+        ),
         (
             (_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE),
             "front",
@@ -184,37 +191,53 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
             403,
         ),
         ((_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b" " * 20_000, 413),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b" " * 20_000, 413),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
         (
-            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
             "front",
             [_BEARER, "Expect: x"],
             b"",
             417,
         ),
         (
-            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
             "front",
             [_BEARER, "Host: evil.tv"],
             b"",
             421,
         ),
-        ((_KEEP, _PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_KEEP,), "yard", [_BEARER], b'{"full": true}', 409),
         ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b'{"brightness": 1000}', 422),
         (
-            (_STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL),
+            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL),
             "front",
             ["Authorization: Bearer wrong"],
             b"",
             429,
         ),
         ((_PROVE,), "front", [], b"", 429),
-        ((_KEEP, _PATCH), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_PATCH,), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_KEEP,), "shed", [_BEARER], b'{"full": true}', 503),
         ((_KEEP, _MAKE), "front", [_BEARER], b"", 507),
         (
-            (_OPEN, _STATE, _CLIPS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE, _MAKE, _REVOKE),
+            (
+                _OPEN,
+                _STATE,
+                _CLIPS,
+                _SNAPSHOTS,
+                _KEEP,
+                _CLIP,
+                _PATCH,
+                _SWITCH,
+                _RESTART,
+                _ENROL,
+                _PROVE,
+                _MAKE,
+                _REVOKE,
+            ),
             "front",
             ["X: " + "y" * 20_000],
             b"",

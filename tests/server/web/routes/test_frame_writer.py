@@ -72,7 +72,9 @@ class Watched:
         self._number = 0
         writer = cast("AbstractStreamWriter", self.connection)
         transport = cast("asyncio.Transport", self.connection)
-        self._writer = FrameWriter(writer, transport, self.camera, self.viewer, None, for_browser=False)
+        self._writer = FrameWriter(
+            writer, transport, self.camera.broadcast, self.viewer, None, for_browser=False, name="front"
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:

@@ -11,6 +11,7 @@ from pi_mjpeg_server.config import Configuration, load
 from pi_mjpeg_server.motion.settings import MotionSettings
 from pi_mjpeg_server.server import make_server
 
+from tests.server.support.api_requests import front
 from tests.server.support.scripted_camera import Script, Served, until
 
 SETTINGS = {
@@ -26,12 +27,6 @@ SETTINGS = {
 async def patch(client: aiohttp.ClientSession, served: Served, body: object) -> tuple[int, Any]:
     async with client.patch(f"{served.url}/api/cameras/front", json=body) as response:
         return response.status, await response.json()
-
-
-async def front(client: aiohttp.ClientSession, served: Served) -> dict[str, Any]:
-    async with client.get(f"{served.url}/api/state") as response:
-        document: dict[str, Any] = (await response.json())["cameras"][0]
-        return document
 
 
 async def test_it_is_off_until_it_is_enabled_and_every_setting_can_be_changed_alone(

@@ -63,7 +63,7 @@ async def test_healthz_answers(served: Served, client: aiohttp.ClientSession) ->
         ("GET", "/?action=snapshot_-1", 404),
         ("GET", "/?action=snapshot_%C2%B9", 404),
         ("DELETE", "/stream", 405),
-        ("GET", "/api/cameras/front/snapshots", 405),
+        ("PUT", "/api/cameras/front/snapshots", 405),
     ],
 )
 async def test_an_error_is_json_with_its_reason(

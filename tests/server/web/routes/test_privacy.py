@@ -15,6 +15,7 @@ from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.media import jpeg, scaling
 from PIL import Image
 
+from tests.server.support.api_requests import front, switch
 from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
 
 BROWSER = {"Accept": "image/avif,image/webp,image/*,*/*;q=0.8"}
@@ -34,17 +35,6 @@ async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
     async with serving(tmp_path, [camera(script, linger=5), camera(Script(), "shed")]) as running:
         await until(lambda: running.server.cameras[0].state is CameraState.IDLE and script.frames > 0)
         yield running
-
-
-async def switch(client: aiohttp.ClientSession, served: Served, *, enabled: bool) -> None:
-    async with client.patch(f"{served.url}/api/cameras/front", json={"enabled": enabled}) as response:
-        assert (response.status, await response.json()) == (200, {"enabled": enabled})
-
-
-async def front(client: aiohttp.ClientSession, served: Served) -> dict[str, Any]:
-    async with client.get(f"{served.url}/api/state") as response:
-        document: dict[str, Any] = (await response.json())["cameras"][0]
-        return document
 
 
 class StreamReader:

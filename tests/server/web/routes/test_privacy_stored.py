@@ -3,49 +3,18 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.config import Configuration, load
 from pi_mjpeg_server.server import MAX_WAITING_CHANGES, make_cameras
 from pi_mjpeg_server.storage import settings_store
 from pi_mjpeg_server.storage.atomic_file import write_atomically
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
 
-from tests.server.support.scripted_camera import Script, Served, camera, grey, serving, until
-
-BROWSER = {"Accept": "image/avif,image/webp,image/*,*/*;q=0.8"}
-STREAMS = ("/cameras/front/stream", "/stream", "/video_feed", "/?action=stream")
-SNAPSHOTS = ("/cameras/front/snapshot.jpg", "/snapshot.jpg", "/?action=snapshot")
-LIVE = grey(200)
-"""Every live picture of these tests; a drawn one is another."""
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script(picture=LIVE)
-
-
-@pytest.fixture
-async def served(tmp_path: Path, script: Script) -> AsyncIterator[Served]:
-    async with serving(tmp_path, [camera(script, linger=5), camera(Script(), "shed")]) as running:
-        await until(lambda: running.server.cameras[0].state is CameraState.IDLE and script.frames > 0)
-        yield running
-
-
-async def switch(client: aiohttp.ClientSession, served: Served, *, enabled: bool) -> None:
-    async with client.patch(f"{served.url}/api/cameras/front", json={"enabled": enabled}) as response:
-        assert (response.status, await response.json()) == (200, {"enabled": enabled})
-
-
-async def front(client: aiohttp.ClientSession, served: Served) -> dict[str, Any]:
-    async with client.get(f"{served.url}/api/state") as response:
-        document: dict[str, Any] = (await response.json())["cameras"][0]
-        return document
+from tests.server.support.api_requests import front, switch
+from tests.server.support.scripted_camera import Script, Served, camera, serving
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from pi_mjpeg_server.web.routes.frame_rate_limit import FrameRateLimiter
+from pi_mjpeg_server.camera.frame_rate_limit import FrameRateLimiter
 
 
 def sent_frames(fps: float, camera: float, seconds: float = 60) -> list[int]:

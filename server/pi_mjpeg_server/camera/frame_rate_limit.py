@@ -1,4 +1,4 @@
-"""Which of a camera's frames are sent to a viewer that asked for fewer."""
+"""Which of a camera's frames are for a reader that asked for fewer."""
 
 
 class FrameRateLimiter:
@@ -10,7 +10,7 @@ class FrameRateLimiter:
         self._next = now
 
     def is_due(self, now: float, rate: float) -> bool:
-        """Return whether a frame that arrives now is to be sent. `rate` is the camera's frames a second.
+        """Return whether a frame that arrives now is to be sent on. `rate` is the camera's frames a second.
 
         It is if no other frame will be nearer to the next moment of the grid. With the rule "the first frame after
         it", a camera of exactly three times the rate would depend on its jitter: once the third frame, once the fourth.
