@@ -5,6 +5,7 @@ Statements about Picamera2 refer to the source of version 0.3.38.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pi_mjpeg_server.sources import (
     SourceInfo,
     SourceSettings,
     contiguous_memory,
+    focus,
     libcamera_controls,
     sensor_modes,
 )
@@ -46,6 +48,7 @@ class Picamera2Source:
         self._camera_id = ""
         self._footprint: Footprint | None = None
         self._recorder: Recorder | None = None
+        self._focus: focus.FocusRun | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -83,12 +86,15 @@ class Picamera2Source:
         try:
             self._recorder.start(lambda: self._starting_controls(library))
             while True:
-                yield self._recorder.take(_HEARTBEAT)
+                picture = self._recorder.take(_HEARTBEAT)
+                self._follow_focus(self._recorder.metadata)
+                yield picture
         except MemoryShortageError:
             if self._footprint is not None:
                 contiguous_memory.start_failed(self._camera_id, self._settings.size, self._footprint)
             raise
         finally:
+            self._end_focus()
             self._recorder.stop()
 
     def close(self) -> None:
@@ -120,8 +126,22 @@ class Picamera2Source:
         mode = libcamera_controls.IMPLIED.get(name)
         if mode is not None and self._accepts(*mode):
             sent |= libcamera_controls.to_libcamera(self._camera, self._require_library().controls, *mode)
+        if name in {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}:
+            self._end_focus()
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def start_focus(self) -> None:
+        """Focus once, unless that is under way; the mode of the focus is restored afterwards."""
+        if not focus.has_lens(self.controls()):
+            raise ControlError("it has no lens that can be focused")
+        if self._focus is None or self._focus.focused is not None:
+            self._focus = focus.FocusRun(time.monotonic())
+            self._camera.set_controls(self._focus_mode(focus.SINGLE_RUN) | {focus.TRIGGER: focus.START})
+
+    def focus_result(self) -> bool | None:
+        """Return whether the last focus run has found a focus, None while it is under way."""
+        return False if self._focus is None else self._focus.focused
 
     def details(self) -> Mapping[str, str]:
         """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
@@ -142,6 +162,30 @@ class Picamera2Source:
         if self._library is None or self._camera is None:
             raise SourceError("the camera is not open")
         return self._library
+
+    def _follow_focus(self, metadata: Mapping[str, Any]) -> None:
+        """Follow a focus run, and restore the mode at its end. With manual focus, the lens stays where it is then."""
+        if self._focus is None or not self._focus.follows(metadata, time.monotonic()):
+            return
+        mode = str(self._values.get(libcamera_controls.FOCUS_MODE, focus.SINGLE_RUN))
+        if mode == focus.SINGLE_RUN:
+            return
+        sent = self._focus_mode(mode)
+        if mode == focus.MANUAL:
+            if self._focus.focused:
+                self._accepts(libcamera_controls.LENS_POSITION, metadata.get(libcamera_controls.LENS_POSITION))
+            if libcamera_controls.LENS_POSITION in self._values:
+                sent |= {libcamera_controls.LENS_POSITION: self._values[libcamera_controls.LENS_POSITION]}
+        self._camera.set_controls(sent)
+
+    def _focus_mode(self, mode: str) -> dict[str, object]:
+        """Return what sets the mode of the focus."""
+        enums = self._require_library().controls
+        return libcamera_controls.to_libcamera(self._camera, enums, libcamera_controls.FOCUS_MODE, mode)
+
+    def _end_focus(self) -> None:
+        if self._focus is not None:
+            self._focus.cancel()
 
     def _accepts(self, name: str, value: object) -> bool:
         try:
