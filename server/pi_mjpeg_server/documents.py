@@ -161,6 +161,16 @@ def snapshot_document(snapshot: Snapshot, base: str) -> Document:
     }
 
 
+def full_snapshot_document(snapshot: Snapshot, gap: float, base: str) -> Document:
+    """Return a kept full-size snapshot, and the seconds for which viewers had no new picture because of it."""
+    return {**snapshot_document(snapshot, base), "gap": rounded_gap(gap)}
+
+
+def rounded_gap(gap: float) -> float:
+    """Return the gap that a full-size still has left, in seconds, as documents and headers hold it."""
+    return round(gap, _SECOND_DIGITS)
+
+
 def snapshots_document(snapshots: Sequence[Snapshot], base: str) -> Document:
     """Return a list of kept snapshots."""
     return {"schema": SCHEMA, "snapshots": [snapshot_document(snapshot, base) for snapshot in snapshots]}

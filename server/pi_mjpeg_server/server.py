@@ -17,6 +17,7 @@ from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
 from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.config.motion import validated_motion
+from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.media.scaling import Scaler
 from pi_mjpeg_server.motion.settings import MotionSettingError
 from pi_mjpeg_server.motion.watch import MotionWatch
@@ -156,9 +157,24 @@ class Server:
         `SnapshotError` when it cannot be stored, and `CameraBusyError` when too many are requested.
         """
         now = time.monotonic()
+        self._limit_snapshots(camera, trigger, now)
+        return await self._keep(camera, await camera.still(now), trigger)
+
+    async def take_full_snapshot(self, camera: Camera, trigger: str) -> tuple[Snapshot, float]:
+        """Do the same at the full size of the camera, and also return for how many seconds viewers had no new picture.
+
+        Raises the same.
+        """
+        self._limit_snapshots(camera, trigger, time.monotonic())
+        still = await camera.full_stills.take()
+        camera.raise_if_withdrawn(still.frame)
+        return await self._keep(camera, still.frame, trigger), still.gap
+
+    def _limit_snapshots(self, camera: Camera, trigger: str, now: float) -> None:
         if wait := self._snapshot_limit.take((camera.settings.id, trigger), now):
             raise CameraBusyError(f"{camera.settings.name} can keep {SNAPSHOTS_PER_SECOND:g} snapshots a second", wait)
-        frame = await camera.still(now)
+
+    async def _keep(self, camera: Camera, frame: Frame, trigger: str) -> Snapshot:
         snapshot = await self.snapshots.save(camera.settings.id, frame, trigger)
         for listener in self.on_snapshot:
             listener(snapshot, trigger)

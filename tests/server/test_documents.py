@@ -15,6 +15,7 @@ from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.documents import (
     camera_state_document,
     clip_document,
+    full_snapshot_document,
     motion_document,
     server_state_document,
     snapshot_document,
@@ -59,7 +60,8 @@ def at(text: str) -> float:
 
 def kept_snapshot(document: dict[str, Any]) -> Snapshot:
     path = document["url"].removeprefix(BASE)
-    return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), 1280, 720, 91234)
+    size = document["width"], document["height"], document["bytes"]
+    return Snapshot(document["id"], "front", path, at("2026-11-22T10:00:00.000Z"), *size)
 
 
 def kept_clip(document: dict[str, Any]) -> Clip:
@@ -178,6 +180,11 @@ def test_snapshot() -> None:
     assert {"schema": 1, **snapshot_document(kept, BASE), "trigger": "mqtt"} == expected
 
 
+def test_full_snapshot() -> None:
+    expected = recorded("full_snapshot.json")
+    assert full_snapshot_document(kept_snapshot(expected), 0.41249, BASE) == expected
+
+
 async def test_clip(server: Server) -> None:
     expected = recorded("clip.json")
     assert {"schema": 1, **clip_document(server, kept_clip(expected), BASE)} == expected
@@ -200,6 +207,14 @@ def test_result() -> None:
     command = commands.Command("set", "slider 3", {"Brightness": 2})
     wrong = "bad_control", "Brightness has to be a number from -1 to 1"
     assert result_document(command, wrong, at("2026-11-22T10:00:00.000Z")) == recorded("result.json")
+
+
+def test_result_of_a_full_snapshot() -> None:
+    command = commands.parse((CONTRACT / "command_snapshot_full.json").read_bytes())
+    assert command == commands.Command("snapshot", "button 1", full=True)
+    assert result_document(command, None, at("2026-11-22T10:00:00.000Z"), 0.41249) == recorded(
+        "result_snapshot_full.json"
+    )
 
 
 @pytest.mark.parametrize(

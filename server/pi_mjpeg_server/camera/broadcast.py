@@ -61,10 +61,13 @@ class Broadcast:
                 _LOGGER.exception("a viewer cannot be sent a frame")
         self._wake()
 
-    def withdraw(self) -> None:
-        """Make the frames up to now unusable, because the camera is switched off, and wake all who wait."""
-        if self.latest is not None:
-            self._withdrawn = self.latest.sequence
+    def withdraw(self, reserved: int = -1) -> None:
+        """Make the frames up to now unusable, because the camera is switched off, and wake all who wait.
+
+        So are those that were not published but have a sequence number up to `reserved`.
+        """
+        latest = -1 if self.latest is None else self.latest.sequence
+        self._withdrawn = max(self._withdrawn, latest, reserved)
         self.latest = None
         for subscriber in self._subscribers:
             try:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.full_stills import FullStills
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
 from pi_mjpeg_server.camera.ring import Ring
@@ -77,6 +78,15 @@ class Camera:
             size=lambda: self.source_info.size or settings.requested.size,
             publish=self._publish_placard,
         )
+        self.full_stills = FullStills(
+            settings.name,
+            self.supervisor,
+            warm_up=settings.warm_up,
+            demand=self._demand,
+            still=self.still,
+            reserve=self._reserve_frame,
+            raise_if_off=self.raise_if_off,
+        )
 
     @property
     def status(self) -> CameraStatus:
@@ -119,6 +129,7 @@ class Camera:
 
     async def stop(self) -> None:
         """Stop capturing and close the device."""
+        await self.full_stills.stop()
         await self.supervisor.stop()
         await self._placard_loop.stop()
 
@@ -132,7 +143,7 @@ class Camera:
         Viewers see a drawn picture that says so. `reason` is shown there too, if it was not a person who did it.
         """
         self.supervisor.disable(reason)
-        self.broadcast.withdraw()
+        self.broadcast.withdraw(self._sequence)
         self.ring.clear()
 
     def restart(self) -> None:
@@ -350,12 +361,22 @@ class Camera:
         self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True, exposure: float | None = None
     ) -> Frame:
         self._sequence += 1
-        timestamp = time.time() - (time.monotonic() - taken)
-        return Frame(jpeg, self._sequence, taken, timestamp, drawn, settled, exposure)
+        return Frame(jpeg, self._sequence, taken, _timestamp(taken), drawn, settled, exposure)
+
+    def _reserve_frame(self) -> Callable[[Picture], Frame]:
+        """Return a function that makes a frame of a later picture, which is withdrawn with the frames until now."""
+        self._sequence += 1
+        sequence = self._sequence
+        return lambda picture: Frame(picture.jpeg, sequence, picture.taken, _timestamp(picture.taken))
 
     def _notify(self) -> None:
         for listener in self.on_change:
             notify(listener)
+
+
+def _timestamp(taken: float) -> float:
+    """Return a time on the monotonic clock in seconds since 1970."""
+    return time.time() - (time.monotonic() - taken)
 
 
 def _is_still(frame: Frame, taken_after: float) -> bool:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NoReturn, Protocol, TypeVar
 
+from pi_mjpeg_server.camera.still_taker import Still, StillLimits, StillTaker
 from pi_mjpeg_server.concurrency.memory import return_free_memory
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
@@ -22,9 +23,11 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
 _MAX_PENDING = 8
 """Pictures that wait for the event loop: more than it is ever late for, and less than 2 MB."""
-_IDLE_CHECK_INTERVAL = 2.0  # seconds
+_IDLE_CHECK_INTERVAL = 2.0
+"""Seconds. After so many without a request, memory is returned to the system too: a rest has begun."""
 _SIZE_SETTLES_AFTER = 1.0
 """Seconds for which pictures have to have another size: a folder may alternate between two."""
+_CLOSING = "the camera is being closed"
 _T = TypeVar("_T")
 
 
@@ -45,6 +48,9 @@ class CaptureListener(Protocol):
 
     def size_changed(self, size: tuple[int, int]) -> None:
         """The pictures have had another size, in pixels, for a while."""
+
+    def still_progressed(self) -> None:
+        """The source has done a step of a still, or has come back from it; the next step should not take long."""
 
     def capture_paused(self) -> None:
         """The source has stopped capturing after `pause` or `restart`."""
@@ -80,7 +86,8 @@ class Capture:
         self._broken = 0
         self._size: tuple[int, int] | None = None
         self._new_size: tuple[tuple[int, int], float] | None = None
-        self._last_response = time.monotonic()
+        self._last_response = self._last_taken = time.monotonic()
+        self._stills = StillTaker(self._still_progressed)
         self._thread = threading.Thread(target=self._run_thread, name=f"capture-{name}", daemon=True)
 
     @property
@@ -129,11 +136,12 @@ class Capture:
     def close(self) -> None:
         """Stop capturing, close the source and end the thread; `CaptureListener.source_closed` follows.
 
-        Jobs that have not begun fail with a `SourceError`.
+        Jobs that have not begun fail with a `SourceError`, and so does a still.
         """
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._stills.refuse(SourceError(_CLOSING))
         self._run_jobs(None)
 
     def abandon(self) -> None:
@@ -161,6 +169,15 @@ class Capture:
             self._changed.notify()
         return await asyncio.wrap_future(future)
 
+    async def take_still(self, limits: StillLimits) -> Still:
+        """Take a still as soon as the source captures, between two pictures. Raises what the source raises for it.
+
+        Raises `SourceError` when the source has no stills or is closed before it.
+        """
+        if self._closing:
+            _refuse()
+        return await self._stills.request(limits)
+
     def _run_thread(self) -> None:
         failure: Exception | None = None
         source: Source | None = None
@@ -176,6 +193,7 @@ class Capture:
             except Exception as error:
                 _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
                 failure = failure or error
+        self._stills.end(failure or SourceError(_CLOSING))
         self._notify(lambda listener: listener.source_closed(failure))
 
     def _capture_until_closed(self, source: Source) -> None:
@@ -185,7 +203,12 @@ class Capture:
         self._notify(lambda listener: listener.source_opened(info, controls))
         while self._wait_until_resumed(source):
             self._capture(source)
-            self._report_pause()
+            if self._stills.is_requested:
+                # For the supervisor this is no pause: it goes on by itself.
+                self._stills.take(source, lambda: self._closing, self._last_taken)
+                return_free_memory()
+            else:
+                self._report_pause()
 
     def _capture(self, source: Source) -> None:
         self._limit_rate(source)
@@ -198,8 +221,10 @@ class Capture:
                 if picture is not None:
                     self._follow_size(picture)
                     self._offer(picture)
+                    self._last_taken = picture.taken
+                    self._stills.picture_came(picture.taken)
                 self._run_jobs(source)
-                if not self._resumed or self._closing or self._restarting:
+                if not self._resumed or self._closing or self._restarting or self._stills.is_requested:
                     return
         finally:
             close = getattr(pictures, "close", None)
@@ -226,13 +251,14 @@ class Capture:
         supervisor waits for the pause all the same.
         """
         check: Callable[[], None] | None = getattr(source, "check_idle", None)
+        is_resting = False
         while True:
             self._last_response = time.monotonic()
             with self._changed:
                 self._restarting = False
-                self._changed.wait_for(
+                is_requested = self._changed.wait_for(
                     lambda: self._resumed or self._closing or self._jobs or self._pause_pending,
-                    None if check is None else _IDLE_CHECK_INTERVAL,
+                    None if check is None and is_resting else _IDLE_CHECK_INTERVAL,
                 )
                 if self._closing or self._resumed:
                     return not self._closing
@@ -240,12 +266,14 @@ class Capture:
             if pause_pending:
                 self._report_pause()
             self._run_jobs(source)
+            if not is_requested and not is_resting:
+                # Not right at the pause: the event loop lets the last seconds before a clip go after it.
+                is_resting = True
+                return_free_memory()
             if check is not None:
                 check()
 
     def _report_pause(self) -> None:
-        # It may be the beginning of a long rest.
-        return_free_memory()
         with self._changed:
             self._pause_pending = False
         self._notify(lambda listener: listener.capture_paused())
@@ -255,6 +283,10 @@ class Capture:
         with contextlib.suppress(IndexError):
             while True:
                 self._jobs.popleft()(source)
+
+    def _still_progressed(self) -> None:
+        self._last_response = time.monotonic()
+        self._notify(lambda listener: listener.still_progressed())
 
     def _report_damage(self, source: Source) -> None:
         """Tell the listener at once: a camera whose pictures are all damaged never gives another one."""
@@ -313,4 +345,4 @@ class Capture:
 
 
 def _refuse() -> NoReturn:
-    raise SourceError("the camera is being closed")
+    raise SourceError(_CLOSING)

@@ -14,6 +14,7 @@ from pi_mjpeg_server.camera.deadlines import Deadlines
 from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState, CameraStatus
 from pi_mjpeg_server.camera.status_keeper import StatusKeeper
+from pi_mjpeg_server.camera.still_taker import Still, StillLimits
 from pi_mjpeg_server.camera.supervisor_listener import SupervisorListener
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.listeners import notify
@@ -35,6 +36,8 @@ FRAME_TIMEOUT = 5.0
 """Seconds without a picture (or the time of ten pictures, if that is longer) before a live camera counts as failing."""
 RESPONSE_TIMEOUT = 2.0
 """Seconds after which a driver counts as not responding; a source yields at least once a second."""
+STILL_TIMEOUT = 4.0
+"""Seconds that each step of a full-size still may take, that a still may fail to come, and the first picture after."""
 RETRY_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds before each retry; the last holds for all later ones, so a camera plugged in again is live within five."""
 MAX_ABANDONED_THREADS = 3
@@ -169,6 +172,15 @@ class Supervisor:
         except TimeoutError:
             raise SourceError(f"the camera did not answer within {CONTROL_TIMEOUT:.0f} s") from None
 
+    async def take_still(self, warm_up: float) -> Still:
+        """Have the source take a still, none in the first `warm_up` seconds, and return it when pictures come again.
+
+        Raises `SourceError` when the device is not open or has no stills, and what the source raises.
+        """
+        if self._capture is None:
+            raise SourceError(self.status.reason or "the camera is not open")
+        return await self._capture.take_still(StillLimits(warm_up, self._still_timeout))
+
     def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
         """Pass on what the device offers (called by the capture)."""
         self._fps = info.fps or self._fps
@@ -208,6 +220,12 @@ class Supervisor:
             self._deadlines.capture = soon
             self.wake()
 
+    def still_progressed(self) -> None:
+        """Expect the next step of a still (called by the capture), not a picture."""
+        if self._capture is not None and not self._capture.is_closing:
+            self._deadlines.capture = time.monotonic() + self._still_timeout
+            self.wake()
+
     def capture_paused(self) -> None:
         """Note that the source has stopped capturing (called by the capture)."""
         if self._capture is None or self._capture.is_closing:
@@ -243,6 +261,10 @@ class Supervisor:
     @property
     def _frame_timeout(self) -> float:
         return max(FRAME_TIMEOUT, 10 / self._fps)
+
+    @property
+    def _still_timeout(self) -> float:
+        return max(STILL_TIMEOUT, 10 / self._fps)
 
     async def _supervise(self) -> None:
         while True:

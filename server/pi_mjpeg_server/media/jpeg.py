@@ -18,8 +18,8 @@ _EXIF = 0xE1
 _NEEDED_TO_DECODE = _START_OF_FRAME | {_HUFFMAN_TABLES, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE}
 _FILL = re.compile(rb"\xff*")
 
-MAX_PIXELS = 64_000_000
-"""The largest sensor sold for a Raspberry Pi has 64 megapixels."""
+MAX_PIXELS = 65_000_000
+"""The largest sensor sold for a Raspberry Pi has 9248x6944 pixels."""
 MAX_SIDE = 16_384
 MAX_SCANS = 100
 """Encoders write about ten scans. A decoder visits the whole picture once per scan, however few bytes the scan has."""

@@ -9,7 +9,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.concurrency.tasks import create_logged_task
-from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso
+from pi_mjpeg_server.documents import ERROR_CODES, SCHEMA, Document, iso, rounded_gap
 from pi_mjpeg_server.logs import RateLimitedLog
 from pi_mjpeg_server.mqtt import commands
 from pi_mjpeg_server.mqtt.reconnecting_client import Message
@@ -27,14 +27,20 @@ _NOT_COUNTED = frozenset({"clip"})
 """Commands that take minutes, so that they would keep others waiting. The recorder limits how many run at once."""
 
 
-def result_document(command: commands.Command, error: tuple[str, str] | None, now: float) -> Document:
-    """Return the result of a command; `error` is its code, the same as over HTTP, and its message."""
+def result_document(
+    command: commands.Command, error: tuple[str, str] | None, now: float, gap: float | None = None
+) -> Document:
+    """Return the result of a command; `error` is its code, the same as over HTTP, and its message.
+
+    `gap` is for how many seconds viewers had no new picture because of it, if it takes full-size stills.
+    """
     return {
         "schema": SCHEMA,
         "command": command.name,
         "id": command.id,
         "error": None if error is None else {"code": error[0], "message": error[1]},
         "time": iso(now),
+        **({} if gap is None else {"gap": rounded_gap(gap)}),
     }
 
 
@@ -98,6 +104,7 @@ class CommandHandler:
 
     async def _execute(self, camera: Camera, command: commands.Command) -> None:
         failure: Exception | None = None
+        gap: float | None = None
         try:
             if command.name == "restart":
                 camera.restart()
@@ -111,15 +118,19 @@ class CommandHandler:
                 await self._server.adjust(camera, command.controls)
             elif command.name == "clip":
                 await self._server.record_clip(camera, command.clip, "mqtt")
+            elif command.full:
+                _, gap = await self._server.take_full_snapshot(camera, "mqtt")
             else:
                 await self._server.take_snapshot(camera, "mqtt")
         except tuple(ERROR_CODES) as error:
             failure = error
         finally:
             self._running[camera.settings.id] -= command.name not in _NOT_COUNTED
-        self._finish(camera, command, failure)
+        self._finish(camera, command, failure, gap)
 
-    def _finish(self, camera: Camera, command: commands.Command, failure: Exception | None) -> None:
+    def _finish(
+        self, camera: Camera, command: commands.Command, failure: Exception | None, gap: float | None = None
+    ) -> None:
         """Log what became of a command, and publish its result."""
         name, camera_id = camera.settings.name, camera.settings.id
         error = None
@@ -131,4 +142,4 @@ class CommandHandler:
             self._rate_limited_log.warn(
                 f"{camera_id} {command.name} {code}", f"{name}: the command {command.name} over MQTT fails: {failure}"
             )
-        self._publish(self._topics.camera(camera_id, "result"), result_document(command, error, time.time()))
+        self._publish(self._topics.camera(camera_id, "result"), result_document(command, error, time.time(), gap))

@@ -14,6 +14,7 @@ _MAX_REASON_LENGTH = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
 _SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart", "focus", "enable", "disable")), **_ID})
+_SNAPSHOT = vol.Schema({vol.Required("command"): "snapshot", vol.Optional("full"): bool, **_ID})
 _CLIP = vol.Schema(
     {vol.Required("command"): "clip", vol.Optional("before"): object, vol.Optional("after"): object, **_ID}
 )
@@ -38,7 +39,7 @@ class Command:
     """One command: `snapshot`, `clip`, `restart`, `focus`, `enable`, `disable` or `set`.
 
     The `id`, if the sender gave one, is repeated in the result. `set` has either `controls` or `motion` settings, which
-    are validated when it is executed.
+    are validated when it is executed. A `full` snapshot has the largest size of the camera.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Command:
     controls: Mapping[str, object] = field(default_factory=dict)
     motion: Mapping[str, object] = field(default_factory=dict)
     clip: ClipRequest = field(default_factory=ClipRequest)
+    full: bool = False
 
 
 def parse(payload: bytes) -> Command:
@@ -63,7 +65,14 @@ def parse(payload: bytes) -> Command:
         raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
     except ClipRequestError as error:
         raise CommandError(str(error)) from error
-    return Command(command["command"], command.get("id"), command.get("controls", {}), command.get("motion", {}), clip)
+    return Command(
+        command["command"],
+        command.get("id"),
+        command.get("controls", {}),
+        command.get("motion", {}),
+        clip,
+        command.get("full", False),
+    )
 
 
 def _schema(document: object) -> vol.Schema:
@@ -71,6 +80,8 @@ def _schema(document: object) -> vol.Schema:
     kind = document.get("command") if isinstance(document, dict) else None
     if kind == "clip":
         return _CLIP
+    if kind == "snapshot":
+        return _SNAPSHOT
     if kind != "set":
         return _SIMPLE
     return _SET_MOTION if isinstance(document, dict) and "motion" in document else _SET

@@ -26,10 +26,11 @@ A distribution registers it in the entry-point group `pi_mjpeg.sources`; the nam
 configuration (`source = "still"`).
 
 A source with controls also has the two methods of `Adjustable`, one that can give fewer pictures that of
-`RateLimitable`, one with a lens those of `Focusable`, and one that has more to tell in a report that of `Describable`.
-A source that skips broken pictures yields None for each, counts them in an attribute `broken`, and says in an attribute
-`last_damage` what was wrong with the last one. A method `check_idle` is called every two seconds while nothing is
-captured; what it raises closes the source.
+`RateLimitable`, one with a lens those of `Focusable`, one that can take larger pictures than it streams those of
+`StillCapable`, and one that has more to tell in a report that of `Describable`. A source that skips broken pictures
+yields None for each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with
+the last one. A method `check_idle` is called every two seconds while nothing is captured; what it raises closes the
+source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,10 @@ class DeviceBusyError(SourceError):
 
 class CameraFoundError(SourceError):
     """Another device is to be used from now on: the source has to be closed and opened again, and nothing is wrong."""
+
+
+class StillError(SourceError):
+    """A still could not be taken. The camera is as it was, and `Source.frames` may be called again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,28 @@ class RateLimitable(Protocol):
         """Give at most `fps` pictures a second from now on; None for as many as the settings ask for.
 
         It is called after `open`, in the same thread, also while an iterator of `frames` lives.
+        """
+
+
+@runtime_checkable
+class StillCapable(Protocol):
+    """A source that can take stills larger than its pictures, for which it interrupts them.
+
+    These methods are called between `open` and `close`, in the same thread.
+    """
+
+    def still_size(self) -> tuple[int, int] | None:
+        """Return width and height of a still in pixels, or None if it would be no larger than the other pictures.
+
+        It is also called while an iterator of `frames` lives, which it must not disturb.
+        """
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Capture at that size until the iterator is closed; after that, `frames` captures as before.
+
+        No iterator of `frames` lives meanwhile. Yields as `frames` does, and also `None` after each call of the driver
+        that may take long. Raises `StillError` for a failure that costs only the still; any other exception counts as a
+        failure of the camera.
         """
 
 

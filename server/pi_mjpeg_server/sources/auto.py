@@ -19,6 +19,8 @@ from pi_mjpeg_server.sources import (
     SourceInfo,
     SourceKind,
     SourceSettings,
+    StillCapable,
+    StillError,
     kinds,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue
@@ -158,6 +160,18 @@ class AutoSource:
         """Return whether the chosen camera has found a focus."""
         chosen: object = self._chosen
         return chosen.focus_result() if isinstance(chosen, Focusable) else False
+
+    def still_size(self) -> tuple[int, int] | None:
+        """Return the size of the chosen camera's stills, or None if it has no larger ones."""
+        chosen: object = self._chosen
+        return chosen.still_size() if isinstance(chosen, StillCapable) else None
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Take stills with the chosen camera."""
+        chosen: object = self._chosen
+        if not isinstance(chosen, StillCapable):
+            raise StillError("the camera has no stills")
+        return chosen.stills()
 
     @property
     def broken(self) -> int:

@@ -38,8 +38,8 @@ class Exposure:
     def before_encoding(self, request: Any) -> None:  # noqa: ANN401  (a CompletedRequest)
         """Read the metadata of a frame."""
         try:
-            metadata = _read(request)
-            settled = _is_settled(metadata)
+            metadata = read_metadata(request)
+            settled = says_settled(metadata)
             taken_us = int(metadata["SensorTimestamp"]) // 1000
             value = _value(metadata)
         except Exception:  # noqa: BLE001  (it would end Picamera2's thread; without metadata nothing is known)
@@ -66,12 +66,13 @@ class Exposure:
         return self._values.get(first_us + since_first_us)
 
 
-def _read(request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+def read_metadata(request: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Return what is used of the metadata. `get_metadata` takes 40 times as long, because it converts all of it."""
     return {key.name: value for key, value in request.request.metadata.items() if key.name in _USED}
 
 
-def _is_settled(metadata: Mapping[str, Any]) -> bool:
+def says_settled(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the metadata of a frame say that the exposure has settled, or nothing about it."""
     if "AeState" in metadata:
         return int(metadata["AeState"]) != _SEARCHING
     return bool(metadata.get("AeLocked", True))

@@ -18,12 +18,13 @@ from pi_mjpeg_server.sources import (
     contiguous_memory,
     focus,
     libcamera_controls,
+    picamera2_still,
     sensor_modes,
 )
 from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue, validate_controls
 from pi_mjpeg_server.sources.picamera2_details import picamera2_details
 from pi_mjpeg_server.sources.picamera2_encoders import Recorder
-from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError
+from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError, explained_memory
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
 from pi_mjpeg_server.sources.picamera2_opening import csi_cameras, open_camera
 
@@ -47,6 +48,7 @@ class Picamera2Source:
         self._camera: Any = None
         self._camera_id = ""
         self._footprint: Footprint | None = None
+        self._mode: SensorMode | None = None
         self._recorder: Recorder | None = None
         self._focus: focus.FocusRun | None = None
         self._values: dict[str, ControlValue] = {}
@@ -152,6 +154,17 @@ class Picamera2Source:
         self._fps = min(fps or self._settings.fps, self._settings.fps)
         self._camera.set_controls(libcamera_controls.frame_duration_limits(self._fps, self._values))
 
+    def still_size(self) -> tuple[int, int] | None:
+        """Return the resolution of the sensor, or None if the pictures have it already."""
+        size = picamera2_still.still_size(self._camera)
+        return None if size is None else jpeg.upright(size, self._exif_orientation)
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Capture at the resolution of the sensor until closed, with the same controls."""
+        library = self._require_library()
+        stills = picamera2_still.Stills(library, self._camera, self._settings.quality, self._exif_orientation)
+        return stills.capture(lambda: self._starting_controls(library), lambda: self._configure_back(library))
+
     @property
     def _exif_orientation(self) -> int:
         """The orientation for EXIF: the camera itself turns by 180 degrees, but not by 90."""
@@ -216,15 +229,13 @@ class Picamera2Source:
         """Configure the camera with what the memory allows. Return notes, and how many pictures a second it gives."""
         settings = self._settings
         modes = sensor_modes.read_modes(self._camera, f"{self._camera_id} {settings.sensor_hdr}")
-        mode: SensorMode | None = None
 
         def configure(footprint: Footprint) -> None:
-            nonlocal mode
-            mode = self._sensor_mode(modes, footprint.size)
-            self._camera.configure(self._configuration(library, footprint, mode))
+            self._footprint, self._mode = footprint, self._sensor_mode(modes, footprint.size)
+            self._camera.configure(self._configuration(library, footprint, self._mode))
 
         footprint = contiguous_memory.configure_what_fits(self._camera_id, settings.size, configure)
-        self._footprint = footprint
+        mode = self._mode
         fps = settings.fps if mode is None else min(settings.fps, mode.fps)
         used = replace(settings, size=footprint.size, fps=fps)
         self._recorder = Recorder(library, self._camera, used, self._exif_orientation)
@@ -238,6 +249,15 @@ class Picamera2Source:
         if mode is not None:
             notes += sensor_modes.explain_mode(modes, mode, footprint.size, settings.fps)
         return notes, fps
+
+    def _configure_back(self, library: Library) -> None:
+        """Configure the camera as it was opened."""
+        if self._footprint is None:
+            raise SourceError("the camera is not open")
+        try:
+            self._camera.configure(self._configuration(library, self._footprint, self._mode))
+        except (OSError, RuntimeError) as error:
+            raise explained_memory(error, self._footprint.size) from error
 
     def _sensor_mode(self, modes: tuple[SensorMode, ...], size: tuple[int, int]) -> SensorMode | None:
         """Return the mode to use: the configured one if it exists, else the best; None if libcamera is to choose."""

@@ -22,12 +22,14 @@ def is_memory_shortage(error: Exception) -> bool:
     return getattr(error, "errno", None) == errno.ENOMEM or any(words in str(error) for words in _NO_MEMORY)
 
 
-def explained_memory(error: Exception, size: tuple[int, int]) -> Exception:
-    """Return the error that the kernel has no memory for pictures in words, and any other error as it is."""
+def explained_memory(error: Exception, size: tuple[int, int], instead: str = "request a smaller size") -> Exception:
+    """Return the error that the kernel has no memory for pictures in words, and any other error as it is.
+
+    `instead` is what helps without more memory.
+    """
     if not is_memory_shortage(error):
         return error
     width, height = size
     return MemoryShortageError(
-        f"the kernel has not enough contiguous memory (CMA) for {width}x{height}: request a smaller size, "
-        f"or {MEMORY_REMEDY}"
+        f"the kernel has not enough contiguous memory (CMA) for {width}x{height}: {instead}, or {MEMORY_REMEDY}"
     )

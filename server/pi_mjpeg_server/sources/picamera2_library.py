@@ -85,7 +85,7 @@ def make_output(
         ) -> None:
             """Keep a picture. This runs in the encoder's thread, which an exception would end."""
             data = jpeg.with_orientation(bytes(frame), orientation)
-            taken = _monotonic_time(encoder.firsttimestamp, timestamp)
+            taken = monotonic_time(encoder.firsttimestamp, timestamp)
             picture = Picture(
                 data,
                 taken,
@@ -106,7 +106,7 @@ def make_output(
     return output, output.take
 
 
-def _monotonic_time(first_us: int | None, since_first_us: int | None) -> float:
+def monotonic_time(first_us: int | None, since_first_us: int | None) -> float:
     """Return the sensor's timestamp (microseconds of the boot clock) in seconds of the monotonic clock.
 
     A timestamp in the future or more than five seconds old is not trusted: the present time is returned instead.

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.media.jpeg_parser import JpegParser
-from pi_mjpeg_server.sources import Device, DeviceBusyError, SourceError, SourceInfo, SourceSettings, raw_formats
+from pi_mjpeg_server.sources import (
+    Device,
+    DeviceBusyError,
+    SourceError,
+    SourceInfo,
+    SourceSettings,
+    StillError,
+    raw_formats,
+    v4l2_still,
+)
 from pi_mjpeg_server.sources.buffer_time import BufferTimes
 from pi_mjpeg_server.sources.controls import ControlError, is_automatic
 from pi_mjpeg_server.sources.v4l2_device import RawFrame, V4L2Device, VideoMode, nearest_mode
@@ -58,7 +67,10 @@ class V4L2Source:
         self._settings = settings
         self._webcam: V4L2Device | None = None
         self._requested = self._mode = VideoMode("MJPG", settings.size, settings.fps)
+        self._largest: VideoMode | None = None
         self._controls: WebcamControls | None = None
+        self._values: dict[str, ControlValue] = {}
+        self._was_still = False
         self._times = BufferTimes()
         self._orientation = jpeg.orientation(settings.rotation, hflip=settings.hflip, vflip=settings.vflip)
         self._parser = JpegParser()
@@ -110,6 +122,9 @@ class V4L2Source:
         try:
             # Another program may have changed the mode since: a device has one for all who have it open.
             self._mode = webcam.set_mode(self._requested, self._settings.fps)
+            if self._was_still:
+                self._was_still = False
+                self._keep_controls()
             is_raw = self._mode.pixel_format in raw_formats.RAW_FORMATS
             if is_raw:
                 raw_formats.prepare()
@@ -140,6 +155,46 @@ class V4L2Source:
         if self._controls is None:
             raise SourceError("the webcam is not open")
         self._controls.set(name, value)
+        self._values[name] = value
+
+    def still_size(self) -> tuple[int, int] | None:
+        """Return the size of the largest JPEG mode, or None if the pictures are as large."""
+        webcam = self._require_webcam()
+        try:
+            self._largest = largest = self._largest or v4l2_still.largest_mode(webcam)
+        except OSError as error:
+            raise _explained(webcam.path, error) from error
+        if largest is None or v4l2_still.pixels(largest) <= v4l2_still.pixels(self._mode):
+            return None
+        return jpeg.upright(largest.size, self._orientation)
+
+    def stills(self) -> Iterator[Picture | None]:
+        """Stream in the largest JPEG mode until closed. What was set is set again: some cameras forget it."""
+        webcam, mode = self._require_webcam(), self._largest
+        if mode is None:
+            raise StillError("the pictures have the largest size of the camera already")
+        self._was_still = True
+        streamed, self._mode = self._mode, mode
+        frames = v4l2_still.capture(webcam, mode, min(self._settings.fps, mode.fps or self._settings.fps))
+        try:
+            next(frames)
+            yield None
+            self._keep_controls()
+            for raw in frames:
+                yield None if raw is None else self._picture(raw)
+        finally:
+            self._mode = streamed
+            try:
+                frames.close()
+            except OSError as error:
+                raise _explained(webcam.path, error) from error
+
+    def _keep_controls(self) -> None:
+        """Set what was set before once more, after a change of the mode."""
+        _, refused = self._set_configured(self._values)
+        if refused:
+            # Most likely an automatic control was switched on since, which locks this one.
+            _LOGGER.debug("%s: %s", self._require_webcam().path, "; ".join(refused))
 
     def details(self) -> Mapping[str, str]:
         """Return the mode in use, those in formats that can be used, and all formats."""
@@ -179,6 +234,7 @@ class V4L2Source:
                 except ControlError as error:
                     refused[name] = str(error)
             waiting = list(refused)
+        self._values |= {name: value for name, value in values.items() if name not in refused}
         return unknown, list(refused.values())
 
     def _require_webcam(self) -> V4L2Device:

@@ -13,5 +13,6 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_TIMEOUT", 0.4)
     monkeypatch.setattr(supervisor, "CONTROL_TIMEOUT", 0.4)
     monkeypatch.setattr(supervisor, "FRAME_TIMEOUT", 0.4)
+    monkeypatch.setattr(supervisor, "STILL_TIMEOUT", 0.4)
     monkeypatch.setattr(supervisor, "RETRY_DELAYS", (0.05, 0.1))
     monkeypatch.setattr(supervisor, "RESPONSE_TIMEOUT", 0.2)

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, default_configuration_file, load
 from pi_mjpeg_server.config.validators import SECTIONS, TABLES
 from pi_mjpeg_server.motion.settings import MotionSettings
 
@@ -118,6 +118,30 @@ def test_the_mqtt_password_may_be_a_systemd_credential(tmp_path: Path, monkeypat
     (tmp_path / "mqtt-password").write_text("secret")
     assert load(None, {}, {"--mqtt-username": "pi"}).mqtt.password_file == tmp_path / "mqtt-password"
     assert load(None, {}, {}).mqtt.password_file is None
+
+
+def test_files_of_the_packages_folder_are_read_from_the_copies_that_systemd_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert default_configuration_file() is None
+    text = (
+        "[server]\ntls_certificate = '/etc/pi-mjpeg/tls/chain.pem'\ntls_key = '/etc/other/key.pem'\n"
+        "[mqtt]\nusername = 'pi'\npassword_file = '/etc/pi-mjpeg/mqtt-password'\n"
+    )
+    for name, content in {"config.toml": text, "mqtt-password": "secret", "tls_chain.pem": "", "key.pem": ""}.items():
+        (tmp_path / f"etc_{name}").write_text(content)
+    file = default_configuration_file()
+    assert file == tmp_path / "etc_config.toml"
+    configuration = load(file, {}, {})
+    assert configuration.mqtt.password_file == tmp_path / "etc_mqtt-password"
+    assert configuration.server.tls_certificate == tmp_path / "etc_tls_chain.pem"
+    assert configuration.server.tls_key == Path("/etc/other/key.pem")
+    # A file that systemd has not passed is named as the configuration names it.
+    (tmp_path / "etc_mqtt-password").unlink()
+    assert load(file, {}, {}).mqtt.password_file == Path("/etc/pi-mjpeg/mqtt-password")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert load(file, {}, {}).server.tls_certificate == Path("/etc/pi-mjpeg/tls/chain.pem")
 
 
 def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 _ALLOWED_HEADERS = "Authorization, Content-Type"
-_EXPOSED_HEADERS = "Retry-After, X-Timestamp"
+_EXPOSED_HEADERS = "Retry-After, X-Gap, X-Height, X-Timestamp, X-Width"
 _MAX_AGE = "600"
 
 

@@ -177,7 +177,7 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
             b"",
             400,
         ),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b"{", 400),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b"{", 400),
         (
             (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _MAKE, _REVOKE),
             "front",
@@ -193,9 +193,9 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
             403,
         ),
         ((_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b" " * 20_000, 413),
-        ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b" " * 20_000, 413),
+        ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
         (
             (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _PROVE),
             "front",
@@ -210,7 +210,8 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
             b"",
             421,
         ),
-        ((_KEEP, _PATCH, _RESTART, _FOCUS), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_PATCH, _RESTART, _FOCUS), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_KEEP,), "yard", [_BEARER], b'{"full": true}', 409),
         ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b'{"brightness": 1000}', 422),
         (
             (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL),
@@ -220,7 +221,8 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
             429,
         ),
         ((_PROVE,), "front", [], b"", 429),
-        ((_KEEP, _PATCH, _FOCUS), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_PATCH, _FOCUS), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_KEEP,), "shed", [_BEARER], b'{"full": true}', 503),
         ((_KEEP, _MAKE), "front", [_BEARER], b"", 507),
         (
             (

@@ -62,7 +62,7 @@ async def test_a_preflight_of_an_allowed_origin_is_answered(served: Served, path
         "access-control-allow-methods": ", ".join(sorted(methods)),
         "access-control-allow-headers": "Authorization, Content-Type",
         "access-control-max-age": "600",
-        "access-control-expose-headers": "Retry-After, X-Timestamp",
+        "access-control-expose-headers": "Retry-After, X-Gap, X-Height, X-Timestamp, X-Width",
     }
     assert headers["vary"] == "Origin"
 
