@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.sources.sensor_modes import SensorMode
 
 _HEARTBEAT = 0.5  # seconds
+_OF_EXPOSURE = frozenset(
+    {libcamera_controls.EXPOSURE, libcamera_controls.EXPOSURE_MODE, libcamera_controls.AUTOMATIC_EXPOSURE}
+)
 
 
 class Picamera2Source:
@@ -122,12 +125,15 @@ class Picamera2Source:
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control. It takes effect a few pictures later."""
-        sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
-        if name == libcamera_controls.EXPOSURE:
-            sent |= libcamera_controls.frame_duration_limits(self._fps, {name: value})
-        mode = libcamera_controls.IMPLIED.get(name)
-        if mode is not None and self._accepts(*mode):
-            sent |= libcamera_controls.to_libcamera(self._camera, self._require_library().controls, *mode)
+        enums = self._require_library().controls
+        sent = libcamera_controls.to_libcamera(self._camera, enums, name, value)
+        for mode in libcamera_controls.implied(name, value).items():
+            if self._accepts(*mode):
+                sent |= libcamera_controls.to_libcamera(self._camera, enums, *mode)
+        if name == libcamera_controls.EXPOSURE and self._values.get(libcamera_controls.AUTOMATIC_EXPOSURE) is True:
+            del self._values[libcamera_controls.AUTOMATIC_EXPOSURE]
+        if name in _OF_EXPOSURE:
+            sent |= libcamera_controls.frame_duration_limits(self._fps, {**self._values, name: value})
         if name in {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}:
             self._end_focus()
         self._camera.set_controls(sent)
@@ -210,9 +216,10 @@ class Picamera2Source:
     def _accepts_configured(self, name: str, value: object) -> bool:
         """Take a value of the configuration, with the mode that it needs unless that is configured too."""
         accepted = self._accepts(name, libcamera_controls.named(self._require_library().controls, name, value))
-        mode = libcamera_controls.IMPLIED.get(name)
-        if accepted and mode is not None and mode[0] not in self._settings.controls:
-            self._accepts(*mode)
+        if accepted:
+            for mode in libcamera_controls.implied(name, self._values[name]).items():
+                if mode[0] not in self._settings.controls:
+                    self._accepts(*mode)
         return accepted
 
     def _find(self, cameras: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
@@ -281,6 +288,6 @@ class Picamera2Source:
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
         controls = libcamera_controls.frame_duration_limits(self._fps, self._values)
-        for name, value in self._values.items():
+        for name, value in libcamera_controls.in_force(self._values).items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
