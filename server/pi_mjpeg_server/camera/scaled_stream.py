@@ -166,8 +166,6 @@ class ScaledStream:
         self._publish(frame)
 
     def _publish(self, frame: Frame) -> None:
-        if self._source.is_withdrawn(frame):
-            return
         if not frame.drawn:
             self.broadcast.rate.tick(time.monotonic())
         self.broadcast.publish(frame)

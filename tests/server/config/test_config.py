@@ -220,6 +220,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
         ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
         ("[[camera]]\nsize = [true, 480]\n", ["size"]),
+        ("[[camera]]\nsensor_hdr = 'on'\n", ["line 2", "sensor_hdr has to be true or false"]),
+        ("[[camera]]\ntuning_file = 3\n", ["line 2", "tuning_file has to be a text"]),
         *(
             (
                 f"[[camera]]\nsensor_mode = {wrong}\n",
