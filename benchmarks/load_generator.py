@@ -17,9 +17,9 @@ from tooling.network import LOOPBACK
 
 from tests.server.support.fake_webcam import READY
 
-_BEGINNING = 100  # bytes of a frame in which the time is, if the webcam has written one
+_END = 100  # bytes of a frame in which the time is, if the webcam has written one
 _CHUNK = 6_000  # bytes that a slow viewer reads at a time, and the size of its receive buffer
-_HEAD = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r]+\r\n)*\r\n(.{%d})" % _BEGINNING, re.DOTALL)
+_HEAD = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r]+\r\n)*\r\n")
 _READY = re.compile(rb"%b(\d{19})" % READY)
 _MAX_HEAD = 2048
 
@@ -54,7 +54,8 @@ class Viewer:
         self._discards = discards
         self._head = b""
         self._remaining = 0
-        self._ready = self._last = 0
+        self._end = b""
+        self._last = 0
         self._socket = socket.socket()
         if rate:
             # Frames in this side's receive buffer would age through no fault of the server.
@@ -95,13 +96,19 @@ class Viewer:
         """Skip the rest of the current frame and return the data after it."""
         size = min(self._remaining, len(data))
         self._remaining -= size
-        if not self._remaining and not self._ready:
-            self.frames += 1
-        elif not self._remaining and self._ready != self._last:
-            self.frames += 1
-            self.ages.append((time.monotonic_ns() - self._ready) / 1e9)
-            self._last = self._ready
+        self._end = (self._end + data[max(0, size - _END) : size])[-_END:]
+        if not self._remaining:
+            self._count_frame()
         return data[size:]
+
+    def _count_frame(self) -> None:
+        found = _READY.search(self._end)
+        ready = int(found[1]) if found else 0
+        if ready == 0 or ready != self._last:
+            self.frames += 1
+        if ready not in {0, self._last}:
+            self.ages.append((time.monotonic_ns() - ready) / 1e9)
+        self._last = ready
 
     def _parse_head(self, data: memoryview) -> memoryview:
         """Find the head of the next frame and return the data after it."""
@@ -112,9 +119,7 @@ class Viewer:
             self._head = self._head[-_MAX_HEAD:]
             return data[:0]
         self._head = b""
-        self._remaining = int(found[1]) - len(found[2])
-        ready = _READY.search(found[2])
-        self._ready = int(ready[1]) if ready else 0
+        self._remaining = int(found[1])
         return data[found.end() - before :]
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pi_mjpeg_server.media.jpeg import EOI
 from PIL import Image
 from tooling import environments
 from tooling.compiler import executable
@@ -63,7 +64,11 @@ class Video:
         return f"{self.pixel_format} {self.size[0]} {self.size[1]} {self.fps}\n"
 
     def pictures(self) -> list[bytes]:
-        """Return one second of them. JPEGs have a comment that the fake webcam overwrites with a time."""
+        """Return one second of them.
+
+        JPEGs end with a comment that the fake webcam overwrites with a time. Their headers are the same in each, as
+        those of a webcam are.
+        """
         if self.pixel_format == "MJPG":
             return [self._jpeg() for _ in range(self.fps)]
         width, height = self.size
@@ -71,9 +76,11 @@ class Video:
 
     def _jpeg(self) -> bytes:
         file = io.BytesIO()
+        _noise(self.size).convert("RGB").save(file, "JPEG", quality=self.quality)
         comment = READY + b"0" * 19
-        _noise(self.size).convert("RGB").save(file, "JPEG", quality=self.quality, comment=comment)
-        return file.getvalue()
+        # T.81, B.2.4.5: a comment may stand between a scan and the end marker.
+        segment = b"\xff\xfe" + (2 + len(comment)).to_bytes(2, "big") + comment
+        return file.getvalue().removesuffix(EOI) + segment + EOI
 
 
 WEBCAM = Video()

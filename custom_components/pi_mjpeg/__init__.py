@@ -43,7 +43,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     picture_views.async_setup(hass)
     services.async_register(hass)
     await links.async_setup(hass)
-    hass.data[LIBRARY] = ClipLibrary(hass)
+    library = hass.data[LIBRARY] = ClipLibrary(hass)
+    await library.async_setup()
     hass.http.register_view(ClipView())
     hass.http.register_view(KeptSnapshotView())
     return True

@@ -19,7 +19,7 @@ from homeassistant.util.hass_dict import HassKey
 from . import pictures
 from .actions import record_clip, take_snapshot
 from .api.frame import Frame
-from .const import CONF_FPS, DOMAIN
+from .const import CAMERA_KEY, CONF_FPS, DOMAIN, SMALL_CAMERA_KEY
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
 from .entity import PiMjpegCameraEntity, async_add_for_cameras
 from .streaming import placard, recording, stream_response
@@ -33,18 +33,24 @@ _PICTURE_SLOTS: HassKey[asyncio.Semaphore] = HassKey(f"{DOMAIN}_picture_slots")
 MAX_THUMBNAIL_AGE: Final = 2.0
 """Seconds that a picture of a given size may be old. Dashboards ask for those, and often."""
 
+SMALL_WIDTH: Final = 640
+SMALL_FPS: Final = 8
+"""Of the small pictures: about 2 Mbit/s, for a phone on mobile data."""
+
 
 async def async_setup_entry(
     hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
     entry: PiMjpegConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add a camera entity for each of the server's cameras."""
-    async_add_for_cameras(entry, async_add_entities, PiMjpegCamera)
+    """Add two camera entities for each of the server's cameras."""
+    async_add_for_cameras(entry, async_add_entities, PiMjpegCamera, partial(PiMjpegCamera, small=True))
 
 
 class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     """A camera of a pi-mjpeg server.
+
+    The second, *small* entity of a camera shows smaller and fewer pictures, and is the same in everything else.
 
     The STREAM feature is not set: with it, dashboards would ask for HLS or WebRTC, neither of which carries MJPEG.
     Recording works without it, as it only needs `stream_source`.
@@ -54,12 +60,18 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     as a broken picture, or as the last one that they got.
     """
 
-    _attr_name = None
     _attr_supported_features = CameraEntityFeature.ON_OFF
 
-    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
-        PiMjpegCameraEntity.__init__(self, coordinator, camera_id, "camera")
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str, *, small: bool = False) -> None:
+        PiMjpegCameraEntity.__init__(self, coordinator, camera_id, SMALL_CAMERA_KEY if small else CAMERA_KEY)
         fps = coordinator.config_entry.options.get(CONF_FPS)
+        self._max_width = SMALL_WIDTH if small else None
+        if small:
+            fps = min(fps or SMALL_FPS, SMALL_FPS)
+            self._attr_translation_key = "small"
+            self._attr_entity_registry_enabled_default = False
+        else:
+            self._attr_name = None
         slots = coordinator.hass.data.setdefault(_PICTURE_SLOTS, asyncio.Semaphore(pictures.MAX_THREADS))
         self._threads = pictures.PictureThreads(slots, coordinator.hass.async_add_executor_job)
         self._placards = placard.PlacardDrawer(self.camera_name, self._threads)
@@ -81,7 +93,8 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
 
     async def _open_stream(self, fps: float | None) -> AsyncGenerator[Frame]:
         await self.coordinator.privacy.async_tell()
-        async with aclosing(self.coordinator.client.stream(self._camera_id, fps=fps)) as frames:
+        client, width = self.coordinator.client, self._max_width
+        async with aclosing(client.stream(self._camera_id, fps=fps, width=width)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -185,7 +198,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     async def _draw_off(self) -> bytes:
         camera = self.camera_state
         size = (camera.width, camera.height) if camera and camera.width and camera.height else None
-        return await self._placards.draw_off(size)
+        return await self._placards.draw_off(size, self._max_width)
 
     @override
     async def async_create_stream(self) -> Stream | None:
@@ -222,11 +235,12 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
             self.raise_if_off()
             await self.coordinator.privacy.async_tell()
             with self.asking_for("picture_failed"):
-                picture = await self.coordinator.client.snapshot(self._camera_id)
+                picture = await self.coordinator.client.snapshot(self._camera_id, width=self._max_width)
             self.raise_if_off()
             return picture
         if not self.is_off:
-            picture = await self._thumbnail(pictures.side(width), pictures.side(height))
+            widths = [each for each in (pictures.side(width), self._max_width) if each is not None]
+            picture = await self._thumbnail(min(widths, default=None), pictures.side(height))
         return await self._draw_off() if self.is_off else picture
 
     async def _thumbnail(self, width: int | None, height: int | None) -> bytes:
@@ -241,17 +255,21 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
             return await self._threads.upright(picture, width, height)
 
     def _latest(self) -> bytes | None:
-        """Return a picture that viewers just got, unless the Pi has to turn it because that takes too long here."""
+        """Return a picture that viewers just got, unless the Pi has to turn or scale it."""
         latest = self.hub.latest
         if latest is None or latest.drawn or time.monotonic() - latest.received > MAX_THUMBNAIL_AGE:
             return None
-        left_to_pi = not pictures.is_upright(latest.jpeg) and pictures.is_expensive(latest.jpeg)
-        return None if left_to_pi else latest.jpeg
+        is_too_wide = self._max_width is not None and not pictures.is_within(latest.jpeg, self._max_width)
+        takes_too_long = not pictures.is_upright(latest.jpeg) and pictures.is_expensive(latest.jpeg)
+        return None if is_too_wide or takes_too_long else latest.jpeg
 
     async def async_take_snapshot(
         self, *, keep: bool, path: str | None, link: bool, full: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
-        """Take a picture now, have the server keep it, write it to a file, link to it; return where it is."""
+        """Take a picture now, have the server keep it, write it to a file, link to it; return where it is.
+
+        That of the small entity is as large as that of the other one.
+        """
         self.raise_if_off()
         await self.coordinator.privacy.async_tell()
         client, camera_id = self.coordinator.client, self._camera_id

@@ -13,6 +13,10 @@ CONF_FINGERPRINT: Final = "fingerprint"
 CONF_FPS: Final = "fps"
 CONF_IDENTITY: Final = "identity"
 
+CAMERA_KEY: Final = "camera"
+SMALL_CAMERA_KEY: Final = "camera_small"
+"""How the unique ids of the two camera entities of a camera end."""
+
 SCHEMA: Final = 1
 """The schema number in every document of the contract. Documents with another number cannot be read."""
 

@@ -105,6 +105,12 @@ def shown_size(picture: bytes) -> tuple[int, int] | None:
         return None
 
 
+def is_within(picture: bytes, width: int) -> bool:
+    """Return whether a JPEG is shown at most so wide, as far as its headers can be read."""
+    size = shown_size(picture)
+    return size is None or size[0] <= width
+
+
 def is_upright(picture: bytes) -> bool:
     """Return whether the pixels of a JPEG are as it is shown, as far as its headers can be read."""
     try:

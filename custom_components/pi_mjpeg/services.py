@@ -5,8 +5,9 @@ from typing import Final
 
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.helpers.service import async_register_admin_service
 
-from .actions import record_clip, take_snapshot
+from .actions import make_film, record_clip, take_snapshot
 from .actions.file_names import PLACEHOLDER
 from .actions.targets import async_cameras
 from .camera import PiMjpegCamera
@@ -14,6 +15,7 @@ from .const import DOMAIN
 
 TAKE_SNAPSHOT: Final = "take_snapshot"
 RECORD_CLIP: Final = "record_clip"
+MAKE_FILM: Final = "make_film"
 
 
 @callback
@@ -34,6 +36,15 @@ def async_register(hass: HomeAssistant) -> None:
         schema=record_clip.SCHEMA,
         supports_response=SupportsResponse.OPTIONAL,
         description_placeholders={"placeholder": PLACEHOLDER},
+    )
+    # It reads whole folders, so it is for administrators and automations.
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        MAKE_FILM,
+        make_film.async_handle,
+        schema=make_film.SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
     )
 
 

@@ -33,6 +33,11 @@ def uv(*arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
     return run([tool("uv"), *arguments], env={**_uv_env(), **(env or {})})
 
 
+def pip(*arguments: str | Path) -> str:
+    """Run pip and return its output, for what uv has no options for. Raises ScriptError if it fails."""
+    return run([*_pip(), *arguments])
+
+
 def _build(into: Path) -> None:
     run([sys.executable, "-m", "venv", "--without-pip", into])
     run([*_pip(), "--python", into / "bin/python", "install", "--quiet", *_TOOLS])

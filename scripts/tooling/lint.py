@@ -25,6 +25,7 @@ def main() -> int:
         (tools / "ruff", "check"),
         (tools / "ruff", "format", "--check"),
         (tools / "mypy", "server/pi_mjpeg_server", "tests/server"),
+        (tools / "mypy", "packaging/deb_package", "packaging/deb_trial", "tests/deb"),
         (tools / "mypy", "scripts/tooling", "tests/e2e", "benchmarks", "--exclude", "|".join(_WITH_HOME_ASSISTANT)),
         (component / "mypy", "custom_components/pi_mjpeg", "tests/component", *_WITH_HOME_ASSISTANT),
     )

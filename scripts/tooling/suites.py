@@ -70,9 +70,10 @@ _FOUR_WORKERS = ("--numprocesses", "4", "--dist", "worksteal")
 # A Home Assistant and a browser serve all tests of a worker.
 _TWO_WORKERS = ("--numprocesses", "2", "--dist", "loadfile")
 _SPEED = "tests/e2e/test_hot_path.py"
+_SERVER_TESTS = ("tests/server", "tests/deb")
 
 SUITES = (
-    Suite("server", environments.tests, ("-m", "pytest", "tests/server", *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
+    Suite("server", environments.tests, ("-m", "pytest", *_SERVER_TESTS, *_FOUR_WORKERS), (_MOSQUITTO,), alone=True),
     Suite("component", environments.component, ("-m", "pytest", "tests/component")),
     Suite("component-newer", environments.component_newer, ("tests/component/run_on_newer.py", "tests/component")),
     Suite(

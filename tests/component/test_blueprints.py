@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from homeassistant.util.yaml import load_yaml_dict
+from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]  # it brings no types
     MockConfigEntry,
     async_fire_time_changed,
@@ -32,13 +33,15 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from custom_components.pi_mjpeg.actions import links
 from tests.component.conftest import FRONT, poll, until
+from tests.component.support.fake_clips import make_clip
 from tests.component.support.fake_pi import Pi, example, jpeg
 
-FOLDER = Path(__file__).parents[2] / "blueprints/automation/pi_mjpeg"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "blueprints/automation/pi_mjpeg"
 
 
-async def automate(hass: HomeAssistant, name: str, inputs: Mapping[str, object]) -> None:
-    """Make an automation of a blueprint."""
+async def automate(hass: HomeAssistant, name: str, inputs: Mapping[str, object], *others: object) -> None:
+    """Make an automation of a blueprint, and others."""
     target = Path(hass.config.path("blueprints/automation/pi_mjpeg"))
 
     def install() -> None:
@@ -46,10 +49,10 @@ async def automate(hass: HomeAssistant, name: str, inputs: Mapping[str, object])
         (target / name).write_text((FOLDER / name).read_text(encoding="utf-8"), encoding="utf-8")
 
     await hass.async_add_executor_job(install)
-    config = {"automation": {"use_blueprint": {"path": f"pi_mjpeg/{name}", "input": inputs}}}
+    config = {"automation": [{"use_blueprint": {"path": f"pi_mjpeg/{name}", "input": inputs}}, *others]}
     assert await async_setup_component(hass, "automation", config)
     await hass.async_block_till_done()
-    assert len(hass.states.async_entity_ids("automation")) == 1
+    assert len(hass.states.async_entity_ids("automation")) == 1 + len(others)
 
 
 async def stop_automation(hass: HomeAssistant) -> None:
@@ -365,3 +368,37 @@ async def test_a_time_lapse_is_written_to_the_local_media(
     written = await hass.async_add_executor_job(lambda: list((tmp_path / "media/time-lapse").iterdir()))
     assert [file.suffix for file in written] == [".jpg"]
     assert await hass.async_add_executor_job(written[0].read_bytes) == jpeg(7)
+
+
+async def test_a_film_of_each_day_is_made_as_documented(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, tmp_path: Path, freezer: FrozenDateTimeFactory
+) -> None:
+    media = tmp_path / "media"
+    hass.config.media_dirs = {"local": str(media)}
+    hass.config.allowlist_external_dirs = {str(media)}
+    await hass.config.async_set_time_zone("UTC")
+    shown = iter(pictures(make_clip(0).body))
+
+    async def still(_: web.Request) -> web.Response:
+        return web.Response(body=next(shown), content_type="image/jpeg")
+
+    pi.answers["/cameras/front/snapshot.jpg"] = still
+    freezer.move_to("2026-11-22 23:56:30+00:00")
+    inputs = {"camera": FRONT, "minutes": 1, "folder": "time-lapse/{{ now().date() }}"}
+    documented = (ROOT / "docs/home-assistant.md").read_text(encoding="utf-8")
+    (daily,) = [block for block in re.findall(r"```yaml\n(.*?)```", documented, re.DOTALL) if "make_film" in block]
+    await automate(hass, "time_lapse.yaml", inputs, parse_yaml(daily))
+    for _ in range(9):
+        freezer.tick(60)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await stop_automation(hass)
+    days = {day: len(list((media / "time-lapse" / day).iterdir())) for day in ("2026-11-22", "2026-11-23")}
+    assert min(days.values()) > 0
+    with av.open(str(media / "time-lapse/2026-11-22.mp4"), "r") as opened:
+        assert len(list(opened.decode(video=0))) == days["2026-11-22"]
+
+
+def pictures(clip: bytes) -> list[bytes]:
+    """Return the JPEGs of a clip."""
+    return re.findall(rb"\r\n\r\n(\xff\xd8.*?\xff\xd9)\r\n--frame", clip, re.DOTALL)

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 from tests.component.conftest import poll, state_of
 from tests.component.support.fake_pi import NODE, Pi, example
 
-NOISY = {"frame_rate", "drops", "restarts", "started_at"}
+DISABLED = {"frame_rate", "drops", "restarts", "started_at", "camera_small"}
 
 CONTROLS = [
     *json.loads(example("api_state.json"))["cameras"][0]["controls"],
@@ -54,11 +54,13 @@ async def test_telemetry_is_shown(hass: HomeAssistant, loaded: MockConfigEntry) 
     assert {entity_id: state_of(hass, entity_id) for entity_id in shown} == shown
 
 
-async def test_sensors_that_change_often_are_disabled_by_default(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+async def test_sensors_that_change_often_and_small_cameras_are_disabled_by_default(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
     registry = er.async_get(hass)
     entities = er.async_entries_for_config_entry(registry, loaded.entry_id)
     disabled = {entity.unique_id for entity in entities if entity.disabled_by}
-    cameras = {f"{NODE}_{camera}_{key}" for camera in ("front", "shed") for key in NOISY - {"started_at"}}
+    cameras = {f"{NODE}_{camera}_{key}" for camera in ("front", "shed") for key in DISABLED - {"started_at"}}
     assert disabled == cameras | {f"{NODE}_started_at"}
     for entity in entities:
         registry.async_update_entity(entity.entity_id, disabled_by=None)
@@ -77,6 +79,7 @@ async def test_only_the_pictures_and_the_snapshot_are_more_than_details(
     plain = {entity.unique_id.removeprefix(f"{NODE}_front_") for entity in entities if entity.entity_category is None}
     assert {key for key in plain if not key.startswith(NODE)} == {
         "camera",
+        "camera_small",
         "take_snapshot",
         "last_snapshot",
         "clip",

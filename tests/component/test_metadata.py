@@ -100,7 +100,7 @@ def test_no_sentence_names_a_placeholder_that_the_code_does_not_fill() -> None:
     """A sentence with one that is not filled is shown to nobody, but as its key."""
     named = {"name", "url", "cameras", "picture", "camera", "fingerprint", "reason", "minutes", "path", "other"}
     named |= {"accepted", "controls", "known_url"}
-    named |= {"names", "placeholder", "reasons"}
+    named |= {"names", "placeholder", "reasons", "count"}
     assert set(re.findall(r"\{(\w+)\}", (COMPONENT / "translations/en.json").read_text(encoding="utf-8"))) == named
 
 

@@ -24,6 +24,27 @@ MACHINE = "*/*"
 BROWSER = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 """What a program and Chromium's `<img>` send as their `Accept`."""
 
+PROGRAMS = [
+    MACHINE,
+    "",
+    "image/*",
+    "image/jpeg",
+    "image/jpeg, */*;q=0.5",
+    "multipart/x-mixed-replace, image/jpeg",
+    # Java's HttpURLConnection.
+    "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+]
+BROWSERS = [
+    BROWSER,
+    "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+    "image/webp,*/*",
+    "image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
+    # WebKit, in a tab.
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+]
+"""What is taken for a program and what for a browser, which gets the headers of the next part in advance."""
+
 SLOW = 300_000
 """Bytes per second, a phone two walls away."""
 

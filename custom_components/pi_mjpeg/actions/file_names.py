@@ -30,10 +30,7 @@ def file_name(value: object) -> str:
 
 
 def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Mapping[str, str]:
-    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same.
-
-    What is no full path is in the folder of Home Assistant's local media, which exists in every kind of installation.
-    """
+    """Return the path of each camera's file. Raises `ServiceValidationError` if two would write the same."""
     if name is None:
         return {}
     if len(entity_ids) > 1 and PLACEHOLDER not in name:
@@ -42,6 +39,14 @@ def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Ma
             translation_key="one_file_for_several",
             translation_placeholders={"placeholder": PLACEHOLDER},
         )
-    if (media := hass.config.media_dirs.get("local")) is not None:
-        name = str(Path(media) / name)
+    name = full_path(hass, name)
     return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
+
+
+def full_path(hass: HomeAssistant, name: str) -> str:
+    """Return the full path of a file or folder.
+
+    What is none is in the folder of Home Assistant's local media, which exists in every kind of installation.
+    """
+    media = hass.config.media_dirs.get("local")
+    return name if media is None else str(Path(media) / name)

@@ -16,6 +16,8 @@ from ..const import DOMAIN
 _NO_RENAME: Final = frozenset({errno.EPERM, errno.EACCES, errno.EXDEV, errno.EBUSY, errno.ENOSYS, errno.EOPNOTSUPP})
 """How a file system refuses a new file in a folder, or to move it over another one."""
 
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg"})
+
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # The umask of Home Assistant, or the default ACL of the folder, takes away what others may not do.
@@ -27,7 +29,7 @@ async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
 
     Home Assistant serves the files of one such folder. A browser would take a picture with another name for a page.
     """
-    if Path(path).suffix.lower() not in {".jpg", ".jpeg"}:
+    if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
         )

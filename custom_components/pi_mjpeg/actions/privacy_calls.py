@@ -29,7 +29,7 @@ from homeassistant.helpers.entity_component import DATA_INSTANCES
 from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
 
 from ..api.errors import PiMjpegError
-from ..const import DOMAIN, LOGGER
+from ..const import CAMERA_KEY, DOMAIN, LOGGER, SMALL_CAMERA_KEY
 from ..coordinator import PiMjpegCoordinator
 from ..privacy import WISHES, Wish
 from .targets import async_may_control
@@ -42,7 +42,7 @@ _ENABLED: Final[Mapping[tuple[str, str], bool | None]] = {
     (SWITCH_DOMAIN, SERVICE_TURN_OFF): True,
     (SWITCH_DOMAIN, SERVICE_TOGGLE): None,
 }
-_KEYS: Final = {CAMERA_DOMAIN: "_camera", SWITCH_DOMAIN: "_privacy"}
+_ENDS: Final = {CAMERA_DOMAIN: (f"_{CAMERA_KEY}", f"_{SMALL_CAMERA_KEY}"), SWITCH_DOMAIN: ("_privacy",)}
 """How the unique ids of these entities end."""
 
 
@@ -81,7 +81,7 @@ def _skipped(hass: HomeAssistant, domain: str, data: Mapping[str, Any]) -> list[
         entity, live = registry.async_get(entity_id), loaded.get_entity(entity_id)
         if entity is None or entity.platform != DOMAIN or entity.domain != domain or entity.disabled_by is not None:
             continue
-        if entity.unique_id.endswith(_KEYS[domain]) and (live is None or not live.available):
+        if entity.unique_id.endswith(_ENDS[domain]) and (live is None or not live.available):
             found.append(entity)
     return found
 
@@ -89,7 +89,7 @@ def _skipped(hass: HomeAssistant, domain: str, data: Mapping[str, Any]) -> list[
 async def _async_turn(hass: HomeAssistant, entity: er.RegistryEntry, enabled: bool | None) -> None:  # noqa: FBT001
     # A node's id has no underscore, that of a camera may have some.
     server_id, _, rest = entity.unique_id.partition("_")
-    camera_id = rest.removesuffix(_KEYS[entity.domain])
+    camera_id = next(rest.removesuffix(end) for end in _ENDS[entity.domain] if rest.endswith(end))
     wishes = hass.data[WISHES]
     if enabled is None:
         wish = wishes.of(server_id, camera_id)

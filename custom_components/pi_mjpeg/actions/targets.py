@@ -13,7 +13,7 @@ from homeassistant.exceptions import ServiceValidationError, Unauthorized, Unkno
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
 
-from ..const import DOMAIN
+from ..const import CAMERA_KEY, DOMAIN, SMALL_CAMERA_KEY
 
 MAX_NAMED: Final = 10
 """How many of the things that are missing an error names."""
@@ -22,18 +22,19 @@ MAX_NAMED: Final = 10
 async def async_cameras(call: ServiceCall) -> list[str]:
     """Return the entity ids of the cameras of this integration that an action is for, sorted.
 
-    What is named by itself has to be one of them. Of groups, areas, devices, floors and labels they are picked out.
+    What is named by itself has to be one of them. Of groups, areas, devices, floors and labels they are picked out, and
+    of the two entities of a camera only one: the action is for the camera.
     Raises `ServiceValidationError` that says what is not there, and `Unauthorized`.
     """
     hass = call.hass
     ours = _our_cameras(hass)
     if call.data.get(ATTR_ENTITY_ID) == ENTITY_MATCH_ALL:
         permitted = {entity_id for entity_id in ours if await async_may_control(hass, call.context, entity_id)}
-        return _some(permitted)
+        return _some(_once_each(hass, permitted, set()))
     selection = TargetSelection(call.data)
     selected = async_extract_referenced_entity_ids(hass, selection)
     named = {entity_id for entity_id in selection.entity_ids if not _is_group(hass, entity_id)}
-    cameras = (selected.referenced | selected.indirectly_referenced) & ours | named
+    cameras = _once_each(hass, (selected.referenced | selected.indirectly_referenced) & ours, named)
     for entity_id in sorted(cameras):
         if not await async_may_control(hass, call.context, entity_id):
             raise Unauthorized(context=call.context, entity_id=entity_id, permission=POLICY_CONTROL)
@@ -50,6 +51,23 @@ async def async_cameras(call: ServiceCall) -> list[str]:
             translation_domain=DOMAIN, translation_key="no_such_camera", translation_placeholders={"names": names}
         )
     return _some(cameras)
+
+
+def _once_each(hass: HomeAssistant, picked: set[str], named: set[str]) -> set[str]:
+    """Return what is named, and one entity of each other camera: the small one only if it is the only one."""
+    registry = er.async_get(hass)
+
+    def unique_id(entity_id: str) -> str:
+        entity = registry.async_get(entity_id)
+        return entity.unique_id if entity else ""
+
+    def camera(entity_id: str) -> str:
+        return unique_id(entity_id).removesuffix(SMALL_CAMERA_KEY).removesuffix(CAMERA_KEY)
+
+    found = {camera(entity_id): entity_id for entity_id in named}
+    for entity_id in sorted(picked - named, key=lambda each: unique_id(each).endswith(SMALL_CAMERA_KEY)):
+        found.setdefault(camera(entity_id), entity_id)
+    return named | set(found.values())
 
 
 def _some(cameras: set[str]) -> list[str]:

@@ -321,15 +321,18 @@ class PiMjpegClient:
         async with self._request(hdrs.METH_GET, self.clip_url(clip), STREAM_TIMEOUT) as response:
             yield response.content.iter_any()
 
-    async def stream(self, camera_id: str, *, fps: float | None = None) -> AsyncGenerator[Frame]:
+    async def stream(
+        self, camera_id: str, *, fps: float | None = None, width: int | None = None
+    ) -> AsyncGenerator[Frame]:
         """Open a camera's stream and yield its frames, at most `fps` per second, until the server ends it.
 
-        Raises `InvalidResponseError` when it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
+        They are at most `width` pixels wide; an older server sends them as they are. Raises `InvalidResponseError` when
+        it sends more than `MAX_FRAME_RATE` a second, whatever `fps` is.
         Close it with `contextlib.aclosing`.
         """
-        url = self.stream_url(camera_id)
-        if fps is not None:
-            url = url.with_query(fps=f"{fps:g}")
+        wanted = {"width": width, "fps": None if fps is None else f"{fps:g}"}
+        query = {name: value for name, value in wanted.items() if value is not None}
+        url = self.stream_url(camera_id).with_query(query)
         async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))

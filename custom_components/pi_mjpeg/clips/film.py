@@ -1,6 +1,7 @@
-"""Makes a film in H.264, which every browser and phone plays, of a clip's JPEGs."""
+"""Makes films in H.264, which every browser and phone plays, of JPEGs: those of a clip, or of a folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -41,23 +42,37 @@ def make_film(clip: Path, film: Path) -> None:
 
     It takes about a fifth of the clip's duration, so it belongs in a thread. `film` is whole or not there.
     """
+    _write(film, _clip_pictures(clip))
+
+
+def make_film_of_files(pictures: Sequence[Path], film: Path, rate: float) -> int:
+    """Write a film of JPEG files to `film`, `rate` a second, and return how many it has. Raises `FilmError`.
+
+    What cannot be decoded is left out, and all get the size of the first. It belongs in a thread, likewise.
+    """
+    return _write(film, ((number / rate, picture) for number, picture in enumerate(_file_pictures(pictures))))
+
+
+def _write(film: Path, pictures: Iterable[tuple[float, Any]]) -> int:
     import av  # noqa: PLC0415 - likewise
 
     unfinished = film.with_suffix(".unfinished")
     try:
         with av.open(str(unfinished), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-            _encode(output, clip)
+            count = _encode(output, pictures)
         unfinished.replace(film)
     except (av.FFmpegError, OSError, MultipartError, ValueError) as error:
         raise FilmError(str(error)) from error
     finally:
         unfinished.unlink(missing_ok=True)
+    return count
 
 
-def _encode(output: Any, clip: Path) -> None:  # noqa: ANN401 - PyAV may not be there to name it
+def _encode(output: Any, pictures: Iterable[tuple[float, Any]]) -> int:  # noqa: ANN401 - PyAV may not be there to name it
+    """Encode pictures with their times, in seconds, and return how many there are."""
     stream = None
-    began, before = 0.0, -1
-    for timestamp, frame in _frames(clip):
+    began, before, count = 0.0, -1, 0
+    for timestamp, frame in pictures:
         if stream is None:
             began = timestamp
             stream = output.add_stream(_CODEC, rate=30, options=_OPTIONS)
@@ -71,27 +86,50 @@ def _encode(output: Any, clip: Path) -> None:  # noqa: ANN401 - PyAV may not be 
         before = max(before + 1, round((timestamp - began) / _TIME_BASE))
         shown.pts, shown.time_base = before, _TIME_BASE
         output.mux(stream.encode(shown))
+        count += 1
     if stream is None:
-        raise FilmError("the clip has no picture that can be decoded")
+        raise FilmError("there is no picture that can be decoded")
     output.mux(stream.encode(None))
+    return count
 
 
-def _frames(clip: Path) -> Iterator[tuple[float, Any]]:
-    """Yield the time and the pixels of each picture that can be decoded."""
-    import av  # noqa: PLC0415 - likewise
-
-    decoder: Any = av.CodecContext.create("mjpeg", "r")
+def _clip_pictures(clip: Path) -> Iterator[tuple[float, Any]]:
+    """Yield the time and the pixels of each picture of a clip that can be decoded."""
+    decoder = _Decoder()
     for part in _parts(clip):
-        try:
+        with suppress(ValueError):
             timestamp = float(part.headers.get("x-timestamp", ""))
-            jpeg.check(part.body)
-            if is_upright(part.body):
-                (frame,) = decoder.decode(av.Packet(part.body))
-            else:
-                frame = _from_image(decode(part.body))
+            if (frame := decoder.decode(part.body)) is not None:
+                yield timestamp, frame
+
+
+def _file_pictures(pictures: Sequence[Path]) -> Iterator[Any]:
+    """Yield the pixels of each file that can be read and decoded."""
+    decoder = _Decoder()
+    for path in pictures:
+        with suppress(OSError):
+            if path.stat().st_size <= MAX_PICTURE_BYTES and (frame := decoder.decode(path.read_bytes())) is not None:
+                yield frame
+
+
+class _Decoder:
+    def __init__(self) -> None:
+        import av  # noqa: PLC0415 - likewise
+
+        self._decoder: Any = av.CodecContext.create("mjpeg", "r")
+
+    def decode(self, picture: bytes) -> Any:  # noqa: ANN401 - likewise
+        """Return the upright pixels of a JPEG, or None if it cannot be decoded."""
+        import av  # noqa: PLC0415 - likewise
+
+        try:
+            jpeg.check(picture)
+            if is_upright(picture):
+                (frame,) = self._decoder.decode(av.Packet(picture))
+                return frame
+            return _from_image(decode(picture))
         except jpeg.JpegError, UndecodableError, ValueError, av.FFmpegError:
-            continue
-        yield timestamp, frame
+            return None
 
 
 def _from_image(image: Any) -> Any:  # noqa: ANN401 - likewise

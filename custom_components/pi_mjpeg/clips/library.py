@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..api.client import PiMjpegClient
 from ..api.errors import InvalidResponseError
 from ..api.models import Clip
 from ..const import DOMAIN, LOGGER, MAX_CLIP_BYTES
-from .film import can_make_films, make_film
+from .film import can_make_films, make_film, make_film_of_files
 
 MAX_BYTES: Final = 1024 * 1024 * 1024
 """What all films together may take. Those that were not used for the longest time go first."""
@@ -34,6 +34,10 @@ class ClipLibrary:
         self._folder = Path(hass.config.cache_path(DOMAIN, "clips"))
         self._turn = asyncio.Lock()
         self._can_make_films: bool | None = None
+
+    async def async_setup(self) -> None:
+        """Delete what a Home Assistant that was killed had not finished."""
+        await self._hass.async_add_executor_job(_delete_unfinished, self._folder)
 
     async def can_make_films(self) -> bool:
         """Return whether films can be made here; a clip is replayed as the stream that it is otherwise."""
@@ -56,6 +60,21 @@ class ClipLibrary:
                 LOGGER.debug("The film of the clip %s is ready", clip.id)
             await self._hass.async_add_executor_job(_delete_old, film)
         return film
+
+    @asynccontextmanager
+    async def film_of_files(self, pictures: Sequence[Path], rate: float) -> AsyncIterator[tuple[Path, int]]:
+        """Make a film of JPEG files, `rate` a second, which is there inside the `async with` block.
+
+        Yields its path and how many pictures it has. Raises `FilmError`, and `OSError` when it cannot be written.
+        """
+        film = self._folder / f"{secrets.token_hex(8)}.time-lapse"
+        try:
+            async with self._turn:
+                await self._hass.async_add_executor_job(_create, film)
+                count = await self._hass.async_add_executor_job(make_film_of_files, pictures, film, rate)
+            yield film, count
+        finally:
+            await self._hass.async_add_executor_job(partial(film.unlink, missing_ok=True))
 
     @asynccontextmanager
     async def fetched(self, client: PiMjpegClient, clip: Clip) -> AsyncIterator[Path]:
@@ -96,6 +115,12 @@ def _used(film: Path) -> bool:
         return False
     film.touch()
     return True
+
+
+def _delete_unfinished(folder: Path) -> None:
+    for path in folder.glob("*"):
+        if path.suffix != ".mp4":
+            path.unlink(missing_ok=True)
 
 
 def _create(path: Path) -> None:

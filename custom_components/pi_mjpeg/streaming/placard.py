@@ -32,9 +32,9 @@ class PlacardDrawer:
         """Return a placard made of the `last` picture."""
         return await self._threads.run(draw_stalled, self.name, last)
 
-    async def draw_off(self, size: tuple[int, int] | None) -> bytes:
+    async def draw_off(self, size: tuple[int, int] | None, max_width: int | None = None) -> bytes:
         """Return a placard that says that the camera is off."""
-        return await self._threads.run(draw_off, self.name, size)
+        return await self._threads.run(draw_off, self.name, size, max_width)
 
 
 def draw_stalled(name: str, last: bytes | None) -> bytes:
@@ -42,14 +42,14 @@ def draw_stalled(name: str, last: bytes | None) -> bytes:
     return _labelled(_darkened(last), name, RECONNECTING)
 
 
-def draw_off(name: str, size: tuple[int, int] | None) -> bytes:
+def draw_off(name: str, size: tuple[int, int] | None, max_width: int | None = None) -> bytes:
     """Return a JPEG that says that the camera is off, in the shape of a camera whose pictures have this `size`."""
-    return _labelled(_black(size), name, OFF)
+    return _labelled(_black(size, max_width), name, OFF)
 
 
-def _black(size: tuple[int, int] | None) -> Image.Image:
+def _black(size: tuple[int, int] | None, max_width: int | None = None) -> Image.Image:
     width, height = size or _DEFAULT_SIZE
-    ratio = min(1.0, _MAX_SIZE[0] / width, _MAX_SIZE[1] / height)
+    ratio = min(1.0, (max_width or _MAX_SIZE[0]) / width, _MAX_SIZE[1] / height)
     return Image.new("RGB", (max(1, round(width * ratio)), max(1, round(height * ratio))), "black")
 
 

@@ -14,6 +14,12 @@ from .hub import LEAVE_TIMEOUT, Hub
 UNSENT_BYTES: Final = 16 * 1024
 """Bytes that the kernel may hold unsent. Its own choice of up to 4 MiB is seconds of pictures for a slow viewer."""
 
+BROWSER_FORMATS: Final = ("image/avif", "image/webp", "image/apng", "image/svg+xml", "application/xhtml+xml")
+"""What only browsers accept: one of the image formats in a page, and XHTML in a tab of its own, as Safari does there.
+
+A program that names `image/*`, `image/jpeg` or `text/html` needs the length of each part, as programs do.
+"""
+
 
 async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
     """Answer `request` with the hub's frames, the newest each time the viewer has taken the one before.
@@ -21,7 +27,8 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
     The response stays open across stalls of the upstream. It ends when the viewer leaves or is dismissed. A viewer who
     does not take a part within `DRAIN_TIMEOUT` seconds, or `LEAVE_TIMEOUT` when dismissed, is disconnected.
     """
-    for_browser = "image/" in request.headers.get(hdrs.ACCEPT, "")
+    accept = request.headers.get(hdrs.ACCEPT, "")
+    for_browser = any(name in accept for name in BROWSER_FORMATS)
     response = web.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: CONTENT_TYPE,

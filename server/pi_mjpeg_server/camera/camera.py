@@ -242,18 +242,15 @@ class Camera:
         self._raise_if_unavailable()
         values = validate_controls(self.controls, requested)
 
-        def set_all(source: Source) -> Mapping[str, Control]:
-            if not isinstance(source, Adjustable):
-                return {}
-            set_controls(source, values)
-            return source.controls()
+        def set_all(source: Source) -> tuple[Mapping[str, Control], Mapping[str, ControlValue]]:
+            return set_controls(source, values) if isinstance(source, Adjustable) else ({}, {})
 
         try:
-            self.controls = await self.supervisor.run(set_all)
+            self.controls, kept = await self.supervisor.run(set_all)
         except (SourceError, OSError, RuntimeError) as error:
             self.raise_if_off()
             raise CameraUnavailableError(f"the camera did not accept it: {error}") from error
-        self.control_overrides |= values
+        self.control_overrides |= kept
         self._notify()
 
     def demanded_until(self) -> float:

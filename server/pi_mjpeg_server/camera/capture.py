@@ -23,7 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
 _MAX_PENDING = 8
 """Pictures that wait for the event loop: more than it is ever late for, and less than 2 MB."""
-_IDLE_CHECK_INTERVAL = 2.0  # seconds
+_IDLE_CHECK_INTERVAL = 2.0
+"""Seconds. After so many without a request, memory is returned to the system too: a rest has begun."""
 _SIZE_SETTLES_AFTER = 1.0
 """Seconds for which pictures have to have another size: a folder may alternate between two."""
 _CLOSING = "the camera is being closed"
@@ -250,13 +251,14 @@ class Capture:
         supervisor waits for the pause all the same.
         """
         check: Callable[[], None] | None = getattr(source, "check_idle", None)
+        is_resting = False
         while True:
             self._last_response = time.monotonic()
             with self._changed:
                 self._restarting = False
-                self._changed.wait_for(
+                is_requested = self._changed.wait_for(
                     lambda: self._resumed or self._closing or self._jobs or self._pause_pending,
-                    None if check is None else _IDLE_CHECK_INTERVAL,
+                    None if check is None and is_resting else _IDLE_CHECK_INTERVAL,
                 )
                 if self._closing or self._resumed:
                     return not self._closing
@@ -264,12 +266,14 @@ class Capture:
             if pause_pending:
                 self._report_pause()
             self._run_jobs(source)
+            if not is_requested and not is_resting:
+                # Not right at the pause: the event loop lets the last seconds before a clip go after it.
+                is_resting = True
+                return_free_memory()
             if check is not None:
                 check()
 
     def _report_pause(self) -> None:
-        # It may be the beginning of a long rest.
-        return_free_memory()
         with self._changed:
             self._pause_pending = False
         self._notify(lambda listener: listener.capture_paused())

@@ -36,8 +36,7 @@ class ScaledStream:
     """Scales the frames of a camera's broadcast, and publishes them in `broadcast`, while somebody watches that.
 
     It is one subscriber of the camera's broadcast, and has no queue: one frame is scaled at a time, and the next one is
-    the latest then. No more frames are scaled than the viewer with the highest rate asked for. It is of no more use
-    after the last viewer has left.
+    the latest then. No more frames are scaled than the viewer with the highest rate asked for.
     """
 
     def __init__(
@@ -60,15 +59,14 @@ class ScaledStream:
         self._scale = scale
         self._counts = counts
         self._rates: list[float] = []
+        self._subscription = contextlib.ExitStack()
         self._limiter: FrameRateLimiter | None = None
-        self._frame: Frame | None = None
-        """The frame that is being scaled."""
+        self._task: asyncio.Task[None] | None = None
+        """Scales one frame."""
         self._last_was_drawn = True
         self._missed = 0
         self._failing_since: float | None = None
         self._said_at = -math.inf
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._rate_limited_log = RateLimitedLog()
 
     @contextlib.contextmanager
@@ -80,14 +78,14 @@ class ScaledStream:
         if waits or rate > max(self._rates):
             self._limit(rate)
         self._rates.append(rate)
-        if self._task is None:
-            self._task = create_logged_task(self._run(), f"scaled stream of {self._name}")
+        if len(self._rates) == 1:
+            self._start()
         try:
             yield
         finally:
             self._rates.remove(rate)
             if not self._rates:
-                self._task.cancel()
+                self._stop()
             elif rate > max(self._rates):
                 self._limit(max(self._rates))
 
@@ -98,7 +96,7 @@ class ScaledStream:
 
     def frame_published(self, frame: Frame, now: float) -> None:
         """Scale the frame, unless another one is being scaled or it is not due (called by the camera's broadcast)."""
-        if self._frame is not None:
+        if self._task is not None:
             self._missed += 1
             return
         if self._limiter is None:
@@ -111,12 +109,13 @@ class ScaledStream:
             return
         self._missed = 0
         self._last_was_drawn = frame.drawn
-        self._frame = frame
-        self._wake.set()
+        self._task = create_logged_task(self._publish_scaled(frame), f"scaled stream of {self._name}")
+        self._task.add_done_callback(self._go_on)
 
     def frames_withdrawn(self) -> None:
-        """Withdraw the scaled frames too (called by the camera's broadcast)."""
+        """Withdraw the scaled frames too, and wait for none of them (called by the camera's broadcast)."""
         self.broadcast.withdraw()
+        self._cancel()
 
     def check(self, now: float) -> float:
         """Do nothing: what viewers need is done by the check of `broadcast` (called by the camera's broadcast)."""
@@ -126,21 +125,27 @@ class ScaledStream:
         """Scale so many frames a second from now on, the next one included."""
         self._limiter = None if math.isinf(rate) else FrameRateLimiter(rate, time.monotonic())
 
-    async def _run(self) -> None:
-        with self._source.subscribed(self):
-            latest, now = self._source.latest, time.monotonic()
-            if latest is not None and now - latest.taken < _MAX_AGE:
-                self.frame_published(latest, now)
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._frame is not None:
-                    await self._publish_scaled(self._frame)
-                    self._frame = None
-                    self._go_on()
+    def _start(self) -> None:
+        self._subscription.enter_context(self._source.subscribed(self))
+        latest, now = self._source.latest, time.monotonic()
+        if latest is not None and now - latest.taken < _MAX_AGE:
+            self.frame_published(latest, now)
 
-    def _go_on(self) -> None:
+    def _stop(self) -> None:
+        self._subscription.close()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        self._missed = 0
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    def _go_on(self, ended: asyncio.Task[None]) -> None:
         """Go on with the frame that is the latest now, if any came while the one before was scaled."""
+        if self._task is not ended:
+            return
+        self._task = None
         latest = self._source.latest
         if self._missed and latest is not None:
             self._missed -= 1
@@ -149,7 +154,8 @@ class ScaledStream:
     async def _publish_scaled(self, frame: Frame) -> None:
         try:
             jpeg = await self._scale(frame, self.width)
-        except ScalingError as error:
+        except (ScalingError, RuntimeError) as error:
+            # A RuntimeError says that there is no thread.
             self._counts.dropped += 1
             await self._say(str(error), frame)
             return
@@ -160,8 +166,6 @@ class ScaledStream:
         self._publish(frame)
 
     def _publish(self, frame: Frame) -> None:
-        if self._source.is_withdrawn(frame):
-            return
         if not frame.drawn:
             self.broadcast.rate.tick(time.monotonic())
         self.broadcast.publish(frame)

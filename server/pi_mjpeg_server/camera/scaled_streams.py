@@ -8,8 +8,9 @@ from pi_mjpeg_server.camera.broadcast import Broadcast
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import TooManyWidthsError
 from pi_mjpeg_server.camera.scaled_stream import ScaledStream, ScalingCounts
+from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.media.frame import Frame
-from pi_mjpeg_server.media.scaling import Scaler
+from pi_mjpeg_server.media.scaling import STREAM_QUALITY, Scaler, scale_picture
 
 MAX_WIDTHS = 4
 """Widths of one camera at once. Each takes memory for a picture, and a turn of the one thread that scales for it."""
@@ -22,7 +23,7 @@ class ScaledStreams:
     """
 
     def __init__(self, scaler: Scaler) -> None:
-        """Start without any. Snapshots of the same size share what `scaler` makes."""
+        """Start without any. `scaler` takes its turns with those who want a scaled snapshot."""
         self.counts: defaultdict[str, ScalingCounts] = defaultdict(ScalingCounts)
         self._scaler = scaler
         self._streams: dict[tuple[str, int], ScaledStream] = {}
@@ -57,6 +58,9 @@ class ScaledStreams:
             )
 
         async def scale(frame: Frame, width: int) -> bytes:
-            return await self._scaler.scale(camera_id, frame, width, None)
+            if frame.drawn:
+                # It is quickly done, and says that the camera is off while a large picture may still take its turn.
+                return await run_in_daemon_thread(lambda: scale_picture(frame.jpeg, width, None), "scaler")
+            return await self._scaler.scale(camera_id, frame, width, None, STREAM_QUALITY)
 
         return ScaledStream(name, width, camera.broadcast, scale, self.counts[camera_id])

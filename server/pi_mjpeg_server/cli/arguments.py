@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pi_mjpeg_server import VERSION
 from pi_mjpeg_server.cli import camera_commands, selftest_command, server_commands, state_commands
-from pi_mjpeg_server.config import OPTIONS
+from pi_mjpeg_server.config import OPTIONS, default_configuration_file
 
 _MIN_MEASURING, _MAX_MEASURING = 1, 60  # seconds
 
@@ -113,4 +113,4 @@ def _measuring_time(text: str) -> float:
 
 def _default_file() -> Path | None:
     named = os.environ.get("PI_MJPEG_CONFIG")
-    return Path(named) if named else None
+    return Path(named) if named else default_configuration_file()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.config.camera_ids import default_id, default_name
+from pi_mjpeg_server.config.credentials import default_password_file, readable_copy
 from pi_mjpeg_server.config.errors import ConfigurationError
 from pi_mjpeg_server.config.options import OPTIONS, Option
 from pi_mjpeg_server.config.settings import (
@@ -15,7 +16,6 @@ from pi_mjpeg_server.config.settings import (
     Configuration,
     MqttSettings,
     ServerSettings,
-    default_password_file,
 )
 from pi_mjpeg_server.config.validators import SECTIONS
 from pi_mjpeg_server.motion.settings import MotionSettings
@@ -43,6 +43,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     cameras = tuple(_camera(given, number, table) for number, table in enumerate(tables))
     _check_unique_ids(given, tables)
     _check_needed_keys(given)
+    given.use_readable_copies()
     if given.mistakes:
         raise ConfigurationError(*given.mistakes)
     return Configuration(
@@ -87,6 +88,13 @@ class _Given:
         except ValueError as error:
             self.mistakes.append(f"{place}: {error}")
             self._wrong.add((option.section, 0, option.key))
+
+    def use_readable_copies(self) -> None:
+        """Replace each file by the copy of it that systemd has made for this process, if it has."""
+        for option in OPTIONS:
+            path = self.tables[option.section][0].get(option.key)
+            if option.metavar == "FILE" and isinstance(path, Path):
+                self.tables[option.section][0][option.key] = readable_copy(path)
 
     def has(self, section: str, key: str) -> bool:
         """Return whether a key has a value other than false, or one that is not valid."""

@@ -18,13 +18,6 @@ def default_state_folder() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "pi-mjpeg"
 
 
-def default_password_file() -> Path | None:
-    """Return the file of systemd's credential `mqtt-password` (systemd.exec(5)), or None if there is none."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    file = Path(folder) / "mqtt-password" if folder else None
-    return file if file is not None and file.is_file() else None
-
-
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Section [server]. `public_url` is the server's address for others, where that is not its own address.

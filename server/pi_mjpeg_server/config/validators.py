@@ -290,6 +290,8 @@ CAMERA: dict[str, Validator] = {
     "record_on_motion": boolean,
     "controls": controls,
     "sensor_mode": sensor_mode,
+    "sensor_hdr": boolean,
+    "tuning_file": text,
 }
 CLIPS: dict[str, Validator] = {
     "folder": path,

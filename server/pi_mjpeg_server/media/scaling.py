@@ -20,6 +20,8 @@ _MAX_WAITING = 16
 _MAX_THREADS = 4
 _MAX_DECODED_PIXELS = 16 * 1024 * 1024  # Pillow takes four bytes for each
 _QUALITY = 80
+STREAM_QUALITY = 70
+"""The JPEG quality of a stream's pictures, a fifth smaller than those of `_QUALITY`: there are many a second."""
 
 _QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.3, tag 0x0112
 
@@ -41,13 +43,15 @@ class Scaler:
 
     def __init__(self) -> None:
         """Start with an empty cache."""
-        self._copies: OrderedDict[tuple[str, int, int | None, int | None], bytes] = OrderedDict()
+        self._copies: OrderedDict[tuple[str, int, int | None, int | None, int], bytes] = OrderedDict()
         self._threads = asyncio.Semaphore(_MAX_THREADS)
         self._locks: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
         self._running: set[asyncio.Task[bytes]] = set()
 
-    async def scale(self, camera: str, frame: Frame, width: int | None, height: int | None) -> bytes:
+    async def scale(
+        self, camera: str, frame: Frame, width: int | None, height: int | None, quality: int = _QUALITY
+    ) -> bytes:
         """Return a JPEG that fits into `width` x `height` pixels and keeps the aspect ratio. It is never enlarged.
 
         An EXIF orientation is applied first, so the size is that of the picture as it is shown. Raises `ScalingError`
@@ -62,7 +66,7 @@ class Scaler:
         self._waiting[camera] += 1
         try:
             async with asyncio.timeout(SCALING_TIMEOUT):
-                return await self._scale_in_turn(camera, frame, width, height)
+                return await self._scale_in_turn(camera, frame, width, height, quality)
         except TimeoutError:
             raise ScalingError(f"the picture was not scaled within {SCALING_TIMEOUT:g} s") from None
         except RuntimeError as error:
@@ -70,8 +74,10 @@ class Scaler:
         finally:
             self._waiting[camera] -= 1
 
-    async def _scale_in_turn(self, camera: str, frame: Frame, width: int | None, height: int | None) -> bytes:
-        key = (camera, frame.sequence, width, height)
+    async def _scale_in_turn(
+        self, camera: str, frame: Frame, width: int | None, height: int | None, quality: int
+    ) -> bytes:
+        key = (camera, frame.sequence, width, height, quality)
         lock = self._locks.setdefault(camera, asyncio.Lock())
         await lock.acquire()
         try:
@@ -83,7 +89,8 @@ class Scaler:
         except BaseException:
             lock.release()
             raise
-        scaling = asyncio.create_task(run_in_daemon_thread(lambda: _scale(frame.jpeg, width, height), "scaler"))
+        run = run_in_daemon_thread(lambda: _scale(frame.jpeg, width, height, quality), "scaler")
+        scaling = asyncio.create_task(run)
         self._running.add(scaling)
 
         def end(scaling: asyncio.Task[bytes]) -> None:
@@ -108,10 +115,10 @@ def scale_picture(picture: bytes, width: int | None, height: int | None) -> byte
     return _scale(picture, width, height)
 
 
-def _scale(picture: bytes, width: int | None, height: int | None) -> bytes:
+def _scale(picture: bytes, width: int | None, height: int | None, quality: int = _QUALITY) -> bytes:
     try:
         jpeg.check_limits(picture)
-        return _smaller(picture, width, height)
+        return _smaller(picture, width, height, quality)
     except jpeg.JpegError as error:
         raise ScalingError(f"the picture cannot be scaled: {error}") from error
     except ScalingError:
@@ -121,7 +128,7 @@ def _scale(picture: bytes, width: int | None, height: int | None) -> bytes:
         raise ScalingError("the picture is damaged and cannot be scaled") from error
 
 
-def _smaller(picture: bytes, width: int | None, height: int | None) -> bytes:
+def _smaller(picture: bytes, width: int | None, height: int | None, quality: int) -> bytes:
     from PIL import Image  # noqa: PLC0415  (a server that never scales never needs Pillow)
 
     orientation = jpeg.exif_orientation(picture)
@@ -142,7 +149,7 @@ def _smaller(picture: bytes, width: int | None, height: int | None) -> bytes:
     small = small if small.mode in {"L", "RGB"} else small.convert("RGB")
     turned = turn_upright(small, orientation)
     buffer = io.BytesIO()
-    turned.save(buffer, "JPEG", quality=_QUALITY)
+    turned.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

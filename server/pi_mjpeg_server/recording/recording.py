@@ -16,7 +16,8 @@ from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.concurrency.threads import run_in_daemon_thread
 from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.storage.clip import Clip, ClipError, NoRoomError
-from pi_mjpeg_server.storage.clips import ClipDraft, ClipStore
+from pi_mjpeg_server.storage.clip_draft import ClipDraft
+from pi_mjpeg_server.storage.clips import ClipStore
 
 _T = TypeVar("_T")
 _LOGGER = logging.getLogger(__name__)

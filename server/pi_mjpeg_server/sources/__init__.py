@@ -66,7 +66,8 @@ class SourceSettings:
     `device` names one of several devices in the source's own terms, `size` is width and height in pixels, `fps`
     pictures per second, `quality` the JPEG quality from 1 to 100, and `rotation` clockwise degrees. `controls` are
     values by the driver's names; those that the device does not have are ignored, and named in `SourceInfo.note`.
-    `sensor_mode` is width and height of the mode of a CSI camera's sensor, None for the one with the widest view.
+    Only CSI cameras have these: `sensor_mode` is width and height of the sensor's mode, None for the one with the
+    widest view; `sensor_hdr` switches the HDR of the sensor, None leaves it as it is; and `tuning_file` is libcamera's.
     """
 
     device: str | None = None
@@ -78,6 +79,8 @@ class SourceSettings:
     vflip: bool = False
     controls: Mapping[str, object] = field(default_factory=dict)
     sensor_mode: tuple[int, int] | None = None
+    sensor_hdr: bool | None = None
+    tuning_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

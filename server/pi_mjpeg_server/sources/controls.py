@@ -84,11 +84,14 @@ def is_automatic(name: str) -> bool:
     return "auto" in name.lower() or name in _AUTOMATIC_LIBCAMERA
 
 
-def set_controls(source: AdjustableSource, values: Mapping[str, ControlValue]) -> None:
+def set_controls(
+    source: AdjustableSource, values: Mapping[str, ControlValue]
+) -> tuple[Mapping[str, Control], Mapping[str, ControlValue]]:
     """Set all of the validated `values`, or none: when one cannot be set, those before it are set back.
 
     Automatic controls come first, because they lock others. What fails is tried once more at the end. Raises what the
-    source raised then.
+    source raised then. Returns the controls as they are now, and the values to keep: those, and that of each menu that
+    has changed with them, as the focus mode does with the position of the lens.
     """
     before = source.controls()
     waiting = sorted(values, key=lambda name: not is_automatic(name))
@@ -111,3 +114,10 @@ def set_controls(source: AdjustableSource, values: Mapping[str, ControlValue]) -
             with contextlib.suppress(Exception):
                 source.set_control(name, before[name].value)
         raise
+    after = source.controls()
+    changed = {
+        name: control.value
+        for name, control in after.items()
+        if control.type == "menu" and name in before and before[name].value != control.value
+    }
+    return after, {**values, **changed}

@@ -19,6 +19,8 @@ MAX_EXPOSURE_US = 1_000_000
 """The longest exposure that is offered, unless a frame takes longer: seconds without a picture count as a failure."""
 FOCUS_MODE = "AfMode"
 LENS_POSITION = "LensPosition"
+IMPLIED = {LENS_POSITION: (FOCUS_MODE, "Manual"), "AeFlickerPeriod": ("AeFlickerMode", "Manual")}
+"""The mode without which libcamera ignores a control: setting the control sets the mode too."""
 
 _AUTOMATIC_EXPOSURE_US = 200_000
 """How long the automatic exposure may make a frame in the dark."""
@@ -36,7 +38,6 @@ _EXCLUDED = frozenset(
         "AfWindows",
         "AfTrigger",
         "AfPause",
-        "AeFlickerPeriod",
         _CROP,
     }
 )
@@ -79,6 +80,14 @@ def frame_duration_limits(fps: float, values: Mapping[str, ControlValue]) -> dic
     return {_LIMITS: (frame_us, max(frame_us, _AUTOMATIC_EXPOSURE_US, exposure_us + _readout(exposure_us)))}
 
 
+def named(enums: Any, name: str, value: object) -> object:  # noqa: ANN401
+    """Return the name of a menu's option for its number in libcamera, and any other value as it is."""
+    members = _members(name, enums)
+    if members is None or isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return next((member for member, number in members.items() if number == value), value)
+
+
 def to_libcamera(camera: Any, enums: Any, name: str, value: ControlValue) -> dict[str, object]:  # noqa: ANN401
     """Return the argument of `Picamera2.set_controls` for a validated value."""
     if name == ZOOM:
@@ -118,9 +127,15 @@ def _control(name: str, limits: tuple[Any, Any, Any], enums: Any) -> Control | N
 
 
 def _members(name: str, enums: Any) -> dict[str, int] | None:  # noqa: ANN401
-    """Return the values of a control's enumeration by name, or None. The bindings name it `<Control>Enum`."""
-    members = getattr(getattr(enums, f"{name}Enum", None), "__members__", None)
-    return {str(member): int(number) for member, number in members.items()} if isinstance(members, dict) else None
+    """Return the values of a control's enumeration by name, or None.
+
+    The bindings name it `<Control>Enum`; that of the noise reduction is among the drafts.
+    """
+    for place in (enums, getattr(enums, "draft", None)):
+        members = getattr(getattr(place, f"{name}Enum", None), "__members__", None)
+        if isinstance(members, dict):
+            return {str(member): int(number) for member, number in members.items()}
+    return None
 
 
 def _centre_crop(full: tuple[int, int, int, int], zoom: float) -> tuple[int, int, int, int]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.sources import (
     Device,
-    DeviceBusyError,
     SourceError,
     SourceInfo,
     SourceSettings,
@@ -25,6 +24,7 @@ from pi_mjpeg_server.sources.picamera2_details import picamera2_details
 from pi_mjpeg_server.sources.picamera2_encoders import Recorder
 from pi_mjpeg_server.sources.picamera2_errors import MemoryShortageError, explained_memory
 from pi_mjpeg_server.sources.picamera2_library import Library, load_library
+from pi_mjpeg_server.sources.picamera2_opening import csi_cameras, open_camera
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,23 +56,20 @@ class Picamera2Source:
         """Return the cameras that libcamera finds, except USB webcams, which belong to the source v4l2."""
         return [
             Device(str(info["Id"]), str(info.get("Model", "camera")), f"number {number}")
-            for number, info in _csi_cameras(load_library())
+            for number, info in csi_cameras(load_library())
         ]
 
     def open(self) -> SourceInfo:
         """Open and configure the camera, without starting to capture."""
         self._library = library = load_library()
-        number, info = self._find(_csi_cameras(library))
-        try:
-            self._camera = library.Picamera2(camera_num=number)
-        except RuntimeError as error:
-            raise _explained(error) from error
+        info = self._find(csi_cameras(library))
         self._camera_id = str(info["Id"])
-        notes, fps = self._configure(library)
-        if not {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}.intersection(self._settings.controls):
-            # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
-            self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
-        refused = [name for name, value in self._settings.controls.items() if not self._accepts(name, value)]
+        self._camera, notes = open_camera(library, self._camera_id, self._settings)
+        more_notes, fps = self._configure(library)
+        notes += more_notes
+        # libcamera begins with manual focus: the picture would be blurred until somebody changes that.
+        self._accepts(libcamera_controls.FOCUS_MODE, "Continuous")
+        refused = [name for name, value in self._settings.controls.items() if not self._accepts_configured(name, value)]
         size = tuple(self._camera.camera_configuration()["main"]["size"])
         if refused:
             notes.append(f"it has no control of that name or range: {', '.join(refused)}")
@@ -122,11 +119,9 @@ class Picamera2Source:
         sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
         if name == libcamera_controls.EXPOSURE:
             sent |= libcamera_controls.frame_duration_limits(self._fps, {name: value})
-        if name == libcamera_controls.LENS_POSITION and self._accepts(libcamera_controls.FOCUS_MODE, "Manual"):
-            # In the other modes libcamera ignores the position.
-            sent |= libcamera_controls.to_libcamera(
-                self._camera, self._require_library().controls, libcamera_controls.FOCUS_MODE, "Manual"
-            )
+        mode = libcamera_controls.IMPLIED.get(name)
+        if mode is not None and self._accepts(*mode):
+            sent |= libcamera_controls.to_libcamera(self._camera, self._require_library().controls, *mode)
         self._camera.set_controls(sent)
         self._values[name] = value
 
@@ -168,11 +163,19 @@ class Picamera2Source:
             return False
         return True
 
-    def _find(self, cameras: list[tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
+    def _accepts_configured(self, name: str, value: object) -> bool:
+        """Take a value of the configuration, with the mode that it needs unless that is configured too."""
+        accepted = self._accepts(name, libcamera_controls.named(self._require_library().controls, name, value))
+        mode = libcamera_controls.IMPLIED.get(name)
+        if accepted and mode is not None and mode[0] not in self._settings.controls:
+            self._accepts(*mode)
+        return accepted
+
+    def _find(self, cameras: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
         wanted = self._settings.device
         for number, info in cameras:
             if wanted is None or wanted in {str(number), str(info["Id"]), str(info.get("Model"))}:
-                return number, info
+                return info
         if wanted is None:
             raise SourceError("no CSI camera is attached: check the ribbon at both ends, then see `pi-mjpeg cameras`")
         there = ", ".join(str(info["Id"]) for _, info in cameras) or "none"
@@ -181,7 +184,7 @@ class Picamera2Source:
     def _configure(self, library: Library) -> tuple[list[str], float]:
         """Configure the camera with what the memory allows. Return notes, and how many pictures a second it gives."""
         settings = self._settings
-        modes = sensor_modes.read_modes(self._camera, self._camera_id)
+        modes = sensor_modes.read_modes(self._camera, f"{self._camera_id} {settings.sensor_hdr}")
 
         def configure(footprint: Footprint) -> None:
             self._footprint, self._mode = footprint, self._sensor_mode(modes, footprint.size)
@@ -237,18 +240,3 @@ class Picamera2Source:
         for name, value in self._values.items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls
-
-
-def _csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
-    """Return number and description of each CSI camera; the Id of a USB camera contains its bus."""
-    try:
-        infos = enumerate(library.Picamera2.global_camera_info())
-    except Exception as error:
-        raise SourceError(f"libcamera cannot list the cameras: {type(error).__name__}: {error}") from error
-    return [(number, info) for number, info in infos if "usb" not in str(info["Id"]).lower()]
-
-
-def _explained(error: RuntimeError) -> SourceError:
-    if error.__cause__ is not None and "busy" in str(error.__cause__).lower():
-        return DeviceBusyError("another program has the camera open: stop it (`fuser /dev/media*` names it)")
-    return SourceError(f"libcamera cannot open the camera: {error}")

@@ -28,7 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _HARDWARE_ENCODER = Path("/dev/video11")
 _MAX_HARDWARE_SIDE = 1920
-_UNSEEN_LOSS = 5
+_UNSEEN_LOSS = 10
 """A difference of JPEG quality that is not worth mentioning."""
 _hardware_fault: str | None = None
 """Why this process uses the hardware encoder no more: another recording would stall again, hours or seconds later."""
@@ -75,8 +75,8 @@ class Recorder:
         if best >= self._settings.quality - _UNSEEN_LOSS:
             return None
         return (
-            f"the hardware encoder gives at most {MAX_BITRATE // 1_000_000} Mbit/s, about quality {best} for detailed "
-            "pictures of this size and rate"
+            f"the hardware encoder gives at most {MAX_BITRATE // 1_000_000} Mbit/s, which is enough for about quality "
+            f"{best} instead of {self._settings.quality}: a lower rate or a smaller size gives better pictures"
         )
 
     def start(self, controls: Callable[[], Mapping[str, object]]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.media.jpeg import JpegError
 from pi_mjpeg_server.media.jpeg_parser import JpegParser
+from pi_mjpeg_server.sources.interrupted import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,10 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
                 return
             try:
                 super().encode(stream, request)
+            except InterruptedError:
+                # By a signal: the picture is lost.
+                request.release()
+                return
             except Exception as error:  # noqa: BLE001
                 self._failure = f"it failed: {error}"
                 if isinstance(error, OSError):
@@ -104,7 +109,7 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
         def thread_poll(self, *arguments: object) -> None:
             """Receive pictures. This is a thread of the encoder."""
             try:
-                super().thread_poll(*arguments)
+                repeated(super().thread_poll)(*arguments)
             except Exception as error:  # noqa: BLE001
                 self._failure = f"it failed: {error}"
                 self._release_pictures()

@@ -10,6 +10,9 @@ from pi_mjpeg_server.media.scaling import ScalingError, scale_picture
 from pi_mjpeg_server.storage.clip_file import Part
 from pi_mjpeg_server.storage.picture_ids import camera_of_id, time_of_id
 
+TRIGGERS = ("http", "mqtt", "motion")
+"""Who can ask for a clip."""
+
 THUMBNAIL_WIDTH = 480
 """Pixels. Wide enough for a notification on a phone."""
 
@@ -46,6 +49,11 @@ class Clip:
     bytes: int
     width: int
     height: int
+
+
+def file_name(identity: str, trigger: str) -> str:
+    """Return the name of a clip's file."""
+    return f"{identity}.{trigger}.mjpeg"
 
 
 def read_clip(identity: str, trigger: str, descriptor: int, parts: Sequence[Part], time: float | None = None) -> Clip:

@@ -1,36 +1,33 @@
 """Kept clips: the newest of all cameras in one folder, bounded in bytes, age and number; the oldest go first."""
 
-import contextlib
 import logging
 import os
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.storage.atomic_file import PREFIX
-from pi_mjpeg_server.storage.clip import Clip, ClipError, NoRoomError, make_thumbnail, read_clip
-from pi_mjpeg_server.storage.clip_file import ClipWriter, read_parts
+from pi_mjpeg_server.storage.clip import TRIGGERS, Clip, ClipError, NoRoomError, file_name, make_thumbnail
+from pi_mjpeg_server.storage.clip_draft import ClipDraft, not_kept
+from pi_mjpeg_server.storage.clip_file import read_parts
+from pi_mjpeg_server.storage.clip_recovery import recovered_clips
 from pi_mjpeg_server.storage.picture_ids import ID, new_id
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
 _LOGGER = logging.getLogger(__name__)
 
-TRIGGERS = ("http", "mqtt", "motion")
 KINDS = ("mjpeg", "bin", "jpg")
 """What can be had of a clip: its pictures at their own pace, its whole file, and a thumbnail."""
 
-_FILE = re.compile(rf"({ID.pattern})\.({'|'.join(TRIGGERS)})\.mjpeg")
 _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older clips count as from the future."""
 _MIN_FREE = 16 * 1024 * 1024
 _MIN_FREE_SHARE = 20
 """A clip leaves so many bytes free on its disk, or a twentieth of a small one: a full /run stops systemd."""
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +71,19 @@ class ClipStore:
         with self._lock:
             self._clips()
 
-    def begin(self, camera: str, trigger: str, moment: float, taken: float) -> "ClipDraft":
+    def begin(self, camera: str, trigger: str, moment: float, taken: float) -> ClipDraft:
         """Return a new clip to write; `moment` (since 1970) and `taken` (monotonic) are when it was asked for.
 
         Raises `ClipError` when its file cannot be made.
         """
         self.load()
         identity = new_id(camera, moment)
-        path = self.folder / f"{PREFIX}{identity}.{trigger}.mjpeg"
+        path = self.folder / f"{PREFIX}{file_name(identity, trigger)}"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(path, _FLAGS, 0o600)
         except OSError as error:
-            raise _not_kept(self.folder, error) from error
+            raise not_kept(self.folder, error) from error
         draft = ClipDraft(self, path, identity, trigger, descriptor, moment, taken)
         with self._lock:
             self._drafts[identity] = draft
@@ -157,7 +154,7 @@ class ClipStore:
             if clip := self._clips().get(identity):
                 self._delete(clip)
 
-    def make_room(self, draft: "ClipDraft", size: int) -> None:
+    def make_room(self, draft: ClipDraft, size: int) -> None:
         """Delete the oldest clips until so many bytes more fit (called by a draft).
 
         Raises `ClipError` when the disk is full; nothing is deleted then. Raises `NoRoomError` when the limits leave no
@@ -177,7 +174,7 @@ class ClipStore:
                     self._delete_oldest(triggers)
             draft.reserved = size
 
-    def finished(self, draft: "ClipDraft", clip: Clip, thumbnail: bytes) -> None:
+    def finished(self, draft: ClipDraft, clip: Clip, thumbnail: bytes) -> None:
         """Take the clip of a draft into the folder (called by the draft). Raises `OSError`."""
         with self._lock:
             draft.path.replace(self._path(clip))
@@ -189,53 +186,15 @@ class ClipStore:
                     self._delete_oldest(triggers)
             self._expire()
 
-    def discarded(self, draft: "ClipDraft") -> None:
+    def discarded(self, draft: ClipDraft) -> None:
         """Forget a draft whose file is gone (called by the draft)."""
         with self._lock:
             self._drafts.pop(draft.id, None)
 
     def _clips(self) -> dict[str, Clip]:
         if self._kept is None:
-            self._kept = dict(self._read_folder())
+            self._kept = {clip.id: clip for clip in recovered_clips(self.folder)}
         return self._kept
-
-    def _read_folder(self) -> Iterator[tuple[str, Clip]]:
-        try:
-            paths = sorted(self.folder.iterdir())
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _LOGGER.warning("the clips in %s cannot be read: %s", self.folder, error)
-            return
-        for path in paths:
-            if found := _FILE.fullmatch(path.name.removeprefix(PREFIX)):
-                clip = self._recover(path, found[1], found[2])
-                if clip is not None:
-                    yield clip.id, clip
-
-    def _recover(self, path: Path, identity: str, trigger: str) -> Clip | None:
-        """Return the clip in a file, cut behind its last whole picture; one without any is deleted."""
-        try:
-            descriptor = os.open(path, _FLAGS)
-            try:
-                parts = list(read_parts(descriptor))
-                clip = read_clip(identity, trigger, descriptor, parts)
-                if os.fstat(descriptor).st_size != clip.bytes:
-                    os.ftruncate(descriptor, clip.bytes)
-            finally:
-                os.close(descriptor)
-            if path.name.startswith(PREFIX):
-                path.replace(self._path(clip))
-                _LOGGER.info("the clip %s was not finished; its first %.1f s are kept", clip.id, clip.duration)
-        except (ClipError, ValueError) as error:
-            _LOGGER.info("%s is deleted, because %s", path, error)
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-            return None
-        except OSError as error:
-            _LOGGER.warning("%s cannot be read: %s", path, error)
-            return None
-        return clip
 
     def _shares(self, trigger: str) -> list[tuple[Sequence[str], int]]:
         """Return the triggers that a clip of `trigger` shares room with, and by how much the limits are divided."""
@@ -279,63 +238,4 @@ class ClipStore:
                 self._thumbnails[identity] = thumbnail
 
     def _path(self, clip: Clip) -> Path:
-        return self.folder / f"{clip.id}.{clip.trigger}.mjpeg"
-
-
-class ClipDraft:
-    """A clip that is being written, under a temporary name until it is whole. Call its methods in a thread, in turn."""
-
-    def __init__(
-        self, store: ClipStore, path: Path, identity: str, trigger: str, descriptor: int, moment: float, taken: float
-    ) -> None:
-        """Write to the open file at `path`."""
-        self.path = path
-        self.id = identity
-        self.trigger = trigger
-        self.reserved = 0
-        self._store = store
-        self._descriptor = descriptor
-        self._moment = moment
-        self._writer = ClipWriter(descriptor, moment, taken)
-
-    @property
-    def bytes(self) -> int:
-        """The bytes that it has now, or will have after the present write."""
-        return self._writer.bytes + self.reserved
-
-    def write(self, frames: Sequence[Frame]) -> None:
-        """Append frames. Raises `ClipError`, and `NoRoomError` when the limits leave no room for them."""
-        try:
-            self._store.make_room(self, ClipWriter.size(frames))
-            self._writer.write(frames)
-        except OSError as error:
-            raise _not_kept(self._store.folder, error) from error
-        finally:
-            self.reserved = 0
-
-    def finish(self) -> Clip:
-        """Keep the clip. Raises `ClipError` when that fails or it has no picture; no file stays behind then."""
-        try:
-            clip = read_clip(self.id, self.trigger, self._descriptor, self._writer.parts, self._moment)
-            # In memory this does nothing. On a disk, a power cut would else leave a name without all of its content.
-            os.fsync(self._descriptor)
-            self._store.finished(self, clip, make_thumbnail(self._descriptor, self._writer.parts))
-        except OSError as error:
-            self.discard()
-            raise _not_kept(self._store.folder, error) from error
-        except ClipError:
-            self.discard()
-            raise
-        os.close(self._descriptor)
-        return clip
-
-    def discard(self) -> None:
-        """Delete what is written."""
-        os.close(self._descriptor)
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
-        self._store.discarded(self)
-
-
-def _not_kept(folder: Path, error: OSError) -> ClipError:
-    return ClipError(f"the clip could not be kept in {folder}: {error.strerror or error}")
+        return self.folder / file_name(clip.id, clip.trigger)

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pi_mjpeg_server.config import ConfigurationError
+from pi_mjpeg_server.config.credentials import FOLDER, PREFIX
 
 NAME = "pi-mjpeg.service"
+INSTALLED = "Written by `pi-mjpeg install-service`, which overwrites it."
+"""The first sentence of a unit that `install-service` has written; the Debian package knows such a unit by it."""
+_PACKAGED = "A part of the package pi-mjpeg."
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108  (named, not used)
 _FIRST_UNPRIVILEGED_PORT = 1024
 
 _UNIT = """\
-# Written by `pi-mjpeg install-service`, which overwrites it. What you add with `systemctl edit pi-mjpeg` stays.
+# {origin} What you add with `systemctl edit pi-mjpeg` stays.
 [Unit]
 Description=Raspberry Pi cameras for Home Assistant (pi-mjpeg)
 Documentation=https://github.com/pi-mjpeg/pi_mjpeg
@@ -98,12 +102,25 @@ class UnitSettings:
     `command` is the program with its arguments (ExecStart). `credentials` are files that only root needs to be able to
     read (LoadCredential), by the environment variable through which the server finds each. `read_only_paths` are the
     folders that hold the program, and others that it reads (BindReadOnlyPaths). `port` is the port it listens on.
+    With `passes_folder`, systemd passes copies of all files in /etc/pi-mjpeg (`config.credentials`). `origin` is the
+    first sentence of the unit.
     """
 
     command: Sequence[str]
     credentials: Mapping[str, Path] = field(default_factory=dict)
     read_only_paths: Sequence[Path] = ()
     port: int = 8000
+    passes_folder: bool = False
+    origin: str = INSTALLED
+
+
+def packaged_unit_text() -> str:
+    """Return the text of the unit in the Debian package, which is the same on all machines.
+
+    It does not know what is in /etc/pi-mjpeg/config.toml, so it allows every port and passes every file there.
+    """
+    command = ["/opt/pi-mjpeg/bin/pi-mjpeg", "run"]
+    return unit_text(UnitSettings(command, port=_FIRST_UNPRIVILEGED_PORT - 1, passes_folder=True, origin=_PACKAGED))
 
 
 def unit_text(settings: UnitSettings) -> str:
@@ -116,12 +133,15 @@ def unit_text(settings: UnitSettings) -> str:
         f"Environment={variable}=%d/{_credential(variable)}\n"
         for variable, path in settings.credentials.items()
     )
+    if settings.passes_folder:
+        credentials += f"LoadCredential={PREFIX}:{FOLDER}\n"
     visible = sorted({path for path in settings.read_only_paths if is_hidden(path)})
     binds = "".join(f"BindReadOnlyPaths={_bind_path(path)}\n" for path in visible)
     program, *arguments = settings.command
     if "$" in program:
         raise _unfit(program, "systemd would take the $ for a variable")
     return _UNIT.format(
+        origin=settings.origin,
         command=" ".join([_quote(program), *(_quote(argument).replace("$", "$$") for argument in arguments)]),
         credentials=credentials,
         homes=f"ProtectHome=tmpfs\n{binds}" if visible else "ProtectHome=yes\n",

@@ -131,7 +131,7 @@ def documented() -> tuple[str, list[object]]:
     blocks = [block.partition("```")[0] for block in page.split("```yaml\n")[1:]]
     steps: list[object] = []
     for block in map(parse_yaml, blocks):
-        if isinstance(block, dict) and block["actions"][0]["action"].startswith("pi_mjpeg."):
+        if isinstance(block, dict) and block["actions"][0].get("action", "").startswith("pi_mjpeg."):
             steps += block["actions"]
     return str(described["take_snapshot"]["fields"]["filename"]["example"]), steps
 

@@ -17,9 +17,7 @@ from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import until
 from tests.component.support.fake_pi import CAMERA, Pi, jpeg, number_of
 from tests.component.support.hubs import make_hub, serving
-
-IMG = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
-"""What Chromium's `<img>` accepts."""
+from tests.contract.viewer_contract import BROWSER, BROWSERS, MACHINE, PROGRAMS
 
 
 class Dashboard:
@@ -29,7 +27,7 @@ class Dashboard:
         self.hub = hub
         self._port = port
 
-    async def open(self, accept: str = "*/*") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(self, accept: str = MACHINE) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect a viewer who takes very little at a time, and return past the response's headers."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -123,7 +121,7 @@ async def test_a_machine_gets_lengths_and_the_boundary_right_after_each_part(das
 
 async def test_a_browser_gets_the_next_parts_headers_in_advance(dashboard: Dashboard, pi: Pi) -> None:
     pi.show(jpeg(1))
-    reader, writer = await dashboard.open(IMG)
+    reader, writer = await dashboard.open(BROWSER)
     headers = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"
     expected = headers + jpeg(1) + b"\r\n" + headers
     async with asyncio.timeout(0.8):  # sooner than the repetition
@@ -131,7 +129,16 @@ async def test_a_browser_gets_the_next_parts_headers_in_advance(dashboard: Dashb
     writer.close()
 
 
-@pytest.mark.parametrize("accept", ["*/*", IMG])
+@pytest.mark.parametrize("accept", [*PROGRAMS, *BROWSERS])
+async def test_only_a_browser_gets_parts_without_a_length(dashboard: Dashboard, pi: Pi, accept: str) -> None:
+    pi.show(jpeg(1))
+    reader, writer = await dashboard.open(accept)
+    received = await reader.readuntil(jpeg(1))
+    assert (b"Content-Length" not in received) is (accept in BROWSERS)
+    writer.close()
+
+
+@pytest.mark.parametrize("accept", [MACHINE, BROWSER])
 async def test_across_a_gap_the_last_picture_is_repeated_then_a_drawn_one_and_live_ones_follow(
     dashboard: Dashboard, pi: Pi, accept: str
 ) -> None:

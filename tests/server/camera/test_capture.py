@@ -4,12 +4,16 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import pytest
+from pi_mjpeg_server.camera import capture
 from pi_mjpeg_server.camera.capture import Capture
+from pi_mjpeg_server.camera.state import CameraState
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 
-from tests.server.support.scripted_camera import Script, until
+from tests.server.support.scripted_camera import Script, camera, supervised, until
 
 
 class EventLog:
@@ -99,3 +103,22 @@ async def test_what_a_late_event_loop_has_not_taken_is_handed_over_in_order_and_
         assert (log.lost > lost) == (late > 0.1)
     capture.close()
     await until(lambda: log.closed == 1)
+
+
+async def test_memory_is_returned_once_a_rest_has_begun_and_the_last_seconds_are_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capture, "_IDLE_CHECK_INTERVAL", 0.3)
+    script = Script(fps=100)
+    front = camera(script, linger=0)
+    held: list[int] = []
+    monkeypatch.setattr(capture, "return_free_memory", lambda: held.append(front.ring.bytes))
+    async with supervised(front):
+        await until(lambda: front.state is CameraState.IDLE)
+        await until(lambda: len(held) == 1)
+        with front.viewing(ViewerStats("127.0.0.1", None)):
+            await until(lambda: front.ring.bytes > 0)
+        await until(lambda: len(held) == 2)
+        await asyncio.sleep(0.7)
+    # Once for each rest, and nothing was held any more.
+    assert held == [0, 0]

@@ -24,7 +24,7 @@ class Scaled:
         self.source = Broadcast()
         self.asked: list[int] = []
         self.running = 0
-        self.error: str | None = None
+        self.error: str | Exception | None = None
         self.counts = ScalingCounts()
         self.done = asyncio.Event()
         self.done.set()
@@ -40,6 +40,8 @@ class Scaled:
             await self.done.wait()
         finally:
             self.running -= 1
+        if isinstance(self.error, Exception):
+            raise self.error
         if self.error is not None:
             raise ScalingError(self.error)
         return b"small"
@@ -154,7 +156,7 @@ async def test_a_frame_that_cannot_be_scaled_costs_only_itself(
     scaled: Scaled, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with scaled.watched():
-        for error in (None, "it is damaged", None, "it is damaged", None):
+        for error in (None, "it is damaged", None, RuntimeError("no thread"), None):
             scaled.error = error
             await scaled.publish()
     assert scaled.viewer.sequences == [1, 3, 5]
@@ -162,6 +164,14 @@ async def test_a_frame_that_cannot_be_scaled_costs_only_itself(
     assert [record.getMessage() for record in caplog.records] == [
         "Front: a picture cannot be 320 pixels wide: it is damaged"
     ]
+
+
+async def test_so_does_one_that_fails_for_a_reason_that_nobody_thought_of(scaled: Scaled) -> None:
+    async with scaled.watched():
+        for error in (ZeroDivisionError(), None):
+            scaled.error = error
+            await scaled.publish()
+    assert scaled.viewer.sequences == [2]
 
 
 async def test_if_none_can_be_scaled_viewers_are_told_why_now_and_then(
@@ -191,11 +201,14 @@ async def test_what_is_withdrawn_is_neither_published_nor_kept(scaled: Scaled) -
         await scaled.publish()
         scaled.source.withdraw()
         assert scaled.stream.broadcast.latest is None
+        await asyncio.sleep(0)
+        assert scaled.running == 0
         scaled.done.set()
         await asyncio.sleep(0.02)
         assert scaled.stream.broadcast.latest is None
         await scaled.publish(drawn=True)
     # The Recorder keeps a -1 when it is told.
+    assert (scaled.asked, scaled.running) == ([1, 2, 4], 0)
     assert scaled.viewer.sequences == [1, -1, 4]
 
 

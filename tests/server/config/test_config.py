@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, load
+from pi_mjpeg_server.config import OPTIONS, Configuration, ConfigurationError, default_configuration_file, load
 from pi_mjpeg_server.config.validators import SECTIONS, TABLES
 from pi_mjpeg_server.motion.settings import MotionSettings
 
@@ -120,6 +120,30 @@ def test_the_mqtt_password_may_be_a_systemd_credential(tmp_path: Path, monkeypat
     assert load(None, {}, {}).mqtt.password_file is None
 
 
+def test_files_of_the_packages_folder_are_read_from_the_copies_that_systemd_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert default_configuration_file() is None
+    text = (
+        "[server]\ntls_certificate = '/etc/pi-mjpeg/tls/chain.pem'\ntls_key = '/etc/other/key.pem'\n"
+        "[mqtt]\nusername = 'pi'\npassword_file = '/etc/pi-mjpeg/mqtt-password'\n"
+    )
+    for name, content in {"config.toml": text, "mqtt-password": "secret", "tls_chain.pem": "", "key.pem": ""}.items():
+        (tmp_path / f"etc_{name}").write_text(content)
+    file = default_configuration_file()
+    assert file == tmp_path / "etc_config.toml"
+    configuration = load(file, {}, {})
+    assert configuration.mqtt.password_file == tmp_path / "etc_mqtt-password"
+    assert configuration.server.tls_certificate == tmp_path / "etc_tls_chain.pem"
+    assert configuration.server.tls_key == Path("/etc/other/key.pem")
+    # A file that systemd has not passed is named as the configuration names it.
+    (tmp_path / "etc_mqtt-password").unlink()
+    assert load(file, {}, {}).mqtt.password_file == Path("/etc/pi-mjpeg/mqtt-password")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert load(file, {}, {}).server.tls_certificate == Path("/etc/pi-mjpeg/tls/chain.pem")
+
+
 def test_the_documented_configuration_is_valid_and_has_every_key(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
     documented = page.partition("```toml\n")[2].partition("```")[0]
@@ -196,6 +220,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[mqtt]\npassword_file = 'x'\n", ["password_file does nothing without username"]),
         ("[[camera]]\n[[camera]]\nsize = [640, 481]\n", ["line 3", "size", "both even"]),
         ("[[camera]]\nsize = [true, 480]\n", ["size"]),
+        ("[[camera]]\nsensor_hdr = 'on'\n", ["line 2", "sensor_hdr has to be true or false"]),
+        ("[[camera]]\ntuning_file = 3\n", ["line 2", "tuning_file has to be a text"]),
         *(
             (
                 f"[[camera]]\nsensor_mode = {wrong}\n",

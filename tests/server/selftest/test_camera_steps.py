@@ -96,14 +96,23 @@ def test_damaged_pictures_are_counted(use_source: UseSource) -> None:
     assert ", 7 damaged" not in text
 
 
-def test_a_higher_quality_has_to_make_larger_pictures(use_source: UseSource) -> None:
+def test_qualities_are_compared_at_a_low_rate_at_which_the_hardware_has_bits_for_each(use_source: UseSource) -> None:
+    script = Script()
+    target = use_source(script.source)
+    for fps, used in ((30, 5), (2, 2)):
+        camera_steps.quality(Target(target.source, SourceSettings(fps=fps)), MEASURED)
+        assert script.requested.fps == used
+
+
+def test_a_higher_quality_has_to_make_larger_pictures(use_source: UseSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_steps, "_QUALITY_FPS", 50)
     target = use_source(EmulatedSource)
     finding = camera_steps.quality(Target(target.source, SourceSettings(size=(320, 240), fps=50)), MEASURED)
     assert finding.outcome is Outcome.PASSED
     assert finding.text.startswith("quality 50: ")
     finding = camera_steps.quality(use_source(Script(picture=grey(90)).source), MEASURED)
     assert finding.outcome is Outcome.FAILED
-    assert finding.text.endswith("it has no effect")
+    assert finding.text.endswith("it has no effect, unless the picture is plain: show it something detailed")
 
 
 def test_pictures_that_the_camera_encodes_have_no_quality(use_source: UseSource) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_mjpeg_server.sources import picamera2_bitrate
+from pi_mjpeg_server.sources import SourceSettings, picamera2_bitrate, picamera2_encoders
+from pi_mjpeg_server.sources.picamera2 import Picamera2Source
 from pi_mjpeg_server.sources.picamera2_bitrate import best_quality, bitrate
 from tooling import cache
 
-from tests.server.support.codec_scenarios import BARS, SIZE
+from tests.server.support.codec_rig import BARS, SIZE
 from tests.server.support.fake_codec import environment
+from tests.server.support.fake_sensor import Untyped
 
 HARDWARE, SOFTWARE = ["HardwareEncoder"], ["JpegEncoder"]
 
@@ -55,8 +57,8 @@ def test_pictures_have_the_colors_of_the_camera_and_those_of_the_other_encoder(r
     assert outcome["HardwareEncoder"]["log"] == [
         "open",
         f"bitrate {told}",
-        "format output 128x96 128",
-        "format capture 128x96 0",
+        "format output 96x80 128",
+        "format capture 96x80 0",
         "rate 15.0",
         "off output",
         "off capture",
@@ -85,6 +87,11 @@ def test_a_camera_without_pictures_is_no_fault_of_the_encoder(run: Run) -> None:
     assert outcome == {"silent": [None] * 20, "encoders": HARDWARE, "note": None}
 
 
+def test_a_recording_goes_on_in_software_with_the_controls_as_they_are_then(run: Run) -> None:
+    sent = run("controls")["controls"]["sent"]
+    assert sent == {"FrameDurationLimits": [100_000, 200_000], "Brightness": 0.5}
+
+
 def check_clean(outcome: dict[str, Any], name: str) -> None:
     """Check that the viewer saw pictures all the time, and that nothing is left behind."""
     assert "failing" not in {state for state, _ in outcome["states"]}, name
@@ -98,7 +105,7 @@ def test_an_encoder_that_cannot_be_started_is_replaced_and_tried_again_for_the_n
     reasons = {
         "busy at open": "Device or resource busy: '/dev/video11'",
         "busy at start": "Device or resource busy",
-        "no memory": "the kernel has not enough contiguous memory (CMA) for 128x96",
+        "no memory": "the kernel has not enough contiguous memory (CMA) for 96x80",
     }
     for name, outcome in run(*reasons).items():
         check_clean(outcome, name)
@@ -129,12 +136,13 @@ def test_an_encoder_that_fails_is_replaced_while_viewers_watch_and_not_used_agai
         assert name != "truncated" or outcome["drops"] > 5
 
 
-def test_faults_at_the_start_and_at_the_stop_do_not_disturb_viewers(run: Run) -> None:
-    outcomes = run("garbage at first", "stops with an error", "does not stop")
+def test_small_faults_do_not_disturb_viewers(run: Run) -> None:
+    outcomes = run("garbage at first", "interrupted", "stops with an error", "does not stop")
     for name, outcome in outcomes.items():
         check_clean(outcome, name)
         assert outcome["encoders"] == HARDWARE, name
     assert outcomes["garbage at first"]["drops"] >= 2
+    assert outcomes["interrupted"]["next_encoders"] == HARDWARE
     assert outcomes["stops with an error"]["next_encoders"] == HARDWARE
     stuck = outcomes["does not stop"]
     assert stuck["next_encoders"] == SOFTWARE
@@ -153,6 +161,47 @@ def test_the_bit_rate_follows_quality_size_and_rate_within_what_the_driver_takes
 
 
 @pytest.mark.parametrize("quality", [10, 50, 80, 95])
-def test_the_best_quality_is_the_one_that_the_highest_bit_rate_is_for(quality: int) -> None:
-    pixels = 25_000_000 / 30 / (bitrate((1000, 1000), 1, quality) / 1_000_000)
+def test_the_best_quality_is_that_of_soft_pictures_at_the_highest_bit_rate(quality: int) -> None:
+    bits_of_a_soft_pixel = 0.7 * bitrate((1000, 1000), 1, quality) / 1_000_000
+    pixels = 25_000_000 / 30 / bits_of_a_soft_pixel
     assert best_quality((int(pixels / 100), 100), 30) == pytest.approx(quality, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "fps", "quality", "best"),
+    [
+        ((1280, 720), 30, 80, None),
+        ((1280, 720), 30, 95, 73),
+        ((1920, 1080), 30, 80, 26),
+        ((1920, 1080), 10, 80, None),
+        ((1080, 1922), 30, 80, None),
+    ],
+)
+def test_a_quality_for_which_the_highest_bit_rate_is_not_enough_is_told(
+    camera: Untyped,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    size: tuple[int, int],
+    fps: float,
+    quality: int,
+    best: int | None,
+) -> None:
+    (tmp_path / "video11").touch()
+    monkeypatch.setattr(picamera2_encoders, "_HARDWARE_ENCODER", tmp_path / "video11")
+    camera.return_value.camera_configuration.return_value = {"main": {"size": size, "format": "YUV420"}}
+    note = Picamera2Source(SourceSettings(size=size, fps=fps, quality=quality)).open().note or ""
+    assert ("Mbit/s" in note) == (best is not None)
+    assert best is None or f"about quality {best} instead of {quality}" in note
+
+
+def test_no_picture_that_is_too_high_for_the_hardware_is_sent_to_it(
+    camera: Untyped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "video11").touch()
+    monkeypatch.setattr(picamera2_encoders, "_HARDWARE_ENCODER", tmp_path / "video11")
+    for size, used in (((1080, 1920), HARDWARE), ((1080, 1922), SOFTWARE), ((1922, 1080), SOFTWARE)):
+        camera.return_value.camera_configuration.return_value = {"main": {"size": size, "format": "YUV420"}}
+        source = Picamera2Source(SourceSettings(size=size))
+        source.open()
+        next(source.frames())
+        assert type(camera.return_value.start_recording.call_args.args[0]).__name__ == used[0]

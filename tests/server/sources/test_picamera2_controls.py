@@ -25,6 +25,11 @@ def test_the_frame_rate_is_set_at_every_start(camera: Untyped) -> None:
         assert sent == {"FrameDurationLimits": (50_000, 200_000), "Brightness": 0.1}
 
 
+def members(*names: str) -> SimpleNamespace:
+    """Return an enumeration of libcamera with these members, from 0 on."""
+    return SimpleNamespace(__members__={name: number for number, name in enumerate(names)})
+
+
 def with_limits(camera: Untyped, exposure_us: int, frame_us: int) -> None:
     """Have the camera offer exposures and frames of at most these times."""
     limits = {"ExposureTime": (29, exposure_us, 20000), "FrameDurationLimits": (33333, frame_us, None)}
@@ -170,5 +175,52 @@ def test_the_focus_is_continuous_until_somebody_sets_it(camera: Untyped) -> None
     source.set_control("LensPosition", 4.0)
     assert camera.return_value.set_controls.call_args.args[0] == {"LensPosition": 4.0, "AfMode": 0}
     assert source.controls()["AfMode"].value == "Manual"
-    assert "AfMode" not in starting({"LensPosition": 4.0})[0]
+    assert starting({"LensPosition": 4.0})[0]["AfMode"] == 0
     assert starting({"AfMode": "Auto"})[0]["AfMode"] == 1
+    assert starting({"AfMode": 1})[0]["AfMode"] == 1
+    assert starting({"AfMode": "Continuous", "LensPosition": 4.0})[0]["AfMode"] == 2
+
+
+def test_a_position_that_the_lens_does_not_have_leaves_the_focus_continuous(camera: Untyped) -> None:
+    sys.modules["libcamera.controls"].AfModeEnum = members("Manual", "Auto", "Continuous")  # type: ignore[attr-defined]  # stands in
+    camera.return_value.camera_controls = CONTROLS | {"AfMode": (0, 2, 0), "LensPosition": (0.0, 32.0, 1.0)}
+    source = Picamera2Source(SourceSettings(size=SIZE, controls={"LensPosition": 99.0}))
+    assert source.open().note == "it has no control of that name or range: LensPosition"
+    assert source.controls()["AfMode"].value == "Continuous"
+
+
+def test_noise_reduction_hdr_and_flicker_have_the_names_of_libcamera(camera: Untyped) -> None:
+    enums = sys.modules["libcamera.controls"]
+    enums.draft.NoiseReductionModeEnum = members("Off", "Fast", "HighQuality", "Minimal", "ZSL")
+    enums.HdrModeEnum = members("Off", "MultiExposureUnmerged", "MultiExposure", "SingleExposure", "Night")  # type: ignore[attr-defined]  # likewise
+    enums.AeFlickerModeEnum = members("Off", "Manual", "Auto")  # type: ignore[attr-defined]  # likewise
+    camera.return_value.camera_controls = CONTROLS | {
+        "NoiseReductionMode": (0, 4, 0),
+        "HdrMode": (0, 4, 0),
+        "AeFlickerMode": (0, 1, 0),
+        "AeFlickerPeriod": (100, 1_000_000, None),
+    }
+    FakeSensor(camera.return_value)
+    configured = {"NoiseReductionMode": "HighQuality", "HdrMode": 3, "AeFlickerPeriod": 10_000}
+    source = Picamera2Source(SourceSettings(size=SIZE, controls=configured))
+    assert source.open().note is None
+    controls = source.controls()
+    assert controls["AeFlickerMode"].options == ("Off", "Manual")
+    assert controls["HdrMode"].value == "SingleExposure"
+    frames = source.frames()
+    next(frames)
+    sent = camera.return_value.set_controls.call_args.args[0]
+    expected = {"NoiseReductionMode": 2, "HdrMode": 3, "AeFlickerPeriod": 10_000, "AeFlickerMode": 1}
+    assert sent == {"FrameDurationLimits": (33_333, 200_000), **expected}
+    source.set_control("AeFlickerMode", "Off")
+    source.set_control("AeFlickerPeriod", 8_333)
+    assert camera.return_value.set_controls.call_args.args[0] == {"AeFlickerPeriod": 8_333, "AeFlickerMode": 1}
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize("wrong", ["Highest", 9, True, 1.5, None, [1]])
+def test_a_menu_refuses_what_it_does_not_have(camera: Untyped, wrong: object) -> None:
+    sys.modules["libcamera.controls"].HdrModeEnum = members("Off", "Night")  # type: ignore[attr-defined]  # stands in
+    camera.return_value.camera_controls = CONTROLS | {"HdrMode": (0, 4, 0)}
+    note = Picamera2Source(SourceSettings(size=SIZE, controls={"HdrMode": wrong, "Brightness": 0.5})).open().note
+    assert note == "it has no control of that name or range: HdrMode"

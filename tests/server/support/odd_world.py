@@ -181,9 +181,9 @@ class OddWorld:
         state: dict[str, Any] = json.loads(body)
         self.states.append(body)
         errors = [f"{error.instance_path}: {error.message}" for error in self._state_shape.iter_errors(state)]
-        assert errors == []
+        assert errors == [], errors
         good = state["cameras"][1]
-        assert (good["state"], good["restarts"], good["last_error"]) == ("live", 0, None)
+        assert (good["state"], good["restarts"], good["last_error"]) == ("live", 0, None), good
         assert state["cameras"][0]["state"] != "stuck", state["cameras"][0]
         return state
 
@@ -208,7 +208,7 @@ class OddWorld:
             times = [picture.received for picture in pictures] + [time.monotonic()]
             silence = max((later - earlier for earlier, later in pairwise(times)), default=0.0)
             self.longest_silence = max(self.longest_silence, silence)
-            assert silence < MAX_SILENCE
+            assert silence < MAX_SILENCE, f"a viewer was sent nothing for {silence:.2f} s"
             assert recorder is self._front or not any(picture.drawn for picture in pictures)
 
     def _request(self, method: str, path: str, body: bytes | None = None, timeout: float = 5) -> tuple[int, bytes]:

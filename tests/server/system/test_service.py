@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.config import ConfigurationError, load
 from pi_mjpeg_server.system import service
-from pi_mjpeg_server.system.unit import UnitSettings, unit_text
+from pi_mjpeg_server.system.unit import UnitSettings, packaged_unit_text, unit_text
 from tooling.programs import program
 
 PLAIN = UnitSettings(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])
@@ -56,7 +56,22 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path, settings: Un
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_test_above_would_see_a_wrong_line(tmp_path: Path) -> None:
+def test_systemd_understands_every_line_of_the_packaged_unit(tmp_path: Path) -> None:
+    done = analysed(tmp_path, packaged_unit_text().replace("/opt/pi-mjpeg/bin/pi-mjpeg", sys.executable), "verify")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_packaged_unit_is_that_of_install_service_for_any_configuration() -> None:
+    packaged, installed = (set(unit.splitlines()[1:]) for unit in (packaged_unit_text(), unit_text(PLAIN)))
+    assert packaged - installed == {
+        "LoadCredential=etc:/etc/pi-mjpeg",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    }
+    assert installed - packaged == {"CapabilityBoundingSet=", "AmbientCapabilities="}
+
+
+def test_the_tests_above_would_see_a_wrong_line(tmp_path: Path) -> None:
     wrong = unit_text(UnitSettings([sys.executable, "run"])).replace("ProtectSystem=strict", "ProtectSystem=very")
     assert "ignoring: very" in analysed(tmp_path, wrong, "verify").stderr
 

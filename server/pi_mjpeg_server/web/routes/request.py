@@ -6,7 +6,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import bad_request, not_found
 
-_BROWSER_FORMATS = ("image/avif", "image/webp", "image/apng", "image/svg+xml")
+_BROWSER_FORMATS = ("image/avif", "image/webp", "image/apng", "image/svg+xml", "application/xhtml+xml")
 
 SERVER = web.AppKey("server", Server)
 
@@ -59,7 +59,8 @@ def query_flag(request: web.Request, key: str) -> bool:
 def is_browser(request: web.Request) -> bool:
     """Return whether a browser asks for the picture: it names formats that a mere MJPEG client does not know.
 
-    Programs send `image/*` or `image/jpeg`; Chromium, Firefox and Safari at least one of these, in a page and in a tab.
+    Programs send `image/*` or `image/jpeg`, and Java's `text/html` too. In a page, Chromium, Firefox and Safari name
+    one of the image formats. In a tab of its own, where Safari names no image, they all name XHTML.
     """
     return any(name in request.headers.get("Accept", "") for name in _BROWSER_FORMATS)
 

@@ -1,7 +1,7 @@
 // Small or full live pictures: what the person chose in this browser, else small on a phone and on a slow connection.
 "use strict";
 
-// Of 1280 x 720 pixels at 30 fps these are a tenth of the bytes, 1 to 2 Mbit/s.
+// Of 1280 x 720 pixels at 30 fps these are less than a tenth of the bytes, about 2 Mbit/s.
 const SMALL_STREAM = "width=640&fps=8&";
 const SIZE_KEY = "picture-size";
 

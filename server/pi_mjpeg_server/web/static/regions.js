@@ -159,7 +159,7 @@ function showDrawing(section) {
   }
   section.querySelector(".overlay").classList.toggle("drawing", Boolean(section.drawing));
   section.querySelector(".middle").hidden = !section.drawing;
-  section.querySelector(".how").textContent = section.drawing ? "Draw a rectangle on the picture. Escape ends this." : "";
+  section.querySelector(".how").textContent = section.drawing ? "Draw a rectangle on the picture. Escape, or the button once more, ends this." : "";
 }
 
 // Where a pointer is, in fractions of the picture.

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from pi_mjpeg_server.media.frame import CONTENT_TYPE
 
+from tests.contract.viewer_contract import BROWSERS, PROGRAMS
 from tests.server.support.scripted_camera import Script, Served, camera, serving, until
 
 STREAMS = ("stream", "stream.mjpg", "stream.mjpeg", "video", "video.mjpg", "video_feed", "cameras/front/stream")
@@ -64,24 +65,7 @@ async def test_an_unknown_action_is_404_and_says_which_there_are(
         assert "stream, snapshot" in message or "numbered from 0 to 1" in message
 
 
-PROGRAMS: list[str | None] = [
-    None,
-    "*/*",
-    "image/*",
-    "image/jpeg",
-    "image/jpeg, */*;q=0.5",
-    "multipart/x-mixed-replace, image/jpeg",
-]
-BROWSERS = [
-    "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
-    "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
-    "image/webp,*/*",
-    "image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5",
-    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
-]
-
-
-@pytest.mark.parametrize("accept", [*PROGRAMS, *BROWSERS])
+@pytest.mark.parametrize("accept", [None, *PROGRAMS, *BROWSERS])
 async def test_only_a_browser_gets_parts_without_a_length(
     served: Served, client: aiohttp.ClientSession, accept: str | None
 ) -> None:

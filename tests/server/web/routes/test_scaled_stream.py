@@ -52,10 +52,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     widths: list[int | None] = []
     scale, lock = scaling._scale, threading.Lock()  # noqa: SLF001  (the only place to count them)
 
-    def counting(picture: bytes, width: int | None, height: int | None) -> bytes:
+    def counting(picture: bytes, width: int | None, *others: Any) -> bytes:  # noqa: ANN401  (its own)
         with lock:
             widths.append(width)
-        return scale(picture, width, height)
+        return scale(picture, width, *others)
 
     monkeypatch.setattr(scaling, "_scale", counting)
     return widths
@@ -89,6 +89,21 @@ async def test_each_path_of_the_stream_gives_pictures_of_the_width(served: Serve
         for _ in range(3):
             _, image = await live_part(reader)
             assert (image.format, image.size) == ("JPEG", (160, 90))
+
+
+async def test_its_pictures_take_fewer_bytes_than_a_still_of_the_width(
+    served: Served, client: aiohttp.ClientSession, script: Script
+) -> None:
+    noise = io.BytesIO()
+    Image.effect_noise(SIZE, 60).save(noise, "JPEG")
+    script.picture = noise.getvalue()
+    async with client.get(f"{served.url}/snapshot.jpg?width=160") as response:
+        still = await response.read()
+    async with watching(f"{served.url}/stream?width=160") as reader:
+        await live_part(reader)
+        await live_part(reader)
+        headers, _ = await live_part(reader)
+    assert int(headers["Content-Length"]) < 0.9 * len(still)
 
 
 async def test_a_browser_and_a_head_request_work_as_usual(served: Served, client: aiohttp.ClientSession) -> None:
@@ -275,26 +290,34 @@ async def test_no_live_picture_passes_once_the_camera_is_off(
     served: Served, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the one that is being scaled, nor the last one again, nor one to a viewer who comes then."""
-    scale = scaling._scale  # noqa: SLF001  (the slow part, in the thread)
+    scale, release = scaling._scale, threading.Event()  # noqa: SLF001  (the slow part, in the thread)
+    release.set()
 
-    def slow(*arguments: Any) -> bytes:  # noqa: ANN401  (its own)
-        time.sleep(0.1)
-        return scale(*arguments)
+    def slow(picture: bytes, *arguments: Any) -> bytes:  # noqa: ANN401  (its own)
+        if picture == LIVE:
+            release.wait(10)
+        return scale(picture, *arguments)
 
     monkeypatch.setattr(scaling, "_scale", slow)
     monkeypatch.setattr(frame_writer, "REPEAT_INTERVAL", 0.3)
     url = f"{served.url}/stream?width=160"
     async with watching(url) as early:
         await live_part(early)
+        # A picture takes long from now on. What is on its way arrives before.
+        release.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                while True:
+                    await early.part()
         async with client.patch(f"{served.url}/api/cameras/front", json={"enabled": False}) as response:
             assert response.status == 200
-        # What was on its way when it was switched off.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await early.part()
         async with watching(url) as late:
             for reader in (early, late):
-                for _ in range(3):
+                headers, _ = await asyncio.wait_for(reader.part(), 2)
+                assert headers["X-Picture"] == "drawn"
+            release.set()
+            for reader in (early, late):
+                for _ in range(2):
                     headers, _ = await asyncio.wait_for(reader.part(), 3)
                     assert headers["X-Picture"] == "drawn"
 
