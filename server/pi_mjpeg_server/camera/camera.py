@@ -240,10 +240,13 @@ class Camera:
         `CameraOffError` when the camera is switched off.
         """
         self._raise_if_unavailable()
-        values = validate_controls(self.controls, requested)
+        validate_controls(self.controls, requested)
 
         def set_all(source: Source) -> tuple[Mapping[str, Control], Mapping[str, ControlValue]]:
-            return set_controls(source, values) if isinstance(source, Adjustable) else ({}, {})
+            if not isinstance(source, Adjustable):
+                return {}, {}
+            # Another camera may have been plugged in meanwhile.
+            return set_controls(source, validate_controls(source.controls(), requested))
 
         try:
             self.controls, kept = await self.supervisor.run(set_all)

@@ -40,7 +40,8 @@ STEPS = (
     Step("starts and stops", 90),
     Step("exposure", 40),
     Step("focus", 40),
-    Step("stream", 60, 2),
+    Step("full-size still", 60),
+    Step("stream", 60, 3),
 )
 """They follow each other in a process of their own. Importing Picamera2 on a Pi Zero 2 is part of the first."""
 

@@ -94,7 +94,8 @@ def test_a_camera_that_is_busy_says_so_and_is_not_tried_further(tmp_path: Path, 
     assert not successful
     found = rows(report)
     assert found["first picture"].startswith("FAIL | ")
-    assert "another program has it open: stop it" in found["first picture"]
+    assert "another program has it open: stop it (`fuser &lt;device>` names it)" in found["first picture"]
+    assert str(webcam.path) not in report
     assert found["rate"] == found["focus"] == "not tried | there is no picture"
 
 
@@ -113,19 +114,21 @@ def test_a_driver_that_hangs_costs_only_its_check_and_is_named(tmp_path: Path, w
     assert found["focus"].startswith("not here | ")
 
 
-def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess) -> None:
+async def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess) -> None:
     target = Target("emulated", EMULATED)
     findings: list[Finding] = []
     thread = threading.Thread(target=lambda: findings.append(worker.check("rate", target, 20, 30)))
     thread.start()
-    while (process := worker._process) is None:  # noqa: SLF001
-        time.sleep(0.01)
+    await until(lambda: worker._process is not None)  # noqa: SLF001
+    process = worker._process  # noqa: SLF001
+    assert process is not None
     status = Path(f"/proc/{process.pid}/status")
     # Until it handles the signal, it has imported nothing.
-    while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> signal.SIGSEGV - 1 & 1:
-        time.sleep(0.01)
+    await until(
+        lambda: int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> (signal.SIGSEGV - 1) & 1 == 1, 20
+    )
     process.send_signal(signal.SIGSEGV)
-    thread.join(10)
+    await asyncio.to_thread(thread.join, 10)
     assert findings[0].outcome is Outcome.FAILED
     assert "its process crashed: SIGSEGV" in findings[0].text
     assert any("Segmentation fault" in line for line in findings[0].log)
@@ -198,7 +201,7 @@ def test_auto_tests_every_camera_that_was_found_and_a_configured_one_as_it_is_co
     both = replace(auto, cameras=(CameraSettings("a", "A", requested=named), fixed))
     assert list(targets(both, found)) == [Target("picamera2", named), Target("emulated", small)]
     assert list(targets(auto, [])) == []
-    settings = replace(named, controls={"Brightness": 0.5, "AeEnable": False})
+    settings = replace(named, sensor_mode=(1640, 1232), controls={"Brightness": 0.5, "AeEnable": False})
     assert Target.from_json(Target("picamera2", settings).to_json()) == Target("picamera2", settings)
 
 
