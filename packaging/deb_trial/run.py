@@ -24,6 +24,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("release", choices=RELEASES)
     parser.add_argument("architecture", choices=ARCHITECTURES)
     parser.add_argument("--packages", type=Path, default=Path("dist"), metavar="FOLDER", help="where it is (dist)")
+    parser.add_argument("--short", action="store_true", help="only install it, serve a picture and purge it")
     parsed = parser.parse_args(argv)
     target = Target(parsed.release, parsed.architecture)
     package = package_path(target, parsed.packages)
@@ -32,28 +33,32 @@ def main(argv: Sequence[str]) -> int:
         return 1
     try:
         with system(target) as tried, tempfile.TemporaryDirectory() as folder:
-            _try(tried, package, Path(folder))
+            _try(tried, package, Path(folder), short=parsed.short)
     except ScriptError as error:
         print(f"packaging/try-deb: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _try(tried: System, package: Path, folder: Path) -> None:
-    first, second = (later(package, number, folder, f"# later {number}") for number in (1, 2))
-    life: tuple[tuple[Callable[[System, Path], str], Path], ...] = (
+def _try(tried: System, package: Path, folder: Path, *, short: bool) -> None:
+    life: list[tuple[Callable[[System, Path], str], Path]] = [
         (steps.install, package),
         (steps.help_texts, package),
         (steps.modules, package),
         (steps.picture, package),
-        (steps.upgrade, first),
-        (steps.upgrade_changed, second),
-        (steps.disabled, second),
-        (steps.remove, second),
-        (steps.install_again, second),
-        (steps.purge, second),
-        (steps.install_over, package),
-    )
+    ]
+    if not short:
+        first, second = (later(package, number, folder, f"# later {number}") for number in (1, 2))
+        life += [
+            (steps.upgrade, first),
+            (steps.upgrade_changed, second),
+            (steps.disabled, second),
+            (steps.remove, second),
+            (steps.install_again, second),
+        ]
+    life.append((steps.purge, package))
+    if not short:
+        life.append((steps.install_over, package))
     for step, argument in life:
         began = time.monotonic()
         seen = step(tried, argument)

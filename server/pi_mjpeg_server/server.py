@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError
+from pi_mjpeg_server.camera.focus import focus
 from pi_mjpeg_server.camera.scaled_streams import ScaledStreams
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
 from pi_mjpeg_server.config import Configuration, ConfigurationError
@@ -251,6 +252,16 @@ class Server:
         the values cannot be stored, this is logged: the camera has them all the same.
         """
         await camera.set_controls(values)
+        await self._store_controls(camera)
+
+    async def focus(self, camera: Camera) -> None:
+        """Focus a camera once, and return when its picture is sharp. Raises what `camera.focus.focus` raises."""
+        kept = dict(camera.control_overrides)
+        await focus(camera)
+        if camera.control_overrides != kept:
+            await self._store_controls(camera)
+
+    async def _store_controls(self, camera: Camera) -> None:
         try:
             await asyncio.to_thread(self.control_store.save, camera.settings.id, camera.control_overrides)
         except OSError as error:

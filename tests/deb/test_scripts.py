@@ -147,7 +147,7 @@ def test_an_armv6_is_refused_with_its_name(machine: Machine) -> None:
 
 def test_a_unit_of_install_service_is_named_disabled_and_purged(machine: Machine) -> None:
     unit = machine.file(UNIT, unit_text(UnitSettings(["/opt/pi-mjpeg/bin/pi-mjpeg", "run"])))
-    assert "sudo systemctl reenable pi-mjpeg" in machine.run("postinst", "configure", "")
+    assert "sudo pi-mjpeg install-service --remove" in machine.run("postinst", "configure", "")
     machine.run("postrm", "remove")
     assert machine.called[-1] == "deb-systemd-helper disable pi-mjpeg.service"
     assert unit.exists()

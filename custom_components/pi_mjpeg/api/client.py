@@ -62,6 +62,8 @@ from .responses import (
 )
 from .server_sent_events import EventStreamError, EventStreamParser, ServerSentEvent
 
+FOCUS_TIMEOUT: Final = 40.0
+"""Seconds for starting the camera, which takes a Pi Zero 2 up to 20, and for the lens to find its place."""
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
 
@@ -258,6 +260,13 @@ class PiMjpegClient:
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         snapshots = await self._ask(hdrs.METH_GET, url, parse_snapshots)
         return [snapshot for snapshot in snapshots if snapshot.camera == camera_id]
+
+    async def focus(self, camera_id: str) -> None:
+        """Have a camera focus, and return when its picture is sharp."""
+        url = self.base_url / "api/cameras" / camera_id / "focus"
+        limits = ClientTimeout(total=FOCUS_TIMEOUT, sock_connect=self._limits.sock_connect)
+        async with self._request(hdrs.METH_POST, url, limits):
+            pass
 
     def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
         """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""

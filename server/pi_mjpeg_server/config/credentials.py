@@ -9,11 +9,17 @@ from pathlib import Path
 
 FOLDER = Path("/etc/pi-mjpeg")
 PREFIX = "etc"
+_CONFIGURATION = FOLDER / "config.toml"
 
 
 def default_configuration_file() -> Path | None:
     """Return the copy of /etc/pi-mjpeg/config.toml, or None if there is none."""
-    return _credential(_name(FOLDER / "config.toml"))
+    return _credential(_name(_CONFIGURATION))
+
+
+def original(file: Path) -> Path:
+    """Return the file that a person edits: /etc/pi-mjpeg/config.toml for the copy of it."""
+    return _CONFIGURATION if file == default_configuration_file() else file
 
 
 def default_password_file() -> Path | None:

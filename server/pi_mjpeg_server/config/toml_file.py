@@ -8,6 +8,7 @@ from typing import Any
 
 import voluptuous as vol
 
+from pi_mjpeg_server.config.credentials import original
 from pi_mjpeg_server.config.encoding import read_text
 from pi_mjpeg_server.config.errors import ConfigurationError, unknown_key
 from pi_mjpeg_server.config.toml_lines import Key, key_lines
@@ -42,6 +43,7 @@ class TomlFile:
 def read_toml(file: Path) -> TomlFile:
     """Return what the file holds. Raises `ConfigurationError` when it cannot be read, or is not TOML."""
     text = read_text(file)
+    file = original(file)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

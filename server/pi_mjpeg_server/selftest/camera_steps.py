@@ -41,9 +41,8 @@ def opened(target: Target) -> Iterator[Opened]:
 
 
 @contextlib.contextmanager
-def capturing(source: Source) -> Iterator[Iterator[Picture]]:
-    """Capture, and stop at the end. The value yields pictures; it raises `SourceError` when none comes for too long."""
-    frames = source.frames()
+def capturing(frames: Iterator[Picture | None]) -> Iterator[Iterator[Picture]]:
+    """Close `frames` at the end. The value yields the pictures in it, and raises `SourceError` when none comes."""
     try:
         yield _pictures(frames)
     finally:
@@ -68,7 +67,7 @@ def first_picture(target: Target, _seconds: float) -> Finding:
     began = time.monotonic()
     with opened(target) as (source, info):
         opened_at = time.monotonic()
-        with capturing(source) as pictures:
+        with capturing(source.frames()) as pictures:
             next(pictures)
             came_at = time.monotonic()
             details = source.details() if isinstance(source, Describable) else {}
@@ -86,8 +85,8 @@ def first_picture(target: Target, _seconds: float) -> Finding:
 
 def rate(target: Target, seconds: float) -> Finding:
     """Measure the rate of the pictures, their sizes, and what they cost."""
-    with opened(target) as (source, info), capturing(source) as pictures:
-        settled = _after(pictures, _SETTLING)
+    with opened(target) as (source, info), capturing(source.frames()) as pictures:
+        settled = after_settling(pictures)
         times, sizes = [time.monotonic()], [len(settled.jpeg)]
         used, broken = time.process_time(), getattr(source, "broken", 0)
         while times[-1] - times[0] < seconds:
@@ -113,8 +112,8 @@ def quality(target: Target, _seconds: float) -> Finding:
     fps = min(target.settings.fps, _QUALITY_FPS)
     for value in _QUALITIES:
         with opened(Target(target.source, replace(target.settings, quality=value, fps=fps))) as (source, _):
-            with capturing(source) as pictures:
-                _after(pictures, _SETTLING)
+            with capturing(source.frames()) as pictures:
+                after_settling(pictures)
                 sizes[value] = statistics.mean(len(next(pictures).jpeg) for _ in range(_QUALITY_PICTURES))
                 details = source.details() if isinstance(source, Describable) else {}
             if details.get("encoder") == CAMERA_ENCODES or target.source == "files":
@@ -150,15 +149,15 @@ def _start_and_stop(target: Target) -> float:
     with opened(target) as (source, _):
         for _ in range(_STARTS):
             began = time.monotonic()
-            with capturing(source) as pictures:
+            with capturing(source.frames()) as pictures:
                 next(pictures)
             longest = max(longest, time.monotonic() - began)
     return longest
 
 
-def _after(pictures: Iterator[Picture], seconds: float) -> Picture:
-    """Return the first picture after so many seconds."""
-    until = time.monotonic() + seconds
+def after_settling(pictures: Iterator[Picture]) -> Picture:
+    """Return the first picture that is measured."""
+    until = time.monotonic() + _SETTLING
     while True:
         picture = next(pictures)
         if time.monotonic() >= until:

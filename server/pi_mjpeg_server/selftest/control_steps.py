@@ -55,7 +55,7 @@ def exposure(target: Target, _seconds: float) -> Finding:
         experiment = _first(_BRIGHTNESS, controls)
         if experiment is None or not isinstance(source, Adjustable):
             return absent("it has neither exposure nor brightness")
-        with _restoring(source, experiment), capturing(source) as pictures:
+        with _restoring(source, experiment), capturing(source.frames()) as pictures:
             low, high = _values(controls[experiment.control], experiment)
             dark = _brightness(_with(source, pictures, experiment, low))
             bright = _brightness(_with(source, pictures, experiment, high))
@@ -75,7 +75,7 @@ def focus(target: Target, _seconds: float) -> Finding:
         control = controls[experiment.control]
         low, high = _values(control, experiment)
         middle = _inside(control, (low + high) / 2)
-        with _restoring(source, experiment), capturing(source) as pictures:
+        with _restoring(source, experiment), capturing(source.frames()) as pictures:
             sharpness = {place: _sharpness(_with(source, pictures, experiment, place)) for place in (low, middle, high)}
     text = ", ".join(f"{experiment.control} {place:g}: sharpness {value:.0f}" for place, value in sharpness.items())
     if max(sharpness.values()) < min(sharpness.values()) * _MIN_SHARPER:

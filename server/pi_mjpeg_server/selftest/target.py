@@ -34,8 +34,11 @@ class Target:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Target":
         """Return what `to_json` has returned."""
-        settings = document["settings"]
-        return cls(document["source"], SourceSettings(**{**settings, "size": tuple(settings["size"])}))
+        # JSON has no tuples, and no setting is a list.
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document["settings"].items()
+        }
+        return cls(document["source"], SourceSettings(**settings))
 
 
 def targets(configuration: Configuration, found: Sequence[Found]) -> Iterator[Target]:

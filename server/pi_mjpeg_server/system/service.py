@@ -18,6 +18,7 @@ from pi_mjpeg_server.system.self_signed import SelfSigned
 from pi_mjpeg_server.system.unit import NAME, UnitSettings, is_hidden, unit_text
 
 _UNIT_FOLDER = Path("etc/systemd/system")
+_PACKAGED_UNITS = (Path("usr/lib/systemd/system"), Path("lib/systemd/system"))
 _BOOTED = Path("run/systemd/system")
 """It exists while systemd is the running init system (sd_booted(3))."""
 _SYSTEMCTL_TIMEOUT = 120
@@ -99,6 +100,8 @@ def remove(root: Path = Path("/")) -> str:
     path.unlink()
     if systemctl.is_booted:
         systemctl.call("daemon-reload")
+    if any((root / folder / NAME).exists() for folder in _PACKAGED_UNITS):
+        return f"Removed {path}. The package's unit is used again: sudo systemctl enable --now pi-mjpeg"
     return f"Removed {path}. Its state stays: rm -r /var/lib/pi-mjpeg /var/lib/private/pi-mjpeg"
 
 

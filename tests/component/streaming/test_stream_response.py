@@ -17,6 +17,7 @@ from custom_components.pi_mjpeg.streaming.hub import Hub
 from tests.component.conftest import until
 from tests.component.support.fake_pi import CAMERA, Pi, jpeg, number_of
 from tests.component.support.hubs import make_hub, serving
+from tests.contract.block_proxy import block_proxy
 from tests.contract.viewer_contract import BROWSER, BROWSERS, MACHINE, PROGRAMS
 
 
@@ -25,14 +26,14 @@ class Dashboard:
 
     def __init__(self, hub: Hub, port: int) -> None:
         self.hub = hub
-        self._port = port
+        self.port = port
 
     async def open(self, accept: str = MACHINE) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect a viewer who takes very little at a time, and return past the response's headers."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         connection.setblocking(False)  # noqa: FBT003 - the standard library has no keyword for it
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
         reader, writer = await asyncio.open_connection(sock=connection, limit=8192)
         # HTTP/1.0, so that the body comes as it is, without chunks.
         writer.write(f"GET / HTTP/1.0\r\nAccept: {accept}\r\n\r\n".encode())
@@ -162,6 +163,24 @@ async def test_across_a_gap_the_last_picture_is_repeated_then_a_drawn_one_and_li
     await watch_until(2)
     assert [number for number, _ in itertools.groupby(seen)] == [1, 91, 2]
     writer.close()
+
+
+async def test_behind_a_proxy_that_passes_on_full_blocks_a_picture_is_late_by_the_time_of_a_block(
+    dashboard: Dashboard, pi: Pi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_writer, "REPEAT_INTERVAL", 0.1)
+    size = 16_000
+    async with block_proxy(dashboard.port, 64 * 1024) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        pi.show(jpeg(1, size))
+        async with asyncio.timeout(5):
+            await reader.readuntil(jpeg(1, size)[:20])
+        pi.show(jpeg(2, size))
+        # Five repetitions fill a block.
+        async with asyncio.timeout(2):
+            await reader.readuntil(jpeg(2, size)[:20])
+        writer.close()
 
 
 async def test_a_viewer_that_connects_while_the_pi_is_off_waits_for_it(dashboard: Dashboard, pi: Pi) -> None:

@@ -36,10 +36,13 @@ async def by_announcement(hass: HomeAssistant, payload: dict[str, Any] | str, to
     return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_MQTT}, data=message)
 
 
-async def by_multicast(hass: HomeAssistant, port: int, **changed: str | None) -> ConfigFlowResult:
+async def by_multicast(
+    hass: HomeAssistant, port: int, *, address: str | None = None, **changed: str | None
+) -> ConfigFlowResult:
+    ip = ip_address(address or "127.0.0.1")
     found = ZeroconfServiceInfo(
-        ip_address=ip_address("127.0.0.1"),
-        ip_addresses=[ip_address("127.0.0.1")],
+        ip_address=ip,
+        ip_addresses=[ip],
         port=port,
         hostname=f"pi-mjpeg-{NODE}.local.",
         type="_pi-mjpeg._tcp.local.",

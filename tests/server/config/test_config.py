@@ -140,6 +140,11 @@ def test_files_of_the_packages_folder_are_read_from_the_copies_that_systemd_has_
     # A file that systemd has not passed is named as the configuration names it.
     (tmp_path / "etc_mqtt-password").unlink()
     assert load(file, {}, {}).mqtt.password_file == Path("/etc/pi-mjpeg/mqtt-password")
+    # A mistake is in the file that a person edits, not in the copy.
+    file.write_text("[server]\nport = 0\n")
+    with pytest.raises(ConfigurationError, match=r"^/etc/pi-mjpeg/config.toml, line 2: "):
+        load(file, {}, {})
+    file.write_text(text)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
     assert load(file, {}, {}).server.tls_certificate == Path("/etc/pi-mjpeg/tls/chain.pem")
 

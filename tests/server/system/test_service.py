@@ -287,6 +287,14 @@ def test_a_service_is_installed_in_a_system_that_does_not_run_and_removed(root: 
     assert "nothing to remove" in service.remove(root)
 
 
+def test_removing_a_unit_names_the_command_that_starts_the_packages(root: Path) -> None:
+    (packaged := root / "usr/lib/systemd/system/pi-mjpeg.service").parent.mkdir(parents=True)
+    packaged.write_text(packaged_unit_text())
+    service.install(PLAIN, root)
+    assert "sudo systemctl enable --now pi-mjpeg" in service.remove(root)
+    assert packaged.exists()
+
+
 @pytest.fixture
 def calls(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make the system look booted; return the file that its systemctl writes its calls to. The first start fails."""
