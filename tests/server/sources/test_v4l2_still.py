@@ -1,5 +1,6 @@
 """Stills of a webcam in its largest JPEG mode, through linuxpy's real calls to a device made of files."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,17 @@ def test_the_first_frames_of_a_new_mode_are_left_out_and_damaged_ones_are_counte
     data, broken = run_with_webcam(SOURCE + "    print(json.dumps([still_of(source).jpeg.hex(), source.broken]))")
     assert bytes.fromhex(data) == whole
     assert broken == 1
+
+
+def test_the_source_auto_takes_the_stills_of_the_camera_that_it_has_chosen(
+    tmp_path: Path, run_with_webcam: RunInProcess
+) -> None:
+    answer = SOURCE.replace(
+        'V4L2Source(SourceSettings(size=(64, 48), fps=30, device="0"))', "AutoSource(SourceSettings())"
+    )
+    answer = "from pi_mjpeg_server.sources.auto import AutoSource\n" + textwrap.dedent(answer)
+    assert run_with_webcam(answer + "print(json.dumps(source.still_size()))") is None
+    make_webcam(tmp_path)
+    answer = answer.replace("SourceSettings()", "SourceSettings(size=(64, 48))")
+    told, size = run_with_webcam(answer + "print(json.dumps([source.still_size(), still_of(source).size]))")
+    assert told == size == [128, 96]
