@@ -62,7 +62,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _steps() -> Mapping[str, Callable[[Target, float], Finding]]:
-    from pi_mjpeg_server.selftest import camera_steps, control_steps, still_step, stream_step  # noqa: PLC0415
+    from pi_mjpeg_server.selftest import autofocus_step, camera_steps, control_steps, still_step, stream_step  # noqa: PLC0415
 
     return {
         "first picture": camera_steps.first_picture,
@@ -71,6 +71,7 @@ def _steps() -> Mapping[str, Callable[[Target, float], Finding]]:
         "starts and stops": camera_steps.starts_and_stops,
         "exposure": control_steps.exposure,
         "focus": control_steps.focus,
+        "autofocus": autofocus_step.autofocus,
         "full-size still": still_step.full_still,
         "stream": stream_step.stream,
     }

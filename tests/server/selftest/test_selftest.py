@@ -60,6 +60,9 @@ def test_the_command_checks_the_emulated_camera_and_prints_markdown(tmp_path: Pa
     found = rows(done.stdout)
     assert found["first picture"].startswith("pass | Emulated camera, 320x240 at 30 fps")
     assert all(found[name].startswith("pass | ") for name in ("quality", "starts and stops", "system", "port")), found
+    assert all(
+        found[name].startswith("not here | ") for name in ("exposure", "focus", "autofocus", "full-size still")
+    ), found
     # A busy machine may really be too slow for these.
     failures = {name for name, text in found.items() if text.startswith("FAIL")}
     assert failures <= {"rate", "stream"}, found
