@@ -4,7 +4,8 @@
 
 A server plays 1280x720 JPEGs with their number in large stripes, at 15 frames per second, and `motion` watches its
 stream with `pre_capture` set to the same five seconds. Both are asked for a recording at the same moment. What they
-have recorded is decoded, and the numbers in the pictures say when the first was taken and which are missing.
+have recorded is decoded, and the numbers in the pictures say when the first was taken and which are missing. The moment
+of the request is that at which the server got it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -147,7 +149,6 @@ def compare(folder: Path, triggers: int) -> tuple[Result, Result]:
         used, began = processor_time(motion.pid), time.monotonic()
         for _ in range(triggers):
             known = set(films.iterdir())
-            (asked,) = numbers_of_jpegs([server.fetch("/snapshot.jpg?max_age=60000")])
             recorded: list[dict[str, Any]] = []
             recording = threading.Thread(target=lambda: recorded.append(server.record(PREROLL, AFTER)))  # noqa: B023
             recording.start()
@@ -155,9 +156,11 @@ def compare(folder: Path, triggers: int) -> tuple[Result, Result]:
             time.sleep(AFTER)
             act("eventend")
             recording.join()
-            ours.add(
-                numbers_of_jpegs([each.jpeg for each in pictures(server.fetch(recorded[0]["download_url"]))]), asked
-            )
+            shown = pictures(server.fetch(recorded[0]["download_url"]))
+            numbers = numbers_of_jpegs([each.jpeg for each in shown])
+            moment = datetime.fromisoformat(recorded[0]["time"]).timestamp()
+            asked = [number for number, each in zip(numbers, shown, strict=True) if each.timestamp <= moment][-1]
+            ours.add(numbers, asked)
             time.sleep(PREROLL + 4)
             (film,) = set(films.iterdir()) - known
             theirs.add(numbers_of_film(film), asked)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.storage import clips
-from pi_mjpeg_server.storage.clip import NoRoomError, make_thumbnail
+from pi_mjpeg_server.storage.clip import ClipError, NoRoomError, make_thumbnail
 from pi_mjpeg_server.storage.clip_file import ClipWriter, Part
 from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 
@@ -97,6 +97,21 @@ def test_what_two_recordings_are_about_to_write_is_counted(
     store.make_room(other, 60_000)
     one.discard()
     other.discard()
+
+
+def test_a_disk_that_takes_nothing_ends_the_clip(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = make_store(tmp_path, clock).begin("front", "http", NOW, 100.0)
+    calls: list[int] = []
+
+    def take_nothing(*_: object) -> int:
+        calls.append(1)
+        assert len(calls) < 9
+        return 0
+
+    monkeypatch.setattr(os, "pwritev", take_nothing)
+    with pytest.raises(ClipError, match="nothing can be written"):
+        draft.write(frames(NOW))
+    draft.discard()
 
 
 def test_a_clip_that_was_deleted_leaves_no_thumbnail_behind(
