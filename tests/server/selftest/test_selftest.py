@@ -135,6 +135,15 @@ async def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess
     assert worker.check("first picture", target, 1, 10).outcome is Outcome.PASSED
 
 
+async def test_an_interrupted_check_sets_the_controls_back(worker: WorkerProcess, webcam: FakeWebcam) -> None:
+    target = Target("v4l2", SourceSettings(device=str(webcam.path), size=(64, 48)))
+    checking = asyncio.create_task(asyncio.to_thread(worker.check, "exposure", target, 1, 20))
+    await until(lambda: webcam.controls_set == ["Brightness -64"], 20)
+    await asyncio.to_thread(worker.close)
+    assert webcam.controls_set == ["Brightness -64", "Brightness 0"]
+    await asyncio.gather(checking, return_exceptions=True)
+
+
 def test_what_a_driver_prints_is_not_taken_for_an_answer(worker: WorkerProcess, webcam: FakeWebcam) -> None:
     webcam.inject_fault("unplugged")
     target = Target("v4l2", SourceSettings(device=str(webcam.path)))
