@@ -49,7 +49,7 @@ max_bytes = 1000000000
 id = "front"
 source = "files"
 device = "{folder}/pictures"
-fps = 30
+fps = {fps}
 always_on = true
 preroll = {preroll}
 """
@@ -58,12 +58,12 @@ preroll = {preroll}
 class Server:
     """A server process."""
 
-    def __init__(self, folder: Path, preroll: float) -> None:
-        """Start a server that holds so many seconds, and wait until it has them."""
+    def __init__(self, folder: Path, preroll: float, fps: int = FPS) -> None:
+        """Start a server that holds so many seconds and plays so many pictures a second, and wait for the first."""
         port = free_ports(0)[0]
         self.url = f"http://127.0.0.1:{port}"
         file = folder / "config.toml"
-        file.write_text(_CONFIGURATION.format(port=port, folder=folder, preroll=preroll))
+        file.write_text(_CONFIGURATION.format(port=port, folder=folder, preroll=preroll, fps=fps))
         command = [sys.executable, "-m", "pi_mjpeg_server", "run", "--config", str(file), "--log-level", "error"]
         self.process = subprocess.Popen(command)
         while self.process.poll() is None:

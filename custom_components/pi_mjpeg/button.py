@@ -1,6 +1,6 @@
-"""The buttons of a camera: take a snapshot that the server keeps, and restart the camera."""
+"""The buttons of a camera: take a snapshot that the server keeps, focus, and restart the camera."""
 
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.button import ButtonEntity
 from homeassistant.components.button.const import ButtonDeviceClass
@@ -8,10 +8,15 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.models import Camera
 from .coordinator import PiMjpegConfigEntry, PiMjpegCoordinator
-from .entity import PiMjpegCameraEntity, async_add_for_cameras
+from .entity import PiMjpegCameraEntity, async_add_as_found, async_add_for_cameras
 
-PARALLEL_UPDATES = 1
+FOCUS_MODE: Final = "AfMode"
+SINGLE_RUN: Final = "Auto"
+
+# A camera takes seconds to focus, for which no other button has to wait.
+PARALLEL_UPDATES = 0
 
 
 async def async_setup_entry(
@@ -21,6 +26,19 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons of each of the server's cameras."""
     async_add_for_cameras(entry, async_add_entities, TakeSnapshotButton, RestartButton)
+    coordinator = entry.runtime_data
+    async_add_as_found(
+        entry,
+        async_add_entities,
+        lambda server: [camera.id for camera in server.cameras.values() if _has_lens(camera)],
+        lambda camera_id: [FocusButton(coordinator, camera_id)],
+    )
+
+
+def _has_lens(camera: Camera) -> bool:
+    """Whether the lens moves: libcamera has its control for the mode of the focus then, which takes a single run."""
+    control = camera.controls.get(FOCUS_MODE)
+    return control is not None and SINGLE_RUN in control.options
 
 
 class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
@@ -38,6 +56,28 @@ class TakeSnapshotButton(PiMjpegCameraEntity, ButtonEntity):
         with self.asking_for("snapshot_failed"):
             snapshot = await self.coordinator.client.take_snapshot(self._camera_id)
         self.coordinator.snapshot_taken(self._camera_id, snapshot)
+
+
+class FocusButton(PiMjpegCameraEntity, ButtonEntity):
+    """Makes a camera with a lens focus once. With continuous focus it looks anew, with manual focus it stays there."""
+
+    _attr_translation_key = "focus"
+    _attr_entity_category = EntityCategory.CONFIG
+
+    def __init__(self, coordinator: PiMjpegCoordinator, camera_id: str) -> None:
+        super().__init__(coordinator, camera_id, "focus")
+
+    @property
+    @override
+    def available(self) -> bool:
+        camera = self.camera_state
+        return super().available and camera is not None and _has_lens(camera)
+
+    @override
+    async def async_press(self) -> None:
+        self.raise_if_off()
+        with self.asking_for("focus_failed"):
+            await self.coordinator.client.focus(self._camera_id)
 
 
 class RestartButton(PiMjpegCameraEntity, ButtonEntity):

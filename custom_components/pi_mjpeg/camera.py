@@ -264,7 +264,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         return None if is_too_wide or takes_too_long else latest.jpeg
 
     async def async_take_snapshot(
-        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
+        self, *, keep: bool, path: str | None, link: bool, full: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
         """Take a picture now, have the server keep it, write it to a file, link to it; return where it is.
 
@@ -276,8 +276,10 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         with self.asking_for("snapshot_failed"):
             if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link)
-            return await take_snapshot.async_save(self.hass, client, camera_id, path, (width, height), link=link)
+                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link, full=full)
+            return await take_snapshot.async_save(
+                self.hass, client, camera_id, path, (width, height), link=link, full=full
+            )
 
     async def async_record_clip(self, *, before: float, after: float, path: str | None, link: bool) -> ServiceResponse:
         """Have the server record a clip and keep it, write it to a file, link to its film; return where it is."""

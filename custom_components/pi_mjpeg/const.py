@@ -50,6 +50,9 @@ MAX_CLIP_BYTES: Final = 2 * KIB * KIB * KIB
 MAX_PICTURE_BYTES: Final = 16 * KIB * KIB
 """A high-quality JPEG of 12 megapixels takes 8 MiB."""
 
+MAX_STILL_BYTES: Final = 48 * KIB * KIB
+"""A high-quality JPEG of 64 megapixels takes 40 MiB."""
+
 MAX_PREVIEW_BYTES: Final = 128 * KIB
 """For the picture in the config flow. One that is 320 pixels wide takes 20 KiB."""
 

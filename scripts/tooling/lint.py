@@ -10,7 +10,11 @@ from tooling.errors import ScriptError
 from tooling.progress import say
 
 # They import Home Assistant, so mypy needs the component's environment.
-_WITH_HOME_ASSISTANT = ("scripts/tooling/core_requirements.py", "benchmarks/home_assistant.py")
+_WITH_HOME_ASSISTANT = (
+    "scripts/tooling/core_requirements.py",
+    "benchmarks/home_assistant.py",
+    "benchmarks/clip_film.py",
+)
 
 
 def main() -> int:

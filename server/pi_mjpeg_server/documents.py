@@ -10,6 +10,7 @@ from pi_mjpeg_server.camera.errors import (
     CameraBusyError,
     CameraOffError,
     CameraUnavailableError,
+    NotFocusedError,
     TooManyWidthsError,
 )
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
@@ -39,6 +40,7 @@ ERROR_CODES: Mapping[type[Exception], str] = {
     CameraBusyError: "busy",
     CameraOffError: "camera_off",
     CameraUnavailableError: "camera_unavailable",
+    NotFocusedError: "not_focused",
     TooManyWidthsError: "too_many_widths",
     SettingsNotStoredError: "insufficient_storage",
     SnapshotError: "insufficient_storage",

@@ -126,6 +126,42 @@ async def test_without_the_server_only_connectivity_and_privacy_are_known(
     assert set(states.values()) == {"unavailable"}
 
 
+FOCUS_MODE = {
+    "name": "AfMode",
+    "type": "menu",
+    "default": "Manual",
+    "value": "Continuous",
+    "minimum": None,
+    "maximum": None,
+    "step": None,
+    "options": ["Manual", "Auto", "Continuous"],
+}
+
+
+async def test_a_camera_with_a_lens_gets_a_button_that_focuses_it(
+    hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry
+) -> None:
+    button = {"entity_id": "button.front_door_focus_now"}
+    assert hass.states.get(button["entity_id"]) is None
+    pi.state["cameras"][0]["controls"].append(FOCUS_MODE)
+    pi.state["cameras"][1]["controls"].append({**FOCUS_MODE, "options": ["Manual"], "value": "Manual"})
+    await poll(hass)
+    assert state_of(hass, button["entity_id"]) == "unknown"
+    assert hass.states.get("button.shed_focus_now") is None
+    pi.focusing.clear()
+    pressed = hass.async_create_task(hass.services.async_call("button", "press", button, blocking=True))
+    # Nothing waits for it: neither the other buttons nor the state.
+    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
+    assert not pressed.done()
+    pi.focusing.set()
+    await pressed
+    assert "POST /api/cameras/front/focus" in pi.requests
+    await pi.stop()
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call("button", "press", button, blocking=True)
+    assert caught.value.translation_key == "focus_failed"
+
+
 async def test_a_camera_is_restarted_also_when_it_fails(hass: HomeAssistant, pi: Pi, loaded: MockConfigEntry) -> None:
     await hass.services.async_call("button", "press", {"entity_id": "button.shed_restart"}, blocking=True)
     assert "POST /api/cameras/shed/restart" in pi.requests

@@ -44,6 +44,19 @@ async def test_take_snapshot_writes_a_picture_and_returns_a_response(stack: Stac
         assert await response.read() == path.read_bytes()
 
 
+async def test_take_snapshot_in_the_largest_size_says_what_it_cost(stack: Stack) -> None:
+    """The emulated camera has no larger pictures than it streams, so nothing is interrupted."""
+    path = _www(stack, "full.jpg")
+    for keep in (True, False):
+        answer = await stack.client.post(
+            "/api/services/pi_mjpeg/take_snapshot?return_response",
+            {"entity_id": stack.camera, "filename": str(path), "full": True, "keep": keep},
+        )
+        described = answer["service_response"][stack.camera]
+        assert (described["width"], described["height"], described["gap"]) == (1280, 720, 0)
+        assert path.stat().st_size == described["bytes"]
+
+
 async def test_camera_record_writes_a_video(stack: Stack) -> None:
     assert (await record(stack, "recording.mp4")).frames > 20
 

@@ -285,6 +285,44 @@ async def test_each_type_of_control_is_shown_and_can_be_set(page: Page, tmp_path
         await expect(page.get_by_role("alert")).to_contain_text("power_line_frequency was not set: ")
 
 
+class _Lens(ScriptedSource):
+    """A camera that focuses, and tells so by the control that libcamera has then."""
+
+    def __init__(self, modes: tuple[str, ...], *, finds: bool = True) -> None:
+        super().__init__(Script(fps=5))
+        self.modes, self.finds = modes, finds
+
+    def controls(self) -> dict[str, Control]:
+        """Return the mode of the focus."""
+        return {"AfMode": Control("AfMode", "menu", self.modes[0], self.modes[0], options=self.modes)}
+
+    def focus_result(self) -> bool:
+        """Return whether there is a focus."""
+        return self.finds
+
+
+async def test_a_camera_whose_lens_moves_can_be_focused(page: Page, tmp_path: Path) -> None:
+    lenses = {
+        "front": _Lens(("Manual", "Auto", "Continuous")),
+        "dark": _Lens(("Manual", "Auto"), finds=False),
+        "fixed": _Lens(("Manual",)),
+    }
+
+    def made(name: str) -> Camera:
+        settings = CameraSettings(name, name.title(), "scripted", 5, SourceSettings(size=(64, 48)))
+        return Camera(settings, lambda _: lenses[name])
+
+    async with serving(tmp_path, [made(name) for name in lenses]) as served:
+        await page.goto(served.url)
+        for name, said in (("Front", "The picture is sharp."), ("Dark", "Not focused: Dark found no focus: ")):
+            section = page.get_by_role("region", name=name)
+            await section.get_by_role("button", name="Focus now").click()
+            await expect(section.locator(".panel > .buttons output")).to_contain_text(said)
+        fixed = page.get_by_role("region", name="Fixed")
+        await expect(fixed.get_by_text("Controls")).to_be_visible()
+        await expect(fixed.get_by_role("button", name="Focus now")).to_be_hidden()
+
+
 async def test_a_control_set_elsewhere_is_shown_unless_it_has_the_focus(
     served: Served, page: Page, script: Script
 ) -> None:

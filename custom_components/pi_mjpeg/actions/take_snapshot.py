@@ -11,7 +11,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
-from ..api.client import PiMjpegClient
+from ..api.client import STILL_TIMEOUT, PiMjpegClient
 from ..api.models import Snapshot
 from ..const import DOMAIN
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
@@ -22,6 +22,8 @@ from .targets import async_cameras
 
 ATTR_KEEP: Final = "keep"
 ATTR_LINK: Final = "link"
+ATTR_FULL: Final = "full"
+ATTR_GAP: Final = "gap"
 ATTR_WIDTH: Final = "width"
 ATTR_HEIGHT: Final = "height"
 
@@ -31,6 +33,7 @@ _SIDE: Final = vol.All(vol.Coerce(int), vol.Range(min=MIN_SIDE, max=MAX_SIDE))
 _FIELDS: Final[dict[Any, Any]] = {
     vol.Optional(CONF_FILENAME): file_name,
     vol.Optional(ATTR_LINK, default=False): cv.boolean,
+    vol.Optional(ATTR_FULL, default=False): cv.boolean,
     vol.Optional(ATTR_WIDTH): _SIDE,
     vol.Optional(ATTR_HEIGHT): _SIDE,
     vol.Optional(ATTR_KEEP, default=True): cv.boolean,
@@ -42,7 +45,7 @@ class Camera(each_camera.Camera, Protocol):
     """What the action needs of a camera's entity."""
 
     async def async_take_snapshot(
-        self, *, keep: bool, path: str | None, link: bool, width: int | None, height: int | None
+        self, *, keep: bool, path: str | None, link: bool, full: bool, width: int | None, height: int | None
     ) -> ServiceResponse:
         """Take a snapshot. Raises `HomeAssistantError`."""
 
@@ -54,7 +57,7 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
     another one cannot. Raises `HomeAssistantError` if any could not.
     """
     entity_ids = await async_cameras(call)
-    keep, link = call.data[ATTR_KEEP], call.data[ATTR_LINK]
+    keep, link, full = call.data[ATTR_KEEP], call.data[ATTR_LINK], call.data[ATTR_FULL]
     width, height = call.data.get(ATTR_WIDTH), call.data.get(ATTR_HEIGHT)
     paths = paths_of(call.hass, entity_ids, call.data.get(CONF_FILENAME))
     _raise_for_conflict(keep=keep, elsewhere=link or bool(paths), sized=width is not None or height is not None)
@@ -63,7 +66,7 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
 
     async def take(camera: Camera, entity_id: str) -> ServiceResponse:
         path = paths.get(entity_id)
-        return await camera.async_take_snapshot(keep=keep, path=path, link=link, width=width, height=height)
+        return await camera.async_take_snapshot(keep=keep, path=path, link=link, full=full, width=width, height=height)
 
     return await each_camera.async_with_each(call, entity_ids, find, take)
 
@@ -83,20 +86,26 @@ async def async_keep(
     on_kept: Callable[[Snapshot], None],
     *,
     link: bool,
+    full: bool,
 ) -> dict[str, Any]:
     """Have the server take and keep a snapshot, write it to `path` if there is one, and return its description.
 
-    `on_kept` gets the snapshot before the file is written. Raises `PiMjpegError`, and `HomeAssistantError` when the
-    file cannot be written.
+    A `full` one has the largest size of the camera. `on_kept` gets the snapshot before the file is written. Raises
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
     """
-    snapshot = await client.take_snapshot(camera_id)
+    gap = None
+    if full:
+        snapshot, gap = await client.take_full_snapshot(camera_id)
+    else:
+        snapshot = await client.take_snapshot(camera_id)
     on_kept(snapshot)
     linked = None
     if path is not None or link:
-        linked = await _async_put(hass, await client.kept_snapshot(snapshot), path, link=link)
+        picture = await client.kept_snapshot(snapshot, limits=STILL_TIMEOUT if full else None)
+        linked = await _async_put(hass, picture, path, link=link)
     size = (snapshot.width, snapshot.height)
     where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
-    return where | _description(snapshot.time, size, snapshot.bytes)
+    return where | _description(snapshot.time, size, snapshot.bytes) | ({ATTR_GAP: gap} if full else {})
 
 
 async def async_save(
@@ -107,18 +116,23 @@ async def async_save(
     limits: tuple[int | None, int | None],
     *,
     link: bool,
+    full: bool,
 ) -> dict[str, Any]:
     """Write a picture that the server does not keep to `path`, link to it, or both, and return its description.
 
-    `limits` are its width and height at most. Raises `PiMjpegError`, and `HomeAssistantError` when the file cannot be
-    written.
+    `limits` are its width and height at most, and a `full` one is scaled down from the largest size. Raises
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
     """
     width, height = limits
-    picture = await client.snapshot(camera_id, width=width, height=height)
+    gap = None
+    if full:
+        picture, gap = await client.full_snapshot(camera_id, width=width, height=height)
+    else:
+        picture = await client.snapshot(camera_id, width=width, height=height)
     time = dt_util.utcnow()
     size = shown_size(picture)
     where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}
-    return where | _description(time, size or (None, None), len(picture))
+    return where | _description(time, size or (None, None), len(picture)) | ({ATTR_GAP: gap} if full else {})
 
 
 async def _async_put(hass: HomeAssistant, picture: bytes, path: str | None, *, link: bool) -> str | None:

@@ -20,7 +20,7 @@ from aiohttp import (
 from homeassistant.const import __version__
 from yarl import URL
 
-from ..const import DOMAIN, KIB, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES
+from ..const import DOMAIN, KIB, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, MAX_STILL_BYTES
 from .documents import (
     DocumentError,
     UnknownSchemaError,
@@ -30,6 +30,7 @@ from .documents import (
     parse_controls,
     parse_enabled,
     parse_enrolment,
+    parse_full_snapshot,
     parse_identity,
     parse_snapshot,
     parse_snapshots,
@@ -54,17 +55,23 @@ from .responses import (
     check_picture,
     clock_offset,
     frame_of,
+    gap_of,
     raise_for_status,
     read,
     remember_peer,
 )
 from .server_sent_events import EventStreamError, EventStreamParser, ServerSentEvent
 
+FOCUS_TIMEOUT: Final = 40.0
+"""Seconds for starting the camera, which takes a Pi Zero 2 up to 20, and for the lens to find its place."""
 REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
 """In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
 
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
 """In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
+
+STILL_TIMEOUT: Final = ClientTimeout(total=90, sock_connect=5, sock_read=60)
+"""In seconds. A full-size still waits for a camera that starts, is taken step by step, and has 40 MiB at most."""
 
 RECORDING_MARGIN: Final = 30.0
 """Seconds that the answer to a recording may take beyond it: the camera may have to start, and the disk be slow."""
@@ -186,6 +193,26 @@ class PiMjpegClient:
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         return await self._ask(hdrs.METH_POST, url, partial(parse_snapshot, numbered=False))
 
+    async def full_snapshot(
+        self, camera_id: str, *, width: int | None = None, height: int | None = None
+    ) -> tuple[bytes, float | None]:
+        """Return a JPEG in the largest size of the camera, for which the server interrupts its live picture.
+
+        Also return for how many seconds, or None if the server does not tell. One before this version answers with a
+        picture of the usual size.
+        """
+        wanted = {"full": 1, "width": width, "height": height}
+        query = {name: value for name, value in wanted.items() if value is not None}
+        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(query)
+        async with self._request(hdrs.METH_GET, url, STILL_TIMEOUT) as response:
+            gap = gap_of(response.headers.get("X-Gap"))
+            return await self._read_picture(response, MAX_STILL_BYTES), gap
+
+    async def take_full_snapshot(self, camera_id: str) -> tuple[Snapshot, float | None]:
+        """Make the server keep such a picture, and return the same of it."""
+        url = self.base_url / "api/cameras" / camera_id / "snapshots"
+        return await self._ask(hdrs.METH_POST, url, parse_full_snapshot, json={"full": True}, timeouts=STILL_TIMEOUT)
+
     async def set_control(self, camera_id: str, name: str, value: ControlValue) -> Mapping[str, Control]:
         """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
@@ -234,17 +261,28 @@ class PiMjpegClient:
         snapshots = await self._ask(hdrs.METH_GET, url, parse_snapshots)
         return [snapshot for snapshot in snapshots if snapshot.camera == camera_id]
 
+    async def focus(self, camera_id: str) -> None:
+        """Have a camera focus, and return when its picture is sharp."""
+        url = self.base_url / "api/cameras" / camera_id / "focus"
+        limits = ClientTimeout(total=FOCUS_TIMEOUT, sock_connect=self._limits.sock_connect)
+        async with self._request(hdrs.METH_POST, url, limits):
+            pass
+
     def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
         """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""
         return (self.base_url / "snapshots" / f"{snapshot.id}.jpg").with_query(sig=snapshot.signature)
 
-    async def kept_snapshot(self, snapshot: Snapshot, *, width: int | None = None) -> bytes:
+    async def kept_snapshot(
+        self, snapshot: Snapshot, *, width: int | None = None, limits: ClientTimeout | None = None
+    ) -> bytes:
         """Return the JPEG of a snapshot that the server keeps, at most `width` pixels wide.
 
         A server before this version sends it in full size, whatever the width.
         """
         url = self.kept_snapshot_url(snapshot)
-        return await self._picture(url if width is None else url.update_query(width=str(width)))
+        url = url if width is None else url.update_query(width=str(width))
+        async with self._request(hdrs.METH_GET, url, limits) as response:
+            return await self._read_picture(response, MAX_STILL_BYTES)
 
     async def record_clip(self, camera_id: str, *, before: float, after: float) -> Clip:
         """Have the server record a clip from `before` seconds ago on, and return it `after` seconds from now."""
@@ -321,10 +359,17 @@ class PiMjpegClient:
                 raise InvalidResponseError(f"the stream cannot be read: {error}") from error
 
     async def _ask[T](
-        self, method: str, url: URL, parse: Callable[[bytes], T], *, json: object = None, limit: int = MAX_MESSAGE_BYTES
+        self,
+        method: str,
+        url: URL,
+        parse: Callable[[bytes], T],
+        *,
+        json: object = None,
+        limit: int = MAX_MESSAGE_BYTES,
+        timeouts: ClientTimeout | None = None,
     ) -> T:
         """Send a request, and return the document that answers it."""
-        async with self._request(method, url, json=json) as response:
+        async with self._request(method, url, timeouts, json=json) as response:
             body = await read(response, limit)
         try:
             return await _in_executor(parse, body) if limit > MAX_MESSAGE_BYTES else parse(body)
@@ -333,7 +378,10 @@ class PiMjpegClient:
 
     async def _picture(self, url: URL) -> bytes:
         async with self._request(hdrs.METH_GET, url) as response:
-            body = await read(response, MAX_PICTURE_BYTES)
+            return await self._read_picture(response, MAX_PICTURE_BYTES)
+
+    async def _read_picture(self, response: ClientResponse, limit: int) -> bytes:
+        body = await read(response, limit)
         check_picture(body, "the server sent a picture that is refused")
         return body
 

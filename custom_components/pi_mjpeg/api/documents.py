@@ -49,6 +49,7 @@ from .schemas import (
     EVENT_AVAILABILITY,
     EVENT_CAMERA,
     EVENT_SNAPSHOT,
+    FULL_SNAPSHOT_GAP,
     IDENTITY,
     MAX_ADDRESSES,
     MOTION,
@@ -183,6 +184,12 @@ def parse_server_state(payload: str | bytes | bytearray) -> ServerTelemetry:
 def parse_snapshot(payload: str | bytes | bytearray, *, numbered: bool = True) -> Snapshot:
     """Parse `snapshot.json`, which has no schema number in an answer over HTTP. Raises `DocumentError`."""
     return _snapshot(_read(payload, SNAPSHOT, numbered=numbered))
+
+
+def parse_full_snapshot(payload: bytes) -> tuple[Snapshot, float | None]:
+    """Parse `full_snapshot.json`: the snapshot, and its gap in seconds or None. Raises `DocumentError`."""
+    gap: float | None = _read(payload, FULL_SNAPSHOT_GAP, numbered=False)["gap"]
+    return parse_snapshot(payload, numbered=False), gap
 
 
 def parse_snapshots(payload: bytes) -> list[Snapshot]:

@@ -10,8 +10,8 @@ from typing import Final, Literal
 from ..const import KIB
 
 MAX_SIDE: Final = 16_384
-MAX_PIXELS: Final = 64_000_000
-"""The largest sensor sold for a Raspberry Pi has 64 megapixels."""
+MAX_PIXELS: Final = 65_000_000
+"""The largest sensor sold for a Raspberry Pi has 9248x6944 pixels."""
 
 MAX_SCANS: Final = 100
 """Encoders write about ten. A decoder visits the whole picture once per scan, however few bytes the scan has."""

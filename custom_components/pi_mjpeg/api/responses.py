@@ -21,6 +21,7 @@ from .errors import InvalidResponseError, RefusedError, UnauthorisedError
 from .frame import Frame
 from .multipart import Part
 
+_GAP: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}", re.ASCII)
 
 
@@ -73,6 +74,11 @@ def clock_offset(date: str | None) -> float | None:
         return parsedate_to_datetime(date or "").timestamp() - time.time()
     except ValueError:
         return None
+
+
+def gap_of(header: str | None) -> float | None:
+    """Return the seconds in an `X-Gap` header, or None if there is none or it has no sense."""
+    return float(header) if header is not None and _GAP.fullmatch(header) else None
 
 
 def cause_of(error: Exception) -> Exception:

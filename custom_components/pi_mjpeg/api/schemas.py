@@ -152,6 +152,11 @@ SNAPSHOT: Final = document(
     }
 )
 
+_GAP: Final = number(0, 3600)
+
+# A server before this version takes a snapshot in its usual size, and tells no gap.
+FULL_SNAPSHOT_GAP: Final = document({"gap": lenient(_GAP)})
+
 MAX_SNAPSHOTS: Final = 100
 """Of one camera. A server keeps 40."""
 

@@ -8,6 +8,7 @@ serves all viewers of the camera. `benchmarks/README.md` has the figures.
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -44,6 +45,8 @@ class Broadcast:
     def __init__(self, rate: Rate | None = None) -> None:
         """Start without a frame. `rate` measures the live pictures that are published, which the publisher counts."""
         self.rate = rate or Rate()
+        self.max_rate = math.inf
+        """How many frames a second are published, if the publisher chooses them."""
         self.latest: Frame | None = None
         self._withdrawn = -1
         self._subscribers: tuple[Subscriber, ...] = ()

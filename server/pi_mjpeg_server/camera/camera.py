@@ -240,16 +240,24 @@ class Camera:
         `CameraOffError` when the camera is switched off.
         """
         self._raise_if_unavailable()
-        values = validate_controls(self.controls, requested)
+        validate_controls(self.controls, requested)
 
         def set_all(source: Source) -> tuple[Mapping[str, Control], Mapping[str, ControlValue]]:
-            return set_controls(source, values) if isinstance(source, Adjustable) else ({}, {})
+            if not isinstance(source, Adjustable):
+                return {}, {}
+            # Another camera may have been plugged in meanwhile.
+            return set_controls(source, validate_controls(source.controls(), requested))
 
         try:
-            self.controls, kept = await self.supervisor.run(set_all)
+            controls, kept = await self.supervisor.run(set_all)
         except (SourceError, OSError, RuntimeError) as error:
             self.raise_if_off()
             raise CameraUnavailableError(f"the camera did not accept it: {error}") from error
+        self.controls_changed(controls, kept)
+
+    def controls_changed(self, controls: Mapping[str, Control], kept: Mapping[str, ControlValue]) -> None:
+        """Store what the controls are now, and the values that are for the next time the camera is opened."""
+        self.controls = controls
         self.control_overrides |= kept
         self._notify()
 

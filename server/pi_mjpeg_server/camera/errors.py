@@ -18,5 +18,9 @@ class TooManyWidthsError(Exception):
     """The camera's picture is scaled to as many widths as it can be at once. The message says to which."""
 
 
+class NotFocusedError(Exception):
+    """The camera has looked for a focus and found none. The message says so."""
+
+
 class CameraOffError(CameraUnavailableError):
     """The camera is switched off. It gives no picture and accepts no command until it is switched on again."""

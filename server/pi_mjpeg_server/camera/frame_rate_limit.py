@@ -6,6 +6,7 @@ class FrameRateLimiter:
 
     def __init__(self, fps: float, now: float) -> None:
         """Choose `fps` frames a second from now on."""
+        self.fps = fps
         self._interval = 1 / fps
         self._next = now
 

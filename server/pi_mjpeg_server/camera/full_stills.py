@@ -69,7 +69,8 @@ class FullStills:
         asked = time.monotonic()
         while True:
             self._raise_if_off()
-            if self._running is None:
+            # One that has ended a moment ago may not have been forgotten yet, and would be awaited over and over.
+            if self._running is None or self._running.done():
                 self._raise_if_too_soon()
                 self._running = asyncio.create_task(self._take(), name=f"still of {self._name}")
                 self._running.add_done_callback(self._ended)
@@ -93,7 +94,8 @@ class FullStills:
             raise CameraBusyError(message, wait)
 
     def _ended(self, task: asyncio.Task[FullStill]) -> None:
-        self._running = None
+        if self._running is task:
+            self._running = None
         if not task.cancelled():
             # Nobody may wait for it any more.
             task.exception()

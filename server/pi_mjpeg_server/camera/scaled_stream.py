@@ -75,9 +75,10 @@ class ScaledStream:
         rate = fps or math.inf
         latest, now = self.broadcast.latest, time.monotonic()
         waits = latest is None or now - latest.taken >= _MAX_AGE
-        if waits or rate > max(self._rates):
-            self._limit(rate)
+        is_fastest = rate > max(self._rates, default=0.0)
         self._rates.append(rate)
+        if waits or is_fastest:
+            self._limit_rate()
         if len(self._rates) == 1:
             self._start()
         try:
@@ -87,7 +88,7 @@ class ScaledStream:
             if not self._rates:
                 self._stop()
             elif rate > max(self._rates):
-                self._limit(max(self._rates))
+                self._limit_rate()
 
     @property
     def is_watched(self) -> bool:
@@ -121,8 +122,9 @@ class ScaledStream:
         """Do nothing: what viewers need is done by the check of `broadcast` (called by the camera's broadcast)."""
         return now + CHECK_INTERVAL
 
-    def _limit(self, rate: float) -> None:
-        """Scale so many frames a second from now on, the next one included."""
+    def _limit_rate(self) -> None:
+        """Scale as many frames a second as the fastest viewer wants from now on, the next one included."""
+        self.broadcast.max_rate = rate = max(self._rates)
         self._limiter = None if math.isinf(rate) else FrameRateLimiter(rate, time.monotonic())
 
     def _start(self) -> None:

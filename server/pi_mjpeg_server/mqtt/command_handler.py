@@ -108,6 +108,8 @@ class CommandHandler:
         try:
             if command.name == "restart":
                 camera.restart()
+            elif command.name == "focus":
+                await self._server.focus(camera)
             elif command.name in {"enable", "disable"}:
                 await self._server.set_enabled(camera, command.name == "enable")
             elif command.name == "set" and command.motion:

@@ -13,7 +13,7 @@ _MAX_CONTROLS = 64
 _MAX_REASON_LENGTH = 200
 
 _ID: dict[object, object] = {vol.Optional("id"): vol.All(str, vol.Length(min=1, max=64))}
-_SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart", "enable", "disable")), **_ID})
+_SIMPLE = vol.Schema({vol.Required("command"): vol.In(("snapshot", "restart", "focus", "enable", "disable")), **_ID})
 _SNAPSHOT = vol.Schema({vol.Required("command"): "snapshot", vol.Optional("full"): bool, **_ID})
 _CLIP = vol.Schema(
     {vol.Required("command"): "clip", vol.Optional("before"): object, vol.Optional("after"): object, **_ID}
@@ -36,7 +36,7 @@ class CommandError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `snapshot`, `clip`, `restart`, `enable`, `disable` or `set`.
+    """One command: `snapshot`, `clip`, `restart`, `focus`, `enable`, `disable` or `set`.
 
     The `id`, if the sender gave one, is repeated in the result. `set` has either `controls` or `motion` settings, which
     are validated when it is executed. A `full` snapshot has the largest size of the camera.

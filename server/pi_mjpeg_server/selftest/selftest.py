@@ -35,13 +35,14 @@ class Step:
 
 STEPS = (
     Step("first picture", 60),
-    Step("rate", 40, 1),
-    Step("quality", 60),
-    Step("starts and stops", 90),
-    Step("exposure", 40),
-    Step("focus", 40),
-    Step("full-size still", 60),
-    Step("stream", 60, 3),
+    Step("rate", 30, 1),
+    Step("quality", 40),
+    Step("starts and stops", 60),
+    Step("exposure", 30),
+    Step("focus", 30),
+    Step("autofocus", 40),
+    Step("full-size still", 40),
+    Step("stream", 40, 3),
 )
 """They follow each other in a process of their own. Importing Picamera2 on a Pi Zero 2 is part of the first."""
 
@@ -118,11 +119,14 @@ def _check_installation(runner: Runner, configuration: Configuration) -> bool:
 
 def _find_cameras(runner: Runner, worker: WorkerProcess, configuration: Configuration) -> Sequence[Target]:
     """Return the cameras to test. That none is attached is no failure where others are configured."""
-    finding, found = worker.attached(LIST_TIMEOUT)
-    chosen = list(targets(configuration, found))
-    if chosen and finding.outcome is Outcome.FAILED and not finding.log:
-        finding = absent(finding.text)
-    runner.add(CHECKS[-1], finding)
+    chosen: list[Target] = []
+
+    def find() -> Finding:
+        finding, found = worker.attached(LIST_TIMEOUT)
+        chosen.extend(targets(configuration, found or []))
+        return absent(finding.text) if chosen and found == [] else finding
+
+    runner.run(CHECKS[-1], find, LIST_TIMEOUT + _QUICK)
     return chosen
 
 

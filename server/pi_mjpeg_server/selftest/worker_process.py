@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,18 +37,29 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: BinaryIO | None = None
         self._logged = 0
+        # The process is to end with this one, but the kernel ends it with the thread that has started it (prctl(2)).
+        self._starter = ThreadPoolExecutor(1, "worker-starter")
 
-    def attached(self, seconds: float) -> tuple[Finding, list[Found]]:
-        """Return the attached cameras, and a finding about them."""
+    def attached(self, seconds: float) -> tuple[Finding, list[Found] | None]:
+        """Return the attached cameras, or None if they cannot be listed, and a finding about them."""
         finding, answer = self._ask({"step": LIST}, seconds)
-        return finding, [Found(**each) for each in answer.get("found", [])]
+        return finding, [Found(**each) for each in answer["found"]] if answer else None
 
     def check(self, step: str, target: Target, measured: float, seconds: float) -> Finding:
         """Return the finding of a step that measures for `measured` seconds, and has to answer within `seconds`."""
         return self._ask({"step": step, "target": target.to_json(), "seconds": measured}, seconds)[0]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process for good. A check that is under way may still close its camera and set its controls back."""
+        if (process := self._process) is not None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILL_WAIT)
+        self._end()
+        self._starter.shutdown(wait=False)
+
+    def _end(self) -> None:
+        """End the process at once."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -62,7 +74,7 @@ class WorkerProcess:
             self._log = None
 
     def _ask(self, request: Mapping[str, Any], seconds: float) -> tuple[Finding, Mapping[str, Any]]:
-        process = self._process or self._start()
+        process = self._process or self._starter.submit(self._start).result()
         try:
             answer = self._exchange(process, json.dumps(request), seconds)
         except TimeoutError:
@@ -125,7 +137,7 @@ class WorkerProcess:
 
     def _failed(self, text: str) -> Finding:
         finding = Finding(Outcome.FAILED, text, self._new_log()[-_LOG_LINES:])
-        self.close()
+        self._end()
         return finding
 
     def _new_log(self) -> tuple[str, ...]:

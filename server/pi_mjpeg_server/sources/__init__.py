@@ -26,10 +26,11 @@ A distribution registers it in the entry-point group `pi_mjpeg.sources`; the nam
 configuration (`source = "still"`).
 
 A source with controls also has the two methods of `Adjustable`, one that can give fewer pictures that of
-`RateLimitable`, one that can take larger pictures than it streams those of `StillCapable`, and one that has more to
-tell in a report that of `Describable`. A source that skips broken pictures yields None for each, counts them in an
-attribute `broken`, and says in an attribute `last_damage` what was wrong with the last one. A method `check_idle` is
-called every two seconds while nothing is captured; what it raises closes the source.
+`RateLimitable`, one with a lens those of `Focusable`, one that can take larger pictures than it streams those of
+`StillCapable`, and one that has more to tell in a report that of `Describable`. A source that skips broken pictures
+yields None for each, counts them in an attribute `broken`, and says in an attribute `last_damage` what was wrong with
+the last one. A method `check_idle` is called every two seconds while nothing is captured; what it raises closes the
+source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -186,6 +187,20 @@ class Describable(Protocol):
 
         It is called after `open`, in the same thread, also while an iterator of `frames` lives.
         """
+
+
+@runtime_checkable
+class Focusable(Protocol):
+    """A source that may have a lens. These methods are called while an iterator of `frames` lives, in its thread."""
+
+    def start_focus(self) -> None:
+        """Start to focus once, unless that is under way, and return at once.
+
+        Raises `ControlError` if there is no lens that can be focused.
+        """
+
+    def focus_result(self) -> bool | None:
+        """Return whether the last run has found a focus, None while it is under way. It ends by itself."""
 
 
 class SourceKind(Protocol):

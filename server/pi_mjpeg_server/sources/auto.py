@@ -12,6 +12,7 @@ from pi_mjpeg_server.sources import (
     Adjustable,
     CameraFoundError,
     Device,
+    Focusable,
     RateLimitable,
     Source,
     SourceError,
@@ -22,7 +23,7 @@ from pi_mjpeg_server.sources import (
     StillError,
     kinds,
 )
-from pi_mjpeg_server.sources.controls import Control, ControlValue
+from pi_mjpeg_server.sources.controls import Control, ControlError, ControlValue
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,6 +148,18 @@ class AutoSource:
         chosen: object = self._chosen
         if isinstance(chosen, RateLimitable):
             chosen.limit_rate(fps)
+
+    def start_focus(self) -> None:
+        """Focus the chosen camera, if it has a lens."""
+        chosen: object = self._chosen
+        if not isinstance(chosen, Focusable):
+            raise ControlError("it has no lens that can be focused")
+        chosen.start_focus()
+
+    def focus_result(self) -> bool | None:
+        """Return whether the chosen camera has found a focus."""
+        chosen: object = self._chosen
+        return chosen.focus_result() if isinstance(chosen, Focusable) else False
 
     def still_size(self) -> tuple[int, int] | None:
         """Return the size of the chosen camera's stills, or None if it has no larger ones."""

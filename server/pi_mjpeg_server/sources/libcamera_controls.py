@@ -19,8 +19,18 @@ MAX_EXPOSURE_US = 1_000_000
 """The longest exposure that is offered, unless a frame takes longer: seconds without a picture count as a failure."""
 FOCUS_MODE = "AfMode"
 LENS_POSITION = "LensPosition"
-IMPLIED = {LENS_POSITION: (FOCUS_MODE, "Manual"), "AeFlickerPeriod": ("AeFlickerMode", "Manual")}
-"""The mode without which libcamera ignores a control: setting the control sets the mode too."""
+AUTOMATIC_EXPOSURE = "AeEnable"
+EXPOSURE_MODE = "ExposureTimeMode"
+"""One of the two that `AeEnable` stands for; libcamera has it since 0.5."""
+_GAIN_MODE = "AnalogueGainMode"
+_MANUAL = "Manual"
+_MODES = {
+    LENS_POSITION: FOCUS_MODE,
+    "AeFlickerPeriod": "AeFlickerMode",
+    EXPOSURE: EXPOSURE_MODE,
+    "AnalogueGain": _GAIN_MODE,
+}
+"""The control whose mode has to be manual, or libcamera ignores the value."""
 
 _AUTOMATIC_EXPOSURE_US = 200_000
 """How long the automatic exposure may make a frame in the dark."""
@@ -69,6 +79,21 @@ def available_controls(
     return found
 
 
+def implied(name: str, value: ControlValue) -> dict[str, ControlValue]:
+    """Return what else is to be set with a control: the mode without which libcamera ignores it."""
+    if name == AUTOMATIC_EXPOSURE:
+        return dict.fromkeys((EXPOSURE_MODE, _GAIN_MODE), "Auto" if value else _MANUAL)
+    return {_MODES[name]: _MANUAL} if name in _MODES else {}
+
+
+def in_force(values: Mapping[str, ControlValue]) -> dict[str, ControlValue]:
+    """Return those of the values that are not overruled by a mode: Picamera2 would make the exposure manual again."""
+    found = {name: value for name, value in values.items() if values.get(_MODES.get(name, ""), _MANUAL) == _MANUAL}
+    if EXPOSURE_MODE not in values and values.get(AUTOMATIC_EXPOSURE) is True:
+        found.pop(EXPOSURE, None)
+    return found
+
+
 def frame_duration_limits(fps: float, values: Mapping[str, ControlValue]) -> dict[str, object]:
     """Return the limits of a frame's duration, in microseconds, for a frame rate and the controls that are set.
 
@@ -76,7 +101,7 @@ def frame_duration_limits(fps: float, values: Mapping[str, ControlValue]) -> dic
     exposure time that a person sets needs frames that are longer still.
     """
     frame_us = int(1_000_000 / fps)
-    exposure_us = int(values.get(EXPOSURE, 0))
+    exposure_us = int(in_force(values).get(EXPOSURE, 0))
     return {_LIMITS: (frame_us, max(frame_us, _AUTOMATIC_EXPOSURE_US, exposure_us + _readout(exposure_us)))}
 
 

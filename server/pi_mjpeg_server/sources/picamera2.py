@@ -5,6 +5,7 @@ Statements about Picamera2 refer to the source of version 0.3.38.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pi_mjpeg_server.sources import (
     SourceInfo,
     SourceSettings,
     contiguous_memory,
+    focus,
     libcamera_controls,
     picamera2_still,
     sensor_modes,
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from pi_mjpeg_server.sources.sensor_modes import SensorMode
 
 _HEARTBEAT = 0.5  # seconds
+_OF_EXPOSURE = frozenset(
+    {libcamera_controls.EXPOSURE, libcamera_controls.EXPOSURE_MODE, libcamera_controls.AUTOMATIC_EXPOSURE}
+)
 
 
 class Picamera2Source:
@@ -48,6 +53,7 @@ class Picamera2Source:
         self._footprint: Footprint | None = None
         self._mode: SensorMode | None = None
         self._recorder: Recorder | None = None
+        self._focus: focus.FocusRun | None = None
         self._values: dict[str, ControlValue] = {}
         self._fps = settings.fps
 
@@ -85,12 +91,15 @@ class Picamera2Source:
         try:
             self._recorder.start(lambda: self._starting_controls(library))
             while True:
-                yield self._recorder.take(_HEARTBEAT)
+                picture = self._recorder.take(_HEARTBEAT)
+                self._follow_focus(self._recorder.metadata)
+                yield picture
         except MemoryShortageError:
             if self._footprint is not None:
                 contiguous_memory.start_failed(self._camera_id, self._settings.size, self._footprint)
             raise
         finally:
+            self._end_focus()
             self._recorder.stop()
 
     def close(self) -> None:
@@ -116,14 +125,31 @@ class Picamera2Source:
 
     def set_control(self, name: str, value: ControlValue) -> None:
         """Set a control. It takes effect a few pictures later."""
-        sent = libcamera_controls.to_libcamera(self._camera, self._require_library().controls, name, value)
-        if name == libcamera_controls.EXPOSURE:
-            sent |= libcamera_controls.frame_duration_limits(self._fps, {name: value})
-        mode = libcamera_controls.IMPLIED.get(name)
-        if mode is not None and self._accepts(*mode):
-            sent |= libcamera_controls.to_libcamera(self._camera, self._require_library().controls, *mode)
+        enums = self._require_library().controls
+        sent = libcamera_controls.to_libcamera(self._camera, enums, name, value)
+        for mode in libcamera_controls.implied(name, value).items():
+            if self._accepts(*mode):
+                sent |= libcamera_controls.to_libcamera(self._camera, enums, *mode)
+        if name == libcamera_controls.EXPOSURE and self._values.get(libcamera_controls.AUTOMATIC_EXPOSURE) is True:
+            del self._values[libcamera_controls.AUTOMATIC_EXPOSURE]
+        if name in _OF_EXPOSURE:
+            sent |= libcamera_controls.frame_duration_limits(self._fps, {**self._values, name: value})
+        if name in {libcamera_controls.FOCUS_MODE, libcamera_controls.LENS_POSITION}:
+            self._end_focus()
         self._camera.set_controls(sent)
         self._values[name] = value
+
+    def start_focus(self) -> None:
+        """Focus once, unless that is under way; the mode of the focus is restored afterwards."""
+        if not focus.has_lens(self.controls()):
+            raise ControlError("it has no lens that can be focused")
+        if self._focus is None or self._focus.focused is not None:
+            self._focus = focus.FocusRun(time.monotonic())
+            self._camera.set_controls(self._focus_mode(focus.SINGLE_RUN) | {focus.TRIGGER: focus.START})
+
+    def focus_result(self) -> bool | None:
+        """Return whether the last focus run has found a focus, None while it is under way."""
+        return False if self._focus is None else self._focus.focused
 
     def details(self) -> Mapping[str, str]:
         """Return the encoder that runs, the configuration, and the modes of the sensor as far as they were read."""
@@ -156,6 +182,30 @@ class Picamera2Source:
             raise SourceError("the camera is not open")
         return self._library
 
+    def _follow_focus(self, metadata: Mapping[str, Any]) -> None:
+        """Follow a focus run, and restore the mode at its end. With manual focus, the lens stays where it is then."""
+        if self._focus is None or not self._focus.follows(metadata, time.monotonic()):
+            return
+        mode = str(self._values.get(libcamera_controls.FOCUS_MODE, focus.SINGLE_RUN))
+        if mode == focus.SINGLE_RUN:
+            return
+        sent = self._focus_mode(mode)
+        if mode == focus.MANUAL:
+            if self._focus.focused:
+                self._accepts(libcamera_controls.LENS_POSITION, metadata.get(libcamera_controls.LENS_POSITION))
+            if libcamera_controls.LENS_POSITION in self._values:
+                sent |= {libcamera_controls.LENS_POSITION: self._values[libcamera_controls.LENS_POSITION]}
+        self._camera.set_controls(sent)
+
+    def _focus_mode(self, mode: str) -> dict[str, object]:
+        """Return what sets the mode of the focus."""
+        enums = self._require_library().controls
+        return libcamera_controls.to_libcamera(self._camera, enums, libcamera_controls.FOCUS_MODE, mode)
+
+    def _end_focus(self) -> None:
+        if self._focus is not None:
+            self._focus.cancel()
+
     def _accepts(self, name: str, value: object) -> bool:
         try:
             self._values |= validate_controls(self.controls(), {name: value})
@@ -166,9 +216,10 @@ class Picamera2Source:
     def _accepts_configured(self, name: str, value: object) -> bool:
         """Take a value of the configuration, with the mode that it needs unless that is configured too."""
         accepted = self._accepts(name, libcamera_controls.named(self._require_library().controls, name, value))
-        mode = libcamera_controls.IMPLIED.get(name)
-        if accepted and mode is not None and mode[0] not in self._settings.controls:
-            self._accepts(*mode)
+        if accepted:
+            for mode in libcamera_controls.implied(name, self._values[name]).items():
+                if mode[0] not in self._settings.controls:
+                    self._accepts(*mode)
         return accepted
 
     def _find(self, cameras: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
@@ -237,6 +288,6 @@ class Picamera2Source:
 
     def _starting_controls(self, library: Library) -> dict[str, object]:
         controls = libcamera_controls.frame_duration_limits(self._fps, self._values)
-        for name, value in self._values.items():
+        for name, value in libcamera_controls.in_force(self._values).items():
             controls |= libcamera_controls.to_libcamera(self._camera, library.controls, name, value)
         return controls

@@ -50,6 +50,7 @@ class Recorder:
         self._encoder: Any = None
         self._is_hardware = False
         self._take: Callable[[float], Picture | None] | None = None
+        self._exposure: Exposure | None = None
         self._controls: Callable[[], Mapping[str, object]] = dict
         self._broken_before = 0
         self._last_failure: str | None = None
@@ -63,6 +64,11 @@ class Recorder:
     def last_damage(self) -> str | None:
         """What was wrong with the last of them, if no good one followed."""
         return self._encoder.last_damage if self._is_hardware else None
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What is used of the metadata of the last frame."""
+        return {} if self._exposure is None else self._exposure.latest
 
     @property
     def note(self) -> str | None:
@@ -126,7 +132,8 @@ class Recorder:
                 encoder.threads.shutdown(wait=False)
 
     def _start(self, encoder: Any, *, is_hardware: bool) -> None:  # noqa: ANN401
-        output, take = make_output(self._library, encoder, self._orientation, Exposure(self._camera))
+        self._exposure = Exposure(self._camera)
+        output, take = make_output(self._library, encoder, self._orientation, self._exposure)
         # Picamera2 drops its controls once a start has sent them, and libcamera may drop them at a stop.
         self._camera.set_controls(dict(self._controls()))
         try:

@@ -170,8 +170,8 @@ class V4L2Source:
 
     def stills(self) -> Iterator[Picture | None]:
         """Stream in the largest JPEG mode until closed. What was set is set again: some cameras forget it."""
-        webcam, mode = self._require_webcam(), self._largest
-        if mode is None:
+        webcam = self._require_webcam()
+        if self.still_size() is None or (mode := self._largest) is None:
             raise StillError("the pictures have the largest size of the camera already")
         self._was_still = True
         streamed, self._mode = self._mode, mode

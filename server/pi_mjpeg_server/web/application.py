@@ -13,7 +13,7 @@ from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.web.errors import error_middleware
 from pi_mjpeg_server.web.routes import aliases, clips, identity, login, page, snapshots, static_files, view_token
 from pi_mjpeg_server.web.routes.aliases import CAMERA
-from pi_mjpeg_server.web.routes.controls import patch_camera, patch_controls, restart
+from pi_mjpeg_server.web.routes.controls import focus, patch_camera, patch_controls, restart
 from pi_mjpeg_server.web.routes.events import EVENT_FEED, events
 from pi_mjpeg_server.web.routes.request import SERVER
 from pi_mjpeg_server.web.routes.request_body import MAX_BODY_BYTES, expect_continue
@@ -84,6 +84,7 @@ def make_application(server: Server, settings: ServerSettings) -> web.Applicatio
     add("PATCH", f"/api/cameras/{CAMERA}", patch_camera)
     add("PATCH", f"/api/cameras/{CAMERA}/controls", patch_controls)
     add("POST", f"/api/cameras/{CAMERA}/restart", restart)
+    add("POST", f"/api/cameras/{CAMERA}/focus", focus)
     add("POST", f"/api/cameras/{CAMERA}/view_token", view_token.make)
     add("DELETE", f"/api/cameras/{CAMERA}/view_token", view_token.revoke)
     # Those below also take the view token of their camera.

@@ -13,6 +13,7 @@ from pi_mjpeg_server.camera.errors import (
     CameraBusyError,
     CameraOffError,
     CameraUnavailableError,
+    NotFocusedError,
     TooManyWidthsError,
 )
 from pi_mjpeg_server.documents import ERROR_CODES
@@ -35,6 +36,7 @@ _ERROR_RESPONSES: Mapping[type[Exception], type[web.HTTPException]] = {
     MotionSettingError: web.HTTPUnprocessableEntity,
     CameraOffError: web.HTTPConflict,
     CameraUnavailableError: web.HTTPServiceUnavailable,
+    NotFocusedError: web.HTTPConflict,
     TooManyWidthsError: web.HTTPServiceUnavailable,
     SettingsNotStoredError: web.HTTPInsufficientStorage,
     SnapshotError: web.HTTPInsufficientStorage,

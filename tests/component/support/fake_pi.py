@@ -95,6 +95,8 @@ class Pi:
         self.instance: str | None = secrets.token_hex(8)
         """What tells this process from another. An older server does not tell it."""
         self.restarts = False
+        self.focusing = asyncio.Event()
+        self.focusing.set()
         """When set, each answer that says who it is comes from a new process."""
         self.authorizations: list[str | None] = []
         """The `Authorization` header of each request."""
@@ -206,6 +208,9 @@ class Pi:
                 return web.json_response({"schema": 1, "clips": kept})
             case "GET", ["clips", name]:
                 return self._clip(name, request.query["sig"])
+            case "POST", ["api", "cameras", "front", "focus"]:
+                await self.focusing.wait()
+                return web.Response(status=204)
             case "POST", ["api", "cameras", _, "restart"]:
                 return web.Response(status=204)
             case "POST", ["api", "identity"] if self.identity_key is not None:

@@ -57,7 +57,8 @@ async def test_a_still_is_larger_and_nobody_sees_it_in_the_stream_in_clips_or_in
         recorded: set[tuple[int, int]] = set()
         with cam.viewing(viewer()), cam.recording(lambda frame: recorded.add(jpeg.size(frame.jpeg))):
             await live(cam)
-            watch = Watch(cam, monkeypatch)
+            watch, states = Watch(cam, monkeypatch), {cam.state}
+            cam.on_change.append(lambda: states.add(cam.state))
             for _ in range(3):
                 still = await take(cam)
                 assert jpeg.size(still.frame.jpeg) == STILL_SIZE
@@ -68,7 +69,7 @@ async def test_a_still_is_larger_and_nobody_sees_it_in_the_stream_in_clips_or_in
             assert seen | recorded == {(64, 48)}
             assert cam.source_info.size == (64, 48)
             assert len(watch.live) == len(watch.frames)
-            assert (cam.state, cam.status.restarts, script.opened) == (CameraState.LIVE, 0, 1)
+            assert (states, cam.status.restarts, script.opened) == ({CameraState.LIVE}, 0, 1)
             assert (script.still_runs, script.overlaps) == (3, 0)
 
 
@@ -98,6 +99,16 @@ async def test_all_who_ask_at_once_get_the_same_still() -> None:
             stills = await asyncio.gather(*asked)
             assert len({id(still.frame) for still in stills}) == 1
             assert script.still_runs == 1
+
+
+@pytest.mark.usefixtures("_often")
+async def test_who_asks_at_the_moment_when_a_still_is_ready_gets_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task has ended then, but nothing that follows from that has happened yet."""
+    monkeypatch.setattr(full_stills.FullStills, "_ended", lambda *_: None)
+    async with supervised(cam := camera(script := StillScript())):
+        first, second = [await take(cam) for _ in range(2)]
+        assert second.frame.taken > first.frame.taken
+        assert script.still_runs == 2
 
 
 async def test_who_asks_after_the_exposure_is_not_given_an_older_picture() -> None:

@@ -107,13 +107,23 @@ async def test_no_more_frames_are_scaled_than_the_fastest_viewer_asks_for(scaled
             began = time.monotonic()
             count = await scaled_of(50)
             assert count == pytest.approx(10 * (time.monotonic() - began), abs=2)
+            assert scaled.stream.broadcast.max_rate == 10
             with scaled.stream.watching(None):
                 assert await scaled_of(10) == 10
             with scaled.stream.watching(10), scaled.stream.watching(1):
                 assert await scaled_of(10) < 5
         began = time.monotonic()
         assert await scaled_of(60) == pytest.approx(5 * (time.monotonic() - began), abs=2)
+        assert scaled.stream.broadcast.max_rate == 5
     assert scaled.counts.dropped == 0
+
+
+async def test_a_slow_viewer_that_comes_before_the_first_frame_slows_down_nobody(scaled: Scaled) -> None:
+    async with scaled.watched(50):
+        with scaled.stream.watching(1):
+            for _ in range(5):
+                await scaled.publish(settle=0.03)
+            assert len(scaled.asked) == 5
 
 
 async def test_at_any_rate_viewers_are_told_at_once_that_there_is_no_picture_or_one_again(scaled: Scaled) -> None:

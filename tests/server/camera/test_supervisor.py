@@ -14,9 +14,9 @@ from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media import placard
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import Source, SourceError, SourceInfo, SourceSettings
-from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.sources.controls import Control, ControlError
 
-from tests.server.support.scripted_camera import Script, camera, grey, level_of, supervised, until
+from tests.server.support.scripted_camera import Script, ScriptedSource, camera, grey, level_of, supervised, until
 
 pytestmark = pytest.mark.usefixtures("short_timeouts")
 
@@ -350,6 +350,19 @@ async def test_a_control_job_that_takes_too_long_is_reported_and_later_jobs_stil
         release.set()
         await cam.supervisor.run(lambda _: calls.append("run"))
         assert calls == ["run"]
+
+
+async def test_a_control_of_a_camera_that_has_been_replaced_meanwhile_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script()
+    async with supervised(cam := camera(script)):
+        await idle(cam)
+        replaced = {"zoom": Control("zoom", "integer", 0, 0, 0, 9, 1)}
+        monkeypatch.setattr(ScriptedSource, "controls", lambda _: replaced)
+        with pytest.raises(ControlError, match="there is no control 'brightness'; there is: zoom"):
+            await cam.set_controls({"brightness": 2})
+        assert script.brightness == 0
 
 
 async def test_jobs_beyond_the_limit_are_refused_and_the_others_are_run() -> None:

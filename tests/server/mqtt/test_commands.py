@@ -74,13 +74,16 @@ def test_every_command_is_answered_with_its_id_and_the_result_is_not_retained(
     listener.publish(camera["command_topic"], '{"command": "restart", "id": "one"}')
     listener.publish(camera["command_topic"], '{"command": "snapshot", "id": "two"}')
     listener.publish(camera["command_topic"], '{"command": "set", "controls": {"Warp": 9}, "id": "three"}')
-    listener.wait(lambda heard: len(payloads(heard, result)) == 3)
+    listener.publish(camera["command_topic"], '{"command": "focus", "id": "four"}')
+    listener.wait(lambda heard: len(payloads(heard, result)) == 4)
     answers = {answer["id"]: answer for answer in map(json.loads, payloads(listener, result))}
     assert answers["one"]["error"] is None
     assert answers["two"]["error"] is None
     assert camera["snapshot_topic"] in listener.retained
     assert answers["three"]["error"]["code"] == "bad_control"
     assert "Warp" in answers["three"]["error"]["message"]
+    assert answers["four"]["error"]["code"] == "bad_control"
+    assert "has no lens" in answers["four"]["error"]["message"]
     late = Listener(listener.port)
     time.sleep(0.5)
     assert result not in late.retained
@@ -119,6 +122,7 @@ def test_a_camera_is_switched_off_and_on_by_commands(make_server: MakeServer, li
     for refused in (
         SNAPSHOT,
         '{"command": "restart"}',
+        '{"command": "focus"}',
         '{"command": "set", "controls": {"Warp": 9}}',
     ):
         assert ask(refused)["error"] == {"code": "camera_off", "message": f"{camera['name']} is switched off"}

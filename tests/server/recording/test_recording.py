@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from pi_mjpeg_server.recording import recorder as recorder_module
 from pi_mjpeg_server.recording import recording as recording_module
 from pi_mjpeg_server.recording.recorder import MAX_RECORDINGS, Recorder
 from pi_mjpeg_server.storage.clip import Clip, ClipError
+from pi_mjpeg_server.storage.clip_draft import ClipDraft
 from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
 from pi_mjpeg_server.storage.signed_urls import UrlSigner
 
@@ -273,3 +275,29 @@ async def test_a_disk_that_is_too_slow_ends_the_clip_early_and_bounds_the_memory
         clip = await recorder.record(cam, 0.2, 30, "http")
         assert clip.after < 3
         assert clip.frames == len(shown(store, clip))
+
+
+async def test_a_camera_that_is_switched_off_while_the_clip_is_finished_gives_none(
+    store: ClipStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = ClipDraft.finish
+    finishing, may_finish = threading.Event(), threading.Event()
+    told: list[Clip] = []
+
+    def finish_later(draft: ClipDraft) -> Clip:
+        finishing.set()
+        assert may_finish.wait(10)
+        return finish(draft)
+
+    monkeypatch.setattr(ClipDraft, "finish", finish_later)
+    recorder.on_clip.append(told.append)
+    async with watched(cam := camera(Script())):
+        recording = asyncio.create_task(recorder.record(cam, 0.2, 0.1, "http"))
+        await until(finishing.is_set)
+        cam.disable()
+        may_finish.set()
+        with pytest.raises(CameraOffError):
+            await recording
+    assert files(store) == []
+    assert store.clips() == []
+    assert told == []

@@ -57,20 +57,19 @@ def test_the_command_checks_the_emulated_camera_and_prints_markdown(tmp_path: Pa
     command = [sys.executable, "-m", "pi_mjpeg_server", "selftest", "--source", "emulated", "--size", "320x240"]
     command += ["--seconds", "1", "--state-dir", str(tmp_path), "--port", str(free_ports(0)[0])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)  # noqa: S603
-    assert done.returncode == 0, done.stdout
     found = rows(done.stdout)
     assert found["first picture"].startswith("pass | Emulated camera, 320x240 at 30 fps")
-    assert {name for name, text in found.items() if text.startswith("pass")} >= {
-        "rate",
-        "quality",
-        "starts and stops",
-        "stream",
-        "system",
-        "port",
-    }
+    assert all(found[name].startswith("pass | ") for name in ("quality", "starts and stops", "system", "port")), found
+    assert all(
+        found[name].startswith("not here | ") for name in ("exposure", "focus", "autofocus", "full-size still")
+    ), found
+    # A busy machine may really be too slow for these.
+    failures = {name for name, text in found.items() if text.startswith("FAIL")}
+    assert failures <= {"rate", "stream"}, found
+    assert done.returncode == (1 if failures else 0)
     assert found["focus"].startswith("not here")
     # What it does is said while it does it.
-    assert done.stderr.index("  rate ...\n") < done.stderr.index("  rate: pass, ")
+    assert done.stderr.index("  rate ...\n") < done.stderr.index("  rate: ")
     assert str(tmp_path) not in done.stdout
 
 
@@ -101,7 +100,7 @@ def test_a_camera_that_is_busy_says_so_and_is_not_tried_further(tmp_path: Path, 
 
 def test_a_driver_that_hangs_costs_only_its_check_and_is_named(tmp_path: Path, webcam: FakeWebcam) -> None:
     webcam.inject_fault("errors", "S_CTRL * 60000ms\n")
-    steps = (FIRST, Step("exposure", 2), Step("focus", 10))
+    steps = (FIRST, Step("exposure", 2), Step("focus", 10), Step("quality", 10))
     began = time.monotonic()
     report, successful = selftest(configured(tmp_path, on(webcam)), 1, steps)
     assert time.monotonic() - began < 30
@@ -111,7 +110,8 @@ def test_a_driver_that_hangs_costs_only_its_check_and_is_named(tmp_path: Path, w
     assert found["exposure"].startswith("FAIL | no answer within 2 s, so its process was ended; it was in ")
     assert "called by set_control" in found["exposure"]
     assert "set_control" in report.partition("## Log of: Camera 1: v4l2, exposure")[2]
-    assert found["focus"].startswith("not here | ")
+    assert found["focus"] == "not here | its focus cannot be set"
+    assert found["quality"] == "not here | the pictures are not encoded here"
 
 
 async def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess) -> None:
@@ -133,6 +133,15 @@ async def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess
     assert "its process crashed: SIGSEGV" in findings[0].text
     assert any("Segmentation fault" in line for line in findings[0].log)
     assert worker.check("first picture", target, 1, 10).outcome is Outcome.PASSED
+
+
+async def test_an_interrupted_check_sets_the_controls_back(worker: WorkerProcess, webcam: FakeWebcam) -> None:
+    target = Target("v4l2", SourceSettings(device=str(webcam.path), size=(64, 48)))
+    checking = asyncio.create_task(asyncio.to_thread(worker.check, "exposure", target, 1, 20))
+    await until(lambda: webcam.controls_set == ["Brightness -64"], 20)
+    await asyncio.to_thread(worker.close)
+    assert webcam.controls_set == ["Brightness -64", "Brightness 0"]
+    await asyncio.gather(checking, return_exceptions=True)
 
 
 def test_what_a_driver_prints_is_not_taken_for_an_answer(worker: WorkerProcess, webcam: FakeWebcam) -> None:
@@ -182,6 +191,18 @@ def test_no_camera_is_a_failure_unless_others_are_configured(tmp_path: Path, mon
     assert "## Camera 1: emulated" in report
 
 
+def test_a_process_that_cannot_be_started_costs_only_the_cameras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulated = CameraSettings("a", "A", source="emulated", requested=EMULATED)
+    configuration = configured(tmp_path, emulated)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    report, successful = selftest(configuration, 1, (FIRST,))
+    assert not successful
+    assert rows(report)["attached"].startswith("FAIL | FileNotFoundError")
+    assert rows(report)["system"].startswith("pass | ")
+
+
 def test_the_real_list_of_cameras_says_why_each_kind_has_none(worker: WorkerProcess) -> None:
     finding, _ = worker.attached(20)
     assert "picamera2: none (the Python module 'libcamera' is missing" in finding.text
@@ -205,6 +226,17 @@ def test_auto_tests_every_camera_that_was_found_and_a_configured_one_as_it_is_co
     assert Target.from_json(Target("picamera2", settings).to_json()) == Target("picamera2", settings)
 
 
+def test_a_list_of_cameras_that_hangs_is_a_failure_and_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerProcess, "attached", lambda *_: (failed("no answer within 40 s"), None))
+    emulated = CameraSettings("a", "A", source="emulated", requested=EMULATED)
+    report, successful = selftest(configured(tmp_path, emulated), 1, (FIRST,))
+    assert not successful
+    assert rows(report)["attached"] == "FAIL | no answer within 40 s"
+    assert rows(report)["first picture"].startswith("pass | ")
+
+
 async def test_a_server_that_runs_has_to_be_stopped_first(tmp_path: Path) -> None:
     emulated = CameraSettings("a", "A", source="emulated", requested=EMULATED)
     async with serving(tmp_path, [camera(Script())], needs_token=True) as served:
@@ -219,23 +251,33 @@ async def test_a_server_that_runs_has_to_be_stopped_first(tmp_path: Path) -> Non
 
 def children(process: int) -> list[Path]:
     """Return the folders in /proc of the processes that it has started."""
-    return [Path("/proc") / each for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return [Path("/proc") / child for thread in threads for child in (thread / "children").read_text().split()]
 
 
-async def test_ctrl_c_prints_what_there_is_so_far_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+async def test_ctrl_c_prints_what_there_is_so_far_and_no_end_leaves_a_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     command = [sys.executable, "-m", "pi_mjpeg_server", "selftest", "--source", "emulated", "--size", "320x240"]
     command += ["--seconds", "60", "--state-dir", str(tmp_path), "--port", str(free_ports(0)[0])]
     with (tmp_path / "progress").open("wb") as progress:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=progress, start_new_session=True
         )
-    await until(lambda: "  rate ..." in (tmp_path / "progress").read_text(), 40)
-    (child,) = children(process.pid)
-    process.send_signal(signal.SIGINT)
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    try:
+        await until(lambda: "  rate ..." in (tmp_path / "progress").read_text(), 40)
+        (child,) = children(process.pid)
+        process.send_signal(number)
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    await until(lambda: not child.exists())
+    if number == signal.SIGKILL:
+        return
     assert process.returncode == 1
     report = output.decode()
     assert "interrupted" in report
     assert rows(report)["first picture"].startswith("pass | ")
     assert "rate" not in rows(report)
-    await until(lambda: not child.exists())

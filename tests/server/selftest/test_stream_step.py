@@ -14,7 +14,7 @@ MEASURED = 0.5
 
 
 def test_one_viewer_and_four_get_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    target = Target("emulated", SourceSettings(size=(640, 480), fps=20))
+    target = Target("emulated", SourceSettings(size=(640, 480), fps=10))
     finding = stream_step.stream(target, MEASURED)
     assert finding.outcome is Outcome.PASSED, finding.text
     texts = re.split(r"(?:^|; )(?:1 viewer|4 viewers|1 viewer at a width of 320): ", finding.text)[1:]
@@ -23,8 +23,8 @@ def test_one_viewer_and_four_get_the_frames(monkeypatch: pytest.MonkeyPatch) -> 
     for text in texts:
         rate, size, age = map(float, re.findall(r"^(.*?) fps.*frames of (.*?) kB, (.*?) ms old", text)[0])
         sizes.append(size)
-        assert 5 < rate < 25
-        assert 0 <= age < 500
+        assert 2 < rate < 15
+        assert 0 <= age < 2000
     assert sizes[2] < sizes[0] / 2
     monkeypatch.setattr(stream_step, "_MIN_FRAMES", 3)
     assert "frames are missing" in stream_step.stream(target, MEASURED).text

@@ -55,6 +55,94 @@ def test_frames_become_long_enough_for_a_long_exposure_and_short_again(camera: U
     frames.close()  # type: ignore[attr-defined]  # it is a generator
 
 
+def with_modes(camera: Untyped) -> None:
+    """Have the camera offer the modes that libcamera has since 0.5."""
+    enums = sys.modules["libcamera.controls"]
+    enums.ExposureTimeModeEnum = enums.AnalogueGainModeEnum = members("Auto", "Manual")  # type: ignore[attr-defined]  # stands in
+    with_limits(camera, 11_000_000, 12_000_000)
+    camera.return_value.camera_controls |= {"ExposureTimeMode": (0, 1, 0), "AnalogueGainMode": (0, 1, 0)}
+
+
+NORMAL, LONG = (33_333, 200_000), (33_333, 1_010_000)
+
+
+@pytest.mark.parametrize(
+    ("automatic", "sent"),
+    [
+        (("AeEnable", True), {"AeEnable": True, "ExposureTimeMode": 0, "AnalogueGainMode": 0}),
+        (("ExposureTimeMode", "Auto"), {"ExposureTimeMode": 0}),
+    ],
+)
+def test_the_automatic_exposure_ends_a_long_one_for_good(
+    camera: Untyped, automatic: tuple[str, bool | str], sent: dict[str, object]
+) -> None:
+    with_modes(camera)
+    FakeSensor(camera.return_value)
+    set_controls = camera.return_value.set_controls
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+    for _ in range(2):
+        source.set_control("ExposureTime", 1_000_000)
+        assert set_controls.call_args.args[0] == {
+            "ExposureTime": 1_000_000,
+            "ExposureTimeMode": 1,
+            "FrameDurationLimits": LONG,
+        }
+        assert source.controls()["ExposureTimeMode"].value == "Manual"
+        source.set_control(*automatic)
+        assert set_controls.call_args.args[0] == {**sent, "FrameDurationLimits": NORMAL}
+    source.limit_rate(10)
+    assert set_controls.call_args.args[0] == {"FrameDurationLimits": (100_000, 200_000)}
+    source.limit_rate(None)
+    frames = source.frames()
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+    assert set_controls.call_args.args[0] == {**sent, "FrameDurationLimits": NORMAL}
+
+
+def test_what_was_set_last_counts_without_those_modes_too(camera: Untyped) -> None:
+    with_limits(camera, 11_000_000, 12_000_000)
+    FakeSensor(camera.return_value)
+    source = Picamera2Source(SourceSettings(size=SIZE))
+    source.open()
+
+    def started() -> object:
+        frames = source.frames()
+        next(frames)
+        frames.close()  # type: ignore[attr-defined]  # it is a generator
+        return camera.return_value.set_controls.call_args.args[0]
+
+    source.set_control("ExposureTime", 1_000_000)
+    source.set_control("AeEnable", True)  # noqa: FBT003  (a value)
+    assert camera.return_value.set_controls.call_args.args[0] == {"AeEnable": True, "FrameDurationLimits": NORMAL}
+    assert started() == {"AeEnable": True, "FrameDurationLimits": NORMAL}
+    source.set_control("ExposureTime", 1_000_000)
+    assert started() == {"ExposureTime": 1_000_000, "FrameDurationLimits": LONG}
+
+
+@pytest.mark.parametrize(
+    ("configured", "exposure"),
+    [
+        ({"ExposureTime": 500_000}, 500_000),
+        ({"ExposureTime": 500_000, "AeEnable": True, "ExposureTimeMode": "Auto"}, None),
+        ({"AeEnable": True, "ExposureTime": 500_000, "ExposureTimeMode": "Manual"}, 500_000),
+    ],
+)
+def test_a_configured_mode_decides_about_the_exposure(
+    camera: Untyped, configured: dict[str, object], exposure: int | None
+) -> None:
+    with_modes(camera)
+    FakeSensor(camera.return_value)
+    source = Picamera2Source(SourceSettings(size=SIZE, controls=configured))
+    assert source.open().note is None
+    frames = source.frames()
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]  # it is a generator
+    sent = camera.return_value.set_controls.call_args.args[0]
+    assert sent.get("ExposureTime") == exposure
+    assert sent["FrameDurationLimits"][1] == (200_000 if exposure is None else 505_000)
+
+
 @pytest.mark.parametrize(
     ("fps", "frame_us", "offered"),
     [
@@ -83,7 +171,7 @@ def test_the_controls_are_those_of_libcamera_and_a_zoom(camera: Untyped) -> None
     assert (controls["ExposureTime"].minimum, controls["ExposureTime"].maximum) == (29, 66666)
     for name, value, expected in (
         ("Brightness", 0.5, {"Brightness": 0.5}),
-        ("AeEnable", False, {"AeEnable": False}),
+        ("AeEnable", False, {"AeEnable": False, "FrameDurationLimits": (33_333, 200_000)}),
         ("AwbMode", "Cloudy", {"AwbMode": 2}),
         ("Zoom", 2.0, {"ScalerCrop": (1100, 950, 2000, 1500)}),
     ):

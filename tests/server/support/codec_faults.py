@@ -36,6 +36,8 @@ FAULTS = {
 """Kind and content of each fault, and whether it also does not stop."""
 REPLACED = set(FAULTS) - {"garbage at first", "interrupted", "does not stop", "stops with an error"}
 """The faults after which the recording goes on in software."""
+HANGING = {"start never returns", "does not stop"}
+"""The faults that last until the driver is given up."""
 
 
 @dataclass

@@ -133,6 +133,7 @@ class FakeStillSensor(FakeSensor):
         if self.job is not None:
             self.job.cancelled = not self.late_jobs
             self.job.completed = self.late_jobs
+            self.held += self.late_jobs
 
 
 class FakeJob:
@@ -152,7 +153,7 @@ class FakeJob:
             time.sleep(timeout)
             raise TimeoutError
         time.sleep(max(0.0, self.due - time.monotonic()))
-        sensor.held += 1
+        sensor.held += not self.completed
         width, height = sensor.resolution
         made = request(200, sensor.still_metadata)
         made.config = {"main": {"size": sensor.resolution, "format": "YUV420"}}

@@ -128,6 +128,13 @@ class ScriptedSource:
         assert name == "brightness"
         self._script.brightness = int(value)
 
+    def start_focus(self) -> None:
+        """Focus at once."""
+
+    def focus_result(self) -> bool | None:
+        """Return that there is a focus."""
+        return True
+
     def limit_rate(self, fps: float | None) -> None:
         """Record the limit, or fail as scripted."""
         if self._script.fail_limit:

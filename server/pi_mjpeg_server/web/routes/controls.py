@@ -1,4 +1,4 @@
-"""Switching a camera on and off, its motion detection, setting its controls, and restarting it."""
+"""Switching a camera on and off, its motion detection, setting its controls, focusing and restarting it."""
 
 from aiohttp import web
 
@@ -49,4 +49,10 @@ async def patch_camera(request: web.Request) -> web.Response:
 async def restart(request: web.Request) -> web.Response:
     """Restart the camera, as pulling its plug would. The response does not wait for it."""
     requested_camera(request).restart()
+    return web.Response(status=204)
+
+
+async def focus(request: web.Request) -> web.Response:
+    """Focus the camera once, and answer when its picture is sharp."""
+    await request.app[SERVER].focus(requested_camera(request))
     return web.Response(status=204)

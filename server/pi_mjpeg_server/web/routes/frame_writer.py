@@ -51,7 +51,6 @@ class FrameWriter:
         self._writer = writer
         self._transport = transport
         self._broadcast = broadcast
-        self._rate = broadcast.rate
         self._viewer = viewer
         self._limiter = limiter
         self._for_browser = for_browser
@@ -93,7 +92,7 @@ class FrameWriter:
         if self._limiter is None:
             self._viewer.drops += self._missed
         # At any rate, a viewer is told at once that the camera fails or is switched off, or that it is back.
-        elif last is None or frame.drawn or last.drawn or self._limiter.is_due(now, self._rate.per_second(now)):
+        elif last is None or frame.drawn or last.drawn or self._is_due(self._limiter, now):
             self._viewer.drops += self._limiter.sent(now, self._missed)
         else:
             self._missed = 0
@@ -134,6 +133,10 @@ class FrameWriter:
         latest = self._broadcast.latest
         if latest is not None and now - latest.taken < REPEAT_INTERVAL:
             self.frame_published(latest, now)
+
+    def _is_due(self, limiter: FrameRateLimiter, now: float) -> bool:
+        # Frames that were chosen for this viewer are not chosen from again, as one that is late would be left out.
+        return limiter.fps >= self._broadcast.max_rate or limiter.is_due(now, self._broadcast.rate.per_second(now))
 
     def _send(self, frame: Frame, now: float) -> None:
         if self._transport.is_closing():

@@ -96,6 +96,7 @@ function makeSection(id) {
   // A tablet has no Escape key.
   picture.addEventListener("click", () => document.fullscreenElement && document.exitFullscreen());
   find(".snapshot").addEventListener("click", () => takeSnapshot(id, find("output")));
+  find(".focus").addEventListener("click", () => focusCamera(id, find("output")));
   prepareShare(section);
   find(".record").addEventListener("click", () => recordClip(section));
   find(".clips").addEventListener("toggle", () => {
@@ -130,6 +131,24 @@ async function takeSnapshot(id, output) {
   } catch (error) {
     output.textContent = `No snapshot: ${error.message}`;
   }
+}
+
+async function focusCamera(id, output) {
+  output.textContent = "Focusing…";
+  try {
+    await ask(`api/cameras/${id}/focus`, { method: "POST" });
+    output.textContent = "The picture is sharp.";
+  } catch (error) {
+    output.textContent = `Not focused: ${error.message}`;
+  }
+}
+
+// libcamera's name for the mode of the focus: without a lens that moves, there is no such control.
+function showFocus(section, camera) {
+  const mode = camera.controls.find((control) => control.name === "AfMode");
+  const button = section.querySelector(".focus");
+  button.hidden = !mode?.options?.includes("Auto");
+  button.disabled = !camera.enabled;
 }
 
 async function switchCamera(section) {
@@ -223,6 +242,7 @@ function showCamera(camera, server) {
   const isBad = camera.enabled && !camera.available;
   showState(section, camera.reason ? `${words}: ${camera.reason}` : words, camera.state, isBad);
   showPower(section, camera);
+  showFocus(section, camera);
   const size = width ? `${width} × ${height}` : "size unknown";
   const facts = [size, `${camera.measured_fps} fps`].map((fact) => fact.replaceAll(" ", "\u00a0"));
   setText(section.querySelector(".facts"), [camera.model ?? camera.source, ...facts].join(" · "));

@@ -61,6 +61,7 @@ struct handle {
     struct locked locked[16];
     char *frames[MAX_FRAMES];
     size_t lengths[MAX_FRAMES];
+    int widths[MAX_FRAMES]; /* the width of the mode that has this frame, or 0 */
     char *stamps[MAX_FRAMES]; /* the position of the digits, or NULL */
     int buffers, queue[MAX_BUFFERS], queued, filled_count;
     struct filled filled[MAX_BUFFERS];

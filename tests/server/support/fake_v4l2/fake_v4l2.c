@@ -6,7 +6,8 @@
  *              1001/30000, which is told as it is, 0/0 too
  *   frames/    the frames, played in a loop in the order of their names; each file is the content of one buffer. If it
  *              contains FAKE_V4L2_READY= and 19 digits, for example in a JPEG comment, the digits are replaced by the
- *              time at which the frame was ready, in nanoseconds of CLOCK_MONOTONIC
+ *              time at which the frame was ready, in nanoseconds of CLOCK_MONOTONIC. A frame whose name ends with @WIDTH
+ *              is only given in the modes of that width, which give no others
  *   controls   lines "control ID TYPE FLAGS MINIMUM MAXIMUM STEP DEFAULT VALUE NAME" (numbers as in videodev2.h),
  *              "menu ID INDEX ENTRY", and "locked ID OTHER VALUE ERRNO": ID cannot be set while OTHER has VALUE
  *   bus        the bus, if it is not USB
@@ -19,6 +20,7 @@
  *   silent     the driver responds but never has a frame
  *   stuck      VIDIOC_DQBUF never returns
  *   stop_stuck VIDIOC_STREAMOFF never returns
+ *   forgetful  VIDIOC_S_FMT sets all controls to their defaults
  *   stamp      added to each buffer's time stamp, in seconds; or "constant"
  *   clock      of the stamps: "realtime" (called monotonic), "zero", "unknown" or "copy"
  *   buffer     FLAGS [BYTESUSED]: flags (hexadecimal) of each buffer, and how many bytes it is said to contain

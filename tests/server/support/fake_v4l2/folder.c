@@ -113,6 +113,8 @@ static void load_frames(struct handle *device) {
         size_t length = fread(data, 1, BUFFER_BYTES, file);
         char *stamp = memmem(data, length, STAMP, strlen(STAMP));
         int whole = stamp && stamp + strlen(STAMP) + STAMP_DIGITS <= data + length;
+        const char *mode = strchr(names[i], '@');
+        device->widths[device->frame_count] = mode ? atoi(mode + 1) : 0;
         device->stamps[device->frame_count] = whole ? stamp + strlen(STAMP) : NULL;
         device->lengths[device->frame_count] = length;
         device->frames[device->frame_count++] = data;

@@ -71,6 +71,8 @@ static int set_format(int fd, struct handle *device, struct v4l2_format *format)
             device->device->mode = i;
     }
     device->device->fps = device->modes[device->device->mode].fps;
+    for (int i = 0; fault(device, "forgetful") && i < device->device->control_count; i++)
+        device->device->controls[i].value = device->device->controls[i].initial;
     fill_format(device, &format->fmt.pix);
     return 0;
 }
@@ -108,14 +110,23 @@ static void write_stamp(char *digits, int64_t time) {
     memcpy(digits, text, STAMP_DIGITS);
 }
 
+/* Returns the next frame of the present mode: one of its own, or if it has none, one that has no mode. */
+static int next_frame(const struct handle *device) {
+    int width = device->modes[device->device->mode].width, has_own = 0, frame = device->device->next_frame;
+    for (int i = 0; i < device->frame_count; i++) has_own |= device->widths[i] == width;
+    for (int i = 0; i < device->frame_count && device->widths[frame] != (has_own ? width : 0); i++)
+        frame = (frame + 1) % device->frame_count;
+    return frame;
+}
+
 /* Fills the buffers that were queued when frames were due. */
 static void fill_buffers(struct handle *device) {
     if (!device->device->streaming || !device->period) return;
     for (int64_t now = now_ns(); device->ready + device->period <= now;) {
         device->ready += device->period;
-        int frame = device->device->next_frame;
         unsigned sequence = device->device->sequence++;
         if (!device->queued || !device->frame_count || fault(device, "silent")) continue;
+        int frame = next_frame(device);
         int buffer = device->queue[0];
         memmove(device->queue, device->queue + 1, --device->queued * sizeof *device->queue);
         device->device->next_frame = (frame + 1) % device->frame_count;

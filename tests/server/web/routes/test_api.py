@@ -143,6 +143,7 @@ async def test_every_json_route_is_described(served: Served, client: aiohttp.Cli
         "/api/cameras/front/clips",
         "/api/cameras/front/controls",
         "/api/cameras/front/restart",
+        "/api/cameras/front/focus",
         "/api/cameras/front/view_token",
     }
 
@@ -151,6 +152,7 @@ _PATCH = "PATCH", "/api/cameras/{camera}/controls"
 _SWITCH = "PATCH", "/api/cameras/{camera}"
 _KEEP = "POST", "/api/cameras/{camera}/snapshots"
 _RESTART = "POST", "/api/cameras/{camera}/restart"
+_FOCUS = "POST", "/api/cameras/{camera}/focus"
 _CLIP = "POST", "/api/cameras/{camera}/clips"
 _CLIPS = "GET", "/api/cameras/{camera}/clips"
 _SNAPSHOTS = "GET", "/api/cameras/{camera}/snapshots"
@@ -169,7 +171,7 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
     ("operations", "camera_id", "headers", "body", "status"),
     [
         (
-            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _PROVE),
             "front",
             [_BEARER, "Host: a b"],
             b"",
@@ -177,49 +179,49 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
         ),
         ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b"{", 400),
         (
-            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE),
+            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _MAKE, _REVOKE),
             "front",
             [],
             b"",
             401,
         ),
         (
-            (_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _MAKE, _REVOKE),
+            (_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _MAKE, _REVOKE),
             "front",
             [_COOKIE, _FOREIGN_ORIGIN],
             b"",
             403,
         ),
-        ((_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
+        ((_KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _MAKE, _REVOKE), "nobody", [_BEARER], b'{"a": 1}', 404),
         ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Length: 9"], b"{", 408),
         ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER], b" " * 20_000, 413),
         ((_PATCH, _SWITCH, _CLIP, _KEEP), "front", [_BEARER, "Content-Encoding: gzip"], b"{}", 415),
         (
-            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _PROVE),
             "front",
             [_BEARER, "Expect: x"],
             b"",
             417,
         ),
         (
-            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL, _PROVE),
+            (_OPEN, _STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL, _PROVE),
             "front",
             [_BEARER, "Host: evil.tv"],
             b"",
             421,
         ),
-        ((_PATCH, _RESTART), "yard", [_BEARER], b'{"brightness": 2}', 409),
+        ((_PATCH, _RESTART, _FOCUS), "yard", [_BEARER], b'{"brightness": 2}', 409),
         ((_KEEP,), "yard", [_BEARER], b'{"full": true}', 409),
         ((_PATCH, _SWITCH, _CLIP), "front", [_BEARER], b'{"brightness": 1000}', 422),
         (
-            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _ENROL),
+            (_STATE, _CLIPS, _SNAPSHOTS, _KEEP, _CLIP, _PATCH, _SWITCH, _RESTART, _FOCUS, _ENROL),
             "front",
             ["Authorization: Bearer wrong"],
             b"",
             429,
         ),
         ((_PROVE,), "front", [], b"", 429),
-        ((_PATCH,), "shed", [_BEARER], b'{"brightness": 2}', 503),
+        ((_PATCH, _FOCUS), "shed", [_BEARER], b'{"brightness": 2}', 503),
         ((_KEEP,), "shed", [_BEARER], b'{"full": true}', 503),
         ((_KEEP, _MAKE), "front", [_BEARER], b"", 507),
         (
@@ -233,6 +235,7 @@ _FOREIGN_ORIGIN = "Origin: http://evil.example"
                 _PATCH,
                 _SWITCH,
                 _RESTART,
+                _FOCUS,
                 _ENROL,
                 _PROVE,
                 _MAKE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from pi_mjpeg_server.camera.frame_rate_limit import FrameRateLimiter
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.media.frame import PREAMBLE, Frame
 from pi_mjpeg_server.web.routes import frame_writer
@@ -64,7 +65,7 @@ class Connection:
 class Watched:
     """A camera that publishes what a test says, with one viewer."""
 
-    def __init__(self) -> None:
+    def __init__(self, limiter: FrameRateLimiter | None = None) -> None:
         """Give the viewer a connection that takes everything."""
         self.connection = Connection()
         self.viewer = ViewerStats("127.0.0.1", None)
@@ -73,7 +74,7 @@ class Watched:
         writer = cast("AbstractStreamWriter", self.connection)
         transport = cast("asyncio.Transport", self.connection)
         self._writer = FrameWriter(
-            writer, transport, self.camera.broadcast, self.viewer, None, for_browser=False, name="front"
+            writer, transport, self.camera.broadcast, self.viewer, limiter, for_browser=False, name="front"
         )
 
     @contextlib.asynccontextmanager
@@ -105,6 +106,18 @@ async def test_a_viewer_that_keeps_up_gets_each_frame_at_once_and_its_task_sleep
         await asyncio.sleep(0.05)
         assert watched.connection.drains == drains
     assert (watched.viewer.send_rate.count, watched.viewer.drops) == (5, 0)
+
+
+@pytest.mark.parametrize(("max_rate", "sent"), [(5.0, 4), (6.0, 1)])
+async def test_of_frames_that_were_chosen_at_the_rate_of_the_viewer_none_is_left_out(
+    max_rate: float, sent: int
+) -> None:
+    watched = Watched(FrameRateLimiter(5, time.monotonic()))
+    watched.camera.broadcast.max_rate = max_rate
+    async with watched.running():
+        for _ in range(4):
+            watched.publish()
+    assert watched.viewer.send_rate.count == sent
 
 
 async def test_a_viewer_that_is_behind_goes_on_with_the_latest_frame_and_misses_those_in_between() -> None:

@@ -222,6 +222,9 @@ async def test_each_camera_has_its_own_widths(tmp_path: Path, script: Script) ->
     async with (
         serving(tmp_path, [camera(script), camera(other, "shed")]) as served,
         watching(f"{served.url}/cameras/front/stream?width=160") as front,
+        watching(f"{served.url}/cameras/front/stream?width=150"),
+        watching(f"{served.url}/cameras/front/stream?width=140"),
+        watching(f"{served.url}/cameras/front/stream?width=130"),
         watching(f"{served.url}/cameras/shed/stream?width=160") as shed,
     ):
         for reader, is_bright in ((front, True), (shed, False)):
