@@ -8,10 +8,10 @@ _HIP, _CHIN, _NECK = 0.47, 0.8, 0.84  # of the height
 
 
 class Walker:
-    """Walks once across the picture: 6.5 to 45 % of its height tall, 20 to 80 grey values from what is on its path."""
+    """Walks once across the picture: 6 to 45 % of its height tall, 20 to 80 grey values from what is on its path."""
 
     def __init__(self, random: np.random.Generator, grey: Picture, start: float) -> None:
-        self.height = float(np.exp(random.uniform(np.log(0.065), np.log(0.45)))) * HEIGHT
+        self.height = float(np.exp(random.uniform(np.log(0.06), np.log(0.45)))) * HEIGHT
         self.width = self.height * float(random.uniform(0.3, 0.4))
         self.speed = self.height * float(random.uniform(0.35, 1.0))  # 0.6 to 1.7 m/s for 1.75 m
         self.direction = int(random.choice((-1, 1)))

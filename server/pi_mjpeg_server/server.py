@@ -1,20 +1,19 @@
 """The server: its identity, its cameras, and what it stores for them. The web and MQTT both serve this."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from pi_mjpeg_server import state_folder
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.errors import CameraBusyError
 from pi_mjpeg_server.camera.focus import focus
 from pi_mjpeg_server.camera.scaled_streams import ScaledStreams
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
-from pi_mjpeg_server.config import Configuration, ConfigurationError
+from pi_mjpeg_server.config import Configuration
 from pi_mjpeg_server.config.camera_ids import with_ids
 from pi_mjpeg_server.config.motion import validated_motion
 from pi_mjpeg_server.media.frame import Frame
@@ -26,22 +25,18 @@ from pi_mjpeg_server.recording.recorder import Recorder
 from pi_mjpeg_server.recording.request import ClipRequest
 from pi_mjpeg_server.sources.auto import CameraMemory, source_factory
 from pi_mjpeg_server.storage import camera_ids
-from pi_mjpeg_server.storage.access_token import AccessToken, TokenError
+from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.atomic_file import remove_unfinished
 from pi_mjpeg_server.storage.clip import Clip
-from pi_mjpeg_server.storage.clip_folder import default_clip_folder, default_max_bytes
-from pi_mjpeg_server.storage.clips import ClipLimits, ClipStore
+from pi_mjpeg_server.storage.clips import ClipStore
 from pi_mjpeg_server.storage.control_store import ControlStore
 from pi_mjpeg_server.storage.identity_key import FILE_NAME as IDENTITY_KEY_FILE
 from pi_mjpeg_server.storage.identity_key import IdentityKey
-from pi_mjpeg_server.storage.safe_open import UnsafeFileError, remove_file
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError, SettingsStore, UnreadableSettingsError
 from pi_mjpeg_server.storage.signed_urls import KEY_PURPOSE, UrlSigner
 from pi_mjpeg_server.storage.snapshots import Snapshot, SnapshotStore
-from pi_mjpeg_server.storage.view_tokens import FILE_NAME as VIEW_TOKENS_FILE
-from pi_mjpeg_server.storage.view_tokens import KEY_PURPOSE as VIEW_KEY_PURPOSE
 from pi_mjpeg_server.storage.view_tokens import ViewTokens
-from pi_mjpeg_server.system.identity import Identity, identify, new_node_id, node_id
+from pi_mjpeg_server.system.identity import Identity, identify
 
 SNAPSHOT_BURST = 32
 """Snapshots of one camera that may be kept at once, for each trigger."""
@@ -55,10 +50,6 @@ Further ones are in force too, but answered with an error.
 """
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class StateFolderError(ConfigurationError):
-    """The state folder cannot be used now: its disk is not mounted yet, read-only or full. It may be later."""
 
 
 @dataclass(slots=True)
@@ -271,15 +262,15 @@ class Server:
 def make_server(configuration: Configuration) -> Server:
     """Return the server. It reads and writes the state folder. Raises `ConfigurationError`."""
     folder = configuration.server.state_dir
-    token = make_access_token(configuration)
+    token = state_folder.make_access_token(configuration)
     try:
         # The server has the folder to itself, but for a `pi-mjpeg token --rotate` in the same millisecond.
         remove_unfinished(folder)
         identity = identify(configuration.server.name, folder)
         identity_key = IdentityKey.load(folder / IDENTITY_KEY_FILE)
     except OSError as error:
-        raise _unusable(folder, error) from error
-    _store_camera_ids(configuration)
+        raise state_folder.unusable(folder, error) from error
+    state_folder.store_camera_ids(configuration)
     needs_token = configuration.auth.mode == "token"
     signer = UrlSigner(lambda: token.key(KEY_PURPOSE))
     cameras = make_cameras(configuration)
@@ -287,11 +278,11 @@ def make_server(configuration: Configuration) -> Server:
         identity,
         cameras,
         SnapshotStore(folder / "snapshots", signer),
-        _control_store(configuration),
-        _settings_store(configuration),
-        _clip_store(configuration, signer),
+        state_folder.control_store(configuration),
+        state_folder.settings_store(configuration),
+        state_folder.clip_store(configuration, signer),
         token=token if needs_token else None,
-        view_tokens=view_tokens(configuration, token) if needs_token else None,
+        view_tokens=state_folder.view_tokens(configuration, token) if needs_token else None,
         identity_key=identity_key,
         motion=_motion_watches(configuration, cameras),
     )
@@ -302,15 +293,15 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
 
     When it cannot be read which are off, all are, until a person says otherwise.
     """
-    ids = camera_ids.load(_camera_ids_file(configuration))
-    stored = _control_store(configuration).load()
+    ids = camera_ids.load(state_folder.camera_ids_file(configuration))
+    stored = state_folder.control_store(configuration).load()
     memory = CameraMemory(configuration.server.state_dir / "camera-found")
     cameras = [
         Camera(settings, source_factory(settings.source, memory), stored.get(settings.id))
         for settings in with_ids(configuration, ids)[0].cameras
     ]
     try:
-        enabled = _settings_store(configuration).load()
+        enabled = state_folder.settings_store(configuration).load()
     except UnreadableSettingsError as error:
         _LOGGER.error("the privacy settings cannot be read, so every camera is off: %s", error)  # noqa: TRY400
         for camera in cameras:
@@ -324,7 +315,7 @@ def make_cameras(configuration: Configuration) -> list[Camera]:
 
 def _motion_watches(configuration: Configuration, cameras: Sequence[Camera]) -> dict[str, MotionWatch]:
     """Return the motion detection of each camera by its id, with the settings that were stored last."""
-    stored = _settings_store(configuration).load_motion()
+    stored = state_folder.settings_store(configuration).load_motion()
     watches = {}
     for place, camera in enumerate(cameras):
         overrides = {}
@@ -335,78 +326,3 @@ def _motion_watches(configuration: Configuration, cameras: Sequence[Camera]) -> 
                 _LOGGER.warning("%s: the stored motion settings are not used, because %s", camera.settings.name, error)
         watches[camera.settings.id] = MotionWatch(camera, configuration.motion.get(place), overrides)
     return watches
-
-
-def make_access_token(configuration: Configuration) -> AccessToken:
-    """Return the access token; a new one if there is none yet. Raises `ConfigurationError`."""
-    try:
-        # Before there is a token: a state folder with a token and without an id is that of an older version.
-        node_id(configuration.server.state_dir)
-        return AccessToken(token_file(configuration))
-    except TokenError as error:
-        raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        raise _unusable(configuration.server.state_dir, error) from error
-
-
-def change_id(configuration: Configuration) -> str:
-    """Write a new node id and return it; a server that runs keeps its own. Raises `ConfigurationError`."""
-    folder = configuration.server.state_dir
-    try:
-        node = new_node_id(folder)
-        # A copied card has a copy of the key, by which one server could pass for the other: the next start makes one.
-        with contextlib.suppress(FileNotFoundError):
-            remove_file(folder / IDENTITY_KEY_FILE)
-    except OSError as error:
-        raise _unusable(folder, error) from error
-    return node
-
-
-def token_file(configuration: Configuration) -> Path:
-    """Return the path of the access token's file."""
-    return configuration.server.state_dir / "token"
-
-
-def view_tokens(configuration: Configuration, token: AccessToken) -> ViewTokens:
-    """Return the tokens with which others may look at one camera."""
-    return ViewTokens(configuration.server.state_dir / VIEW_TOKENS_FILE, lambda: token.key(VIEW_KEY_PURPOSE))
-
-
-def _camera_ids_file(configuration: Configuration) -> Path:
-    return configuration.server.state_dir / camera_ids.FILE_NAME
-
-
-def _store_camera_ids(configuration: Configuration) -> None:
-    file = _camera_ids_file(configuration)
-    stored = camera_ids.load(file)
-    ids = with_ids(configuration, stored)[1]
-    if ids != stored:
-        camera_ids.save(file, ids)
-
-
-def _control_store(configuration: Configuration) -> ControlStore:
-    return ControlStore(configuration.server.state_dir / "controls.json")
-
-
-def _settings_store(configuration: Configuration) -> SettingsStore:
-    return SettingsStore(configuration.server.state_dir / "settings.json")
-
-
-def _clip_store(configuration: Configuration, signer: UrlSigner) -> ClipStore:
-    settings = configuration.clips
-    folder = settings.folder or default_clip_folder(configuration.server.state_dir)
-    limits = ClipLimits(settings.max_bytes or default_max_bytes(folder), settings.max_age, settings.max_count)
-    clips = ClipStore(folder, signer, limits)
-    clips.load()
-    return clips
-
-
-def _unusable(folder: Path, error: OSError) -> ConfigurationError:
-    """Return the error about a state folder: one that may pass, unless a person has to remove something."""
-    # Not the whole text, which has the random name of a temporary file: what is the same each time is logged once.
-    message = f"state_dir: cannot keep state in {folder}: {error.strerror or error}"
-    if isinstance(error, UnsafeFileError) or any(
-        path.exists() and not path.is_dir() for path in (folder, *folder.parents)
-    ):
-        return ConfigurationError(message)
-    return StateFolderError(message)

@@ -21,7 +21,8 @@ SERVER: Table = {
     "recording": _CAMERAS | {"motion", "storage"},
     "config": _CAMERAS | {"motion"},
     "system": _CAMERAS | {"storage", "config"},
-    "server": _KEPT,
+    "state_folder": _KEPT,
+    "server": _KEPT | {"state_folder"},
     "documents": _KEPT | {"server"},
     "telemetry": _CAMERAS,
     "events": _TOLD | {"telemetry"},
@@ -34,9 +35,9 @@ SERVER: Table = {
     "web.application": _EVENTS | {"web.errors", "web.security", "web.routes"},
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
-    "app": _TOLD | {"discovery", "mqtt", "systemd", "web.http_server"},
+    "app": _TOLD | {"state_folder", "discovery", "mqtt", "systemd", "web.http_server"},
     "selftest": _TOLD | {"mqtt", "web.http_server"},
-    "cli": _TOLD | {"mqtt", "app", "web.http_server", "selftest"},
+    "cli": _TOLD | {"state_folder", "mqtt", "app", "web.http_server", "selftest"},
     "__main__": frozenset({"cli"}),
 }
 

@@ -20,7 +20,18 @@ def pi_mjpeg(*arguments: str | Path, **environment: str) -> subprocess.Completed
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("run",), ("cameras",), ("check",), ("snapshot",), ("token",), ("view-token",), ("new-id",), ("purge",)],
+    [
+        (),
+        ("run",),
+        ("cameras",),
+        ("check",),
+        ("selftest",),
+        ("snapshot",),
+        ("token",),
+        ("view-token",),
+        ("new-id",),
+        ("purge",),
+    ],
 )
 def test_every_command_has_a_help(command: tuple[str, ...]) -> None:
     done = pi_mjpeg(*command, "--help")

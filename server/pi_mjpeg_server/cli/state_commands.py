@@ -11,7 +11,7 @@ from pi_mjpeg_server.cli.outcome import EXIT_USAGE
 
 def token(parsed: argparse.Namespace) -> int:
     """Print the access token, a new one with `--rotate`."""
-    from pi_mjpeg_server.server import make_access_token, token_file
+    from pi_mjpeg_server.state_folder import make_access_token, token_file
     from pi_mjpeg_server.storage.access_token import new_token
 
     configuration = configuration_of(parsed)
@@ -24,7 +24,8 @@ def token(parsed: argparse.Namespace) -> int:
 def view_token(parsed: argparse.Namespace) -> int:
     """Print the URLs that contain a new view token of a camera, or make the old ones void with `--revoke`."""
     from pi_mjpeg_server.documents import view_document
-    from pi_mjpeg_server.server import make_access_token, make_cameras, view_tokens
+    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.state_folder import make_access_token, view_tokens
 
     configuration = configuration_of(parsed)
     tokens = view_tokens(configuration, make_access_token(configuration))
@@ -46,7 +47,7 @@ def view_token(parsed: argparse.Namespace) -> int:
 def new_id(parsed: argparse.Namespace) -> int:
     """Give this server a new id."""
     from pi_mjpeg_server.mqtt.retained_topics_file import FILE_NAME
-    from pi_mjpeg_server.server import change_id
+    from pi_mjpeg_server.state_folder import change_id
     from pi_mjpeg_server.storage.safe_open import remove_file
 
     configuration = configuration_of(parsed)

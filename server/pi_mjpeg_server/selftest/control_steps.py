@@ -76,9 +76,9 @@ def focus(target: Target, _seconds: float) -> Finding:
         low, high = _values(control, experiment)
         middle = _inside(control, (low + high) / 2)
         with _restoring(source, experiment), capturing(source.frames()) as pictures:
-            sharpness = {place: _sharpness(_with(source, pictures, experiment, place)) for place in (low, middle, high)}
-    text = ", ".join(f"{experiment.control} {place:g}: sharpness {value:.0f}" for place, value in sharpness.items())
-    if max(sharpness.values()) < min(sharpness.values()) * _MIN_SHARPER:
+            seen = {place: sharpness(_with(source, pictures, experiment, place)) for place in (low, middle, high)}
+    text = ", ".join(f"{experiment.control} {place:g}: sharpness {value:.0f}" for place, value in seen.items())
+    if max(seen.values()) < min(seen.values()) * _MIN_SHARPER:
         return failed(f"{text}: no effect is seen; point the camera at something with details at one distance")
     return passed(text)
 
@@ -139,7 +139,7 @@ def _brightness(picture: Picture) -> float:
     return mean
 
 
-def _sharpness(picture: Picture) -> float:
+def sharpness(picture: Picture) -> float:
     """Return the variance of the edges in the middle of a picture."""
     jpeg.check_limits(picture.jpeg)
     with Image.open(io.BytesIO(picture.jpeg), formats=["JPEG"]) as image:

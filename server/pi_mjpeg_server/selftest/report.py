@@ -92,20 +92,15 @@ class Report:
         lines = ["# pi-mjpeg selftest", "", f"pi-mjpeg {VERSION}, {date}, {seconds:.0f} s: {counts}."]
         if self.interrupted:
             lines += ["", "**It was interrupted: this is what was found until then.**"]
+        all_findings = [(section.title, *each) for section in self.sections for each in section.findings]
+        if failures := [f"{title}, {check}" for title, check, found in all_findings if found.outcome is Outcome.FAILED]:
+            lines += ["", f"Failed: {'; '.join(failures)}."]
         for section in self.sections:
             lines += ["", f"## {section.title}", "", "| check | result | what was seen |", "|---|---|---|"]
             lines += [f"| {check} | {finding.outcome} | {_cell(finding.text)} |" for check, finding in section.findings]
-        for section in self.sections:
-            for check, finding in section.findings:
-                if finding.log:
-                    lines += [
-                        "",
-                        f"## Log of: {section.title}, {check}",
-                        "",
-                        "```text",
-                        *map(_line, finding.log),
-                        "```",
-                    ]
+        for title, check, found in all_findings:
+            if found.log:
+                lines += ["", f"## Log of: {title}, {check}", "", "```text", *map(_line, found.log), "```"]
         return "\n".join(lines) + "\n"
 
 

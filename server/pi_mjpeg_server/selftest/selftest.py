@@ -40,6 +40,7 @@ STEPS = (
     Step("starts and stops", 60),
     Step("exposure", 30),
     Step("focus", 30),
+    Step("autofocus", 40),
     Step("full-size still", 40),
     Step("stream", 40, 3),
 )

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from pi_mjpeg_server.concurrency.memory import limit_arenas
 from pi_mjpeg_server.selftest.report import Finding, failed
@@ -33,12 +33,18 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    signal.signal(signal.SIGTERM, _exit)
     faulthandler.enable()
     faulthandler.register(DUMP_SIGNAL, all_threads=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     limit_arenas()
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+
+
+def _exit(number: int, _frame: object) -> NoReturn:
+    """End the process with the cleaning up that a check does."""
+    sys.exit(128 + number)
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +68,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _steps() -> Mapping[str, Callable[[Target, float], Finding]]:
-    from pi_mjpeg_server.selftest import camera_steps, control_steps, still_step, stream_step  # noqa: PLC0415
+    from pi_mjpeg_server.selftest import autofocus_step, camera_steps, control_steps, still_step, stream_step  # noqa: PLC0415
 
     return {
         "first picture": camera_steps.first_picture,
@@ -71,6 +77,7 @@ def _steps() -> Mapping[str, Callable[[Target, float], Finding]]:
         "starts and stops": camera_steps.starts_and_stops,
         "exposure": control_steps.exposure,
         "focus": control_steps.focus,
+        "autofocus": autofocus_step.autofocus,
         "full-size still": still_step.full_still,
         "stream": stream_step.stream,
     }

@@ -50,11 +50,16 @@ class WorkerProcess:
         return self._ask({"step": step, "target": target.to_json(), "seconds": measured}, seconds)[0]
 
     def close(self) -> None:
-        """End the process, for good."""
+        """End the process for good. A check that is under way may still close its camera and set its controls back."""
+        if (process := self._process) is not None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILL_WAIT)
         self._end()
         self._starter.shutdown(wait=False)
 
     def _end(self) -> None:
+        """End the process at once."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

@@ -31,6 +31,7 @@ def test_it_counts_how_the_checks_ended_and_names_each() -> None:
     report.add("focus", skipped("there is no picture"))
     text = report.markdown("2026-11-26", 12.3)
     assert "2026-11-26, 12 s: 1 pass, 1 FAIL, 1 not here, 1 not tried." in text
+    assert "\n\nFailed: Camera 1: v4l2, rate.\n\n## Machine\n" in text
     assert "## Machine\n\n| check | result | what was seen |\n|---|---|---|\n| board | pass | Raspberry Pi 5 |" in text
     assert "| rate | FAIL | 3 of 30 fps |" in text
     assert text.endswith("## Log of: Camera 1: v4l2, rate\n\n```text\na line\nanother ''' line\n```\n")
@@ -85,7 +86,8 @@ def test_what_is_private_is_removed_from_findings_titles_and_logs(private: str) 
     shown = report.markdown("2026-11-26", 1)
     assert private not in shown
     assert "8B1CA2F3" not in shown
-    assert shown.count(": refused") == 4
+    # In the summary, the title, the cell, the title of the log, and the log.
+    assert shown.count(": refused") == 5
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,9 @@ def test_the_command_checks_the_emulated_camera_and_prints_markdown(tmp_path: Pa
     found = rows(done.stdout)
     assert found["first picture"].startswith("pass | Emulated camera, 320x240 at 30 fps")
     assert all(found[name].startswith("pass | ") for name in ("quality", "starts and stops", "system", "port")), found
+    assert all(
+        found[name].startswith("not here | ") for name in ("exposure", "focus", "autofocus", "full-size still")
+    ), found
     # A busy machine may really be too slow for these.
     failures = {name for name, text in found.items() if text.startswith("FAIL")}
     assert failures <= {"rate", "stream"}, found
@@ -130,6 +133,15 @@ async def test_a_process_that_crashes_costs_only_its_check(worker: WorkerProcess
     assert "its process crashed: SIGSEGV" in findings[0].text
     assert any("Segmentation fault" in line for line in findings[0].log)
     assert worker.check("first picture", target, 1, 10).outcome is Outcome.PASSED
+
+
+async def test_an_interrupted_check_sets_the_controls_back(worker: WorkerProcess, webcam: FakeWebcam) -> None:
+    target = Target("v4l2", SourceSettings(device=str(webcam.path), size=(64, 48)))
+    checking = asyncio.create_task(asyncio.to_thread(worker.check, "exposure", target, 1, 20))
+    await until(lambda: webcam.controls_set == ["Brightness -64"], 20)
+    await asyncio.to_thread(worker.close)
+    assert webcam.controls_set == ["Brightness -64", "Brightness 0"]
+    await asyncio.gather(checking, return_exceptions=True)
 
 
 def test_what_a_driver_prints_is_not_taken_for_an_answer(worker: WorkerProcess, webcam: FakeWebcam) -> None:

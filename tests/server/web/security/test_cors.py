@@ -51,7 +51,7 @@ async def preflight(served: Served, path: str, method: str, origin: str) -> tupl
         ("/api/state", {"GET", "HEAD"}),
         ("/cameras/front/stream", {"GET", "HEAD"}),
         ("/api/cameras/front/controls", {"PATCH"}),
-        ("/api/cameras/front/snapshots", {"POST"}),
+        ("/api/cameras/front/snapshots", {"GET", "HEAD", "POST"}),
     ],
 )
 async def test_a_preflight_of_an_allowed_origin_is_answered(served: Served, path: str, methods: set[str]) -> None:
