@@ -34,7 +34,7 @@ KEYS = (
     "motion",
     "motion_detection",
     "motion_sensitivity",
-    *("camera", "take_snapshot", "last_snapshot", "clip", "last_clip", "restart", "problem", "privacy"),
+    *("camera", "camera_small", "take_snapshot", "last_snapshot", "clip", "last_clip", "restart", "problem", "privacy"),
     *("state", "frame_rate", "viewers", "drops", "restarts", "last_error"),
 )
 CLAIMED = f"pi_mjpeg/{NODE}/claimed"

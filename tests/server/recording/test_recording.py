@@ -301,3 +301,23 @@ async def test_a_camera_that_is_switched_off_while_the_clip_is_finished_gives_no
     assert files(store) == []
     assert store.clips() == []
     assert told == []
+
+
+async def test_a_clip_that_has_no_room_at_all_says_which_limit_it_is(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32), ClipLimits(max_bytes=100))
+    async with watched(cam := camera(Script())):
+        with pytest.raises(ClipError, match=r"max_bytes in \[clips\]"):
+            await Recorder(store).record(cam, 0.2, 0.1, "http")
+    assert files(store) == []
+
+
+async def test_a_server_that_stops_ends_its_recordings_with_what_there_is(store: ClipStore, recorder: Recorder) -> None:
+    async with watched(cam := camera(Script())):
+        recording = asyncio.create_task(recorder.record(cam, 0.2, 60, "http"))
+        await until(lambda: recorder.is_recording(cam))
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(10):
+            await recorder.stop()
+        clip = await recording
+    assert clip.after < 50
+    assert store.clips() == [clip]
