@@ -158,8 +158,8 @@ class MotionWatch:
 
     async def _watch(self) -> None:
         settings = self.settings
-        latest = self.camera.broadcast.latest
-        seen = -1 if latest is None else latest.sequence
+        seen = self._latest_sequence()
+        due = -math.inf
         self._reported_at = -math.inf
         with self.camera.watching(max(_MIN_CAPTURE_FPS, _CAPTURES_PER_LOOK * settings.fps)):
             while True:
@@ -170,9 +170,21 @@ class MotionWatch:
                 seen = frame.sequence
                 if frame.drawn:
                     continue
-                due = time.monotonic() + 1 / settings.fps
+                now, interval = time.monotonic(), 1 / settings.fps
+                due = (due if due > now - interval else now) + interval
                 await self._look_at(frame)
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await asyncio.sleep(max(0.0, due - self._earliness() - time.monotonic()))
+                # The next frame is due now. The one before it would be looked at late.
+                seen = max(seen, self._latest_sequence())
+
+    def _latest_sequence(self) -> int:
+        latest = self.camera.broadcast.latest
+        return -1 if latest is None else latest.sequence
+
+    def _earliness(self) -> float:
+        """Return how many seconds before a look is due to wait for its frame: half of the time between two frames."""
+        rate = self.camera.capture_rate.per_second(time.monotonic())
+        return 0.5 / max(rate, self.settings.fps)
 
     async def _next_frame(self, seen: int) -> Frame | None:
         """Return the next frame, or None as soon as nothing has moved for long enough."""

@@ -32,6 +32,7 @@ class FakeDetector:
     made: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    ages: list[float] = field(default_factory=list)
     exposures: list[float | None] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -45,8 +46,9 @@ class FakeDetector:
         self.made.append(settings)
         return self
 
-    def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:  # noqa: ARG002
+    def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
         """See what the test says."""
+        self.ages.append(time.monotonic() - taken)
         self.exposures.append(exposure)
         assert threading.current_thread() is not threading.main_thread()
         self.at_once += 1
@@ -143,6 +145,16 @@ async def test_it_keeps_the_camera_capturing_and_is_no_viewer(
     looked = len(detector.pictures)
     watch.change({"enabled": True})
     await until(lambda: len(detector.pictures) > looked)
+
+
+async def test_a_look_waits_for_the_frame_that_is_about_to_come(
+    script: Script, detector: FakeDetector, start: Start
+) -> None:
+    script.fps = 20.0
+    start(fps=10.0)
+    await until(lambda: len(detector.ages) > 15, 8)
+    # The frame before would be 0.05 s old.
+    assert sorted(detector.ages[3:])[len(detector.ages[3:]) // 2] < 0.03, detector.ages
 
 
 async def test_it_looks_at_so_many_pictures_a_second_at_most_and_at_one_at_a_time(
