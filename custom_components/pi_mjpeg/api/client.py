@@ -289,12 +289,7 @@ class PiMjpegClient:
         url = self.base_url / "api/cameras" / camera_id / "clips"
         limits = ClientTimeout(total=after + RECORDING_MARGIN, sock_connect=self._limits.sock_connect)
         wanted = {"before": before, "after": after}
-        async with self._request(hdrs.METH_POST, url, limits, json=wanted) as response:
-            body = await read(response, MAX_MESSAGE_BYTES)
-        try:
-            return parse_clip(body)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
+        return await self._ask(hdrs.METH_POST, url, parse_clip, json=wanted, timeouts=limits)
 
     async def clips(self, camera_id: str) -> list[Clip]:
         """Return the clips that the server keeps of a camera, the newest first."""
