@@ -15,7 +15,6 @@ from tooling.processes import run
 
 _ENVIRONMENT = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
 _NOT_SEARCHED = frozenset({"/dev", "/proc", "/root", "/tmp", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/log"})  # noqa: S108
-_MIRROR = "http://deb.debian.org/debian"
 
 
 class System:
@@ -99,7 +98,7 @@ def _make(into: Path, target: Target) -> None:
     run(
         [
             *("debootstrap", f"--arch={target.architecture}", "--variant=minbase"),
-            *(f"--include={','.join(wanted)}", target.release, into, _MIRROR),
+            *(f"--include={','.join(wanted)}", target.release, into),
         ]
     )
     # apt then knows only what is installed, and the package beside it.
