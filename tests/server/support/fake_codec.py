@@ -5,6 +5,8 @@ from pathlib import Path
 from tooling import cache, debian
 from tooling.compiler import shared_library
 
+from tests.server.support.fault_folder import FaultFolder
+
 SOURCE = Path(__file__).parent / "fake_codec" / "fake_codec.c"
 
 
@@ -19,23 +21,13 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-class FakeCodec:
+class FakeCodec(FaultFolder):
     """The script of one encoder: a folder with an entry for each fault."""
 
     def __init__(self, path: Path) -> None:
         """Create the folder: an encoder without faults."""
         self.path = path
         path.mkdir(parents=True)
-
-    def inject_fault(self, fault: str, content: str = "") -> None:
-        """Start a fault: a file of that name, with a content for those that have one: see `fake_codec.c`."""
-        unfinished = self.path / f"{fault}.unfinished"
-        unfinished.write_text(content)
-        unfinished.rename(self.path / fault)
-
-    def clear_fault(self, fault: str) -> None:
-        """End a fault."""
-        (self.path / fault).unlink(missing_ok=True)
 
     @property
     def log(self) -> list[str]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tooling.compiler import shared_library
 
+from tests.server.support.fault_folder import FaultFolder
+
 SOURCE = Path(__file__).parent / "fake_v4l2" / "fake_v4l2.c"
 READY = b"FAKE_V4L2_READY="
 """Precedes 19 digits in a frame, which are replaced by the time (ns of CLOCK_MONOTONIC) at which it was ready."""
@@ -28,7 +30,7 @@ def environment(root: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(shared_library(SOURCE)), "FAKE_V4L2": str(root)}
 
 
-class FakeWebcam:
+class FakeWebcam(FaultFolder):
     """One webcam: a folder that is opened like a device."""
 
     def __init__(
@@ -41,16 +43,6 @@ class FakeWebcam:
             (path / "frames" / f"{number:03}").write_bytes(frame)
         (path / "modes").write_text(modes)
         (path / "controls").write_text(controls)
-
-    def inject_fault(self, fault: str, content: str = "") -> None:
-        """Start a fault: a file of that name, with a content for those that have one: see `fake_v4l2.c`."""
-        unfinished = self.path / f"{fault}.unfinished"
-        unfinished.write_text(content)
-        unfinished.rename(self.path / fault)
-
-    def clear_fault(self, fault: str) -> None:
-        """End a fault."""
-        (self.path / fault).unlink(missing_ok=True)
 
     @property
     def control_calls(self) -> list[str]:
