@@ -180,26 +180,40 @@ async def test_equal_requests_get_one_copy_that_is_made_once(
 
 
 async def test_many_sizes_at_once_are_made_one_by_one_and_the_rest_is_refused_with_503(
-    served: Served, client: aiohttp.ClientSession, script: Script, scalings: list[int]
+    served: Served, client: aiohttp.ClientSession, script: Script, scalings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script.picture = jpeg("RGB", (4000, 3000))
     await copy_of(client, served, "")
+    all_have_asked, scale = threading.Event(), scaling._scale  # noqa: SLF001  (the only place to hold them)
 
-    async def status_of(width: int) -> int:
+    def held(*arguments: Any) -> bytes:  # noqa: ANN401  (its own)
+        all_have_asked.wait(scaling.SCALING_TIMEOUT)
+        return scale(*arguments)
+
+    monkeypatch.setattr(scaling, "_scale", held)
+    answers: Counter[int] = Counter()
+
+    async def ask(width: int) -> None:
         async with client.get(f"{served.url}/snapshot.jpg?max_age=60000&width={width}") as response:
             await response.read()
             assert response.status == 200 or (await response.json())["error"]["code"] == "not_scaled"
-            return response.status
+            answers[response.status] += 1
 
-    longest, requests = 0.0, asyncio.gather(*(status_of(2000 + number) for number in range(30)))
+    requests = asyncio.gather(*(ask(2000 + number) for number in range(30)))
+    await until(lambda: answers.total() == 14)
+    assert answers == {503: 14}
+    all_have_asked.set()
+    longest = 0.0
     while not requests.done():
         before = time.monotonic()
         await asyncio.sleep(0.01)
         longest = max(longest, time.monotonic() - before)
-    assert Counter(await requests) == {200: 16, 503: 14}
+    await requests
+    assert answers == {503: 14, 200: 16}
     assert set(scalings) == {1}
     assert longest < 0.3
-    assert await status_of(2100) == 200
+    await ask(2100)
+    assert answers[200] == 17
 
 
 async def test_clients_that_disconnect_while_a_picture_is_scaled_leave_nothing_behind(
