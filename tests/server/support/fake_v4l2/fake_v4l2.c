@@ -65,6 +65,12 @@ static void lock(struct handle *device) {
 
 static void unlock(struct handle *device) { pthread_mutex_unlock(&device->device->lock); }
 
+static void free_handle(struct handle *device) {
+    if (device->device) munmap(device->device, sizeof *device->device);
+    for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
+    free(device);
+}
+
 /* Returns a descriptor, -1 with errno, or -2 if the path is not a fake webcam. */
 static int fake_open(const char *path, int flags) {
     const char *root = getenv("FAKE_V4L2");
@@ -76,14 +82,16 @@ static int fake_open(const char *path, int flags) {
     struct handle *device = calloc(1, sizeof *device);
     strcpy(device->folder, real_path);
     device->process = getpid();
-    if (fault(device, "unplugged")) { free(device); errno = ENOENT; return -1; }
+    if (fault(device, "unplugged")) { free_handle(device); errno = ENOENT; return -1; }
     load_modes(device);
     load_frames(device);
     load_device(device);
     int error = injected(device, "OPEN", 0);
-    if (error) { errno = error; return -1; }
+    if (error) { free_handle(device); errno = error; return -1; }
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | (flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
-    if (fd >= 0 && fd < MAX_FDS) handles[fd] = device;
+    if (fd >= MAX_FDS) { real_close(fd); errno = EMFILE; fd = -1; }
+    if (fd >= 0) handles[fd] = device;
+    else free_handle(device);
     return fd;
 }
 
@@ -102,9 +110,7 @@ int close(int fd) {
         lock(device);
         release(fd, device);
         unlock(device);
-        munmap(device->device, sizeof *device->device);
-        for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
-        free(device);
+        free_handle(device);
     }
     return real_close(fd);
 }
