@@ -292,7 +292,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         await self.coordinator.privacy.async_tell()
         client, node = self.coordinator.client, self.coordinator.data.id
         with self.asking_for("clip_failed"):
-            clip = await client.record_clip(self._camera_id, before=before, after=after)
+            clip = await client.kept.record_clip(self._camera_id, before=before, after=after)
             self.raise_if_off()
             self.coordinator.clip_told(self._camera_id, clip)
             if path is not None:

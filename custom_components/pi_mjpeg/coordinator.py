@@ -59,7 +59,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
-        client.on_refused = self._on_refused
+        client.transport.on_refused = self._on_refused
         self._twins = Twins()
         self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
         entry.async_on_unload(self._updates.stop)
