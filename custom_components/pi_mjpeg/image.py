@@ -59,7 +59,7 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
         if self._fetched is None or self._fetched[0] != snapshot:
             with self.asking_for("picture_failed"):
                 try:
-                    self._fetched = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
+                    self._fetched = (snapshot, await self.coordinator.client.kept.snapshot(snapshot))
                 except RefusedError:
                     self.coordinator.snapshot_refused(self._camera_id)
                     raise
@@ -102,5 +102,5 @@ class LastClipImage(PiMjpegCameraEntity, ImageEntity):
             return None
         if self._fetched is None or self._fetched[0] != clip.id:
             with self.asking_for("picture_failed"):
-                self._fetched = (clip.id, await self.coordinator.client.clip_thumbnail(clip))
+                self._fetched = (clip.id, await self.coordinator.client.kept.clip_thumbnail(clip))
         return self._fetched[1]

@@ -37,7 +37,7 @@ async def async_snapshots(coordinator: PiMjpegCoordinator, camera_id: str) -> li
     if not coordinator.may_show(camera_id):
         return []
     try:
-        return await coordinator.client.snapshots(camera_id)
+        return await coordinator.client.kept.snapshots(camera_id)
     except RefusedError as error:
         if error.code in _NO_LIST:
             return []
@@ -52,7 +52,7 @@ async def async_picture(hass: HomeAssistant, entry_id: str, snapshot_id: str, si
         return None
     for snapshot in await async_snapshots(coordinator, camera_id):
         if snapshot.id == snapshot_id:
-            return await coordinator.client.kept_snapshot(snapshot, width=_WIDTHS[size])
+            return await coordinator.client.kept.snapshot(snapshot, width=_WIDTHS[size])
     return None
 
 

@@ -273,7 +273,7 @@ async def test_films_take_a_bounded_room(
     library, client = hass.data[LIBRARY], browser.runtime_data.client
     for _ in range(3):
         await record(hass)
-    for clip in await client.clips("front"):
+    for clip in await client.kept.clips("front"):
         film = await library.film(client, NODE, clip)
         assert film.name in {Path(name).name for name in files(tmp_path)}
     assert sum(name.endswith(".mp4") for name in files(tmp_path)) == 1

@@ -99,6 +99,13 @@ def check_picture(picture: bytes, what: str) -> None:
         raise InvalidResponseError(f"{what}: {error}") from error
 
 
+async def read_picture(response: ClientResponse, limit: int) -> bytes:
+    """Return the JPEG in the body. Raises `InvalidResponseError` for none, a huge one, or over `limit` bytes."""
+    picture = await read(response, limit)
+    check_picture(picture, "the server sent a picture that is refused")
+    return picture
+
+
 def frame_of(part: Part) -> Frame:
     """Return the frame in a part of a stream. Raises `InvalidResponseError` for a picture that no camera sends."""
     check_picture(part.body, "a picture of the stream is refused")

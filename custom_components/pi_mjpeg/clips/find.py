@@ -36,7 +36,7 @@ async def async_clips(coordinator: PiMjpegCoordinator, camera_id: str) -> list[C
     """
     if not coordinator.may_show(camera_id):
         return []
-    return await coordinator.client.clips(camera_id)
+    return await coordinator.client.kept.clips(camera_id)
 
 
 async def async_find_clip(hass: HomeAssistant, entry_id: str, clip_id: str) -> FoundClip | None:

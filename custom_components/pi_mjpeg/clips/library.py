@@ -84,7 +84,7 @@ class ClipLibrary:
         """
         path = self._folder / f"{secrets.token_hex(8)}.mjpeg"
         try:
-            async with client.clip_file(clip) as chunks:
+            async with client.kept.clip_file(clip) as chunks:
                 await self._hass.async_add_executor_job(_create, path)
                 length = await self._append(chunks, path)
             if length != clip.bytes:

@@ -161,7 +161,7 @@ class MotionWatch:
         seen = self._latest_sequence()
         due = -math.inf
         self._reported_at = -math.inf
-        with self.camera.watching(max(_MIN_CAPTURE_FPS, _CAPTURES_PER_LOOK * settings.fps)):
+        with self.camera.demand.watching(max(_MIN_CAPTURE_FPS, _CAPTURES_PER_LOOK * settings.fps)):
             while True:
                 frame = await self._next_frame(seen)
                 if frame is None:
