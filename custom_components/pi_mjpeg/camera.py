@@ -148,8 +148,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @property
     @override
     def available(self) -> bool:
-        """Also while it is off, so that it can be turned on and says why there is no picture."""
-        return self.is_off or super().available
+        """Also while it is off, so that it can be turned on and says why there is no picture.
+
+        A Pi that has just been told to turn it on, and whose last word is that it is off, is no failure.
+        """
+        camera = self.camera_state
+        is_off_at_pi = camera is not None and camera.telemetry.enabled is False and self.coordinator.last_update_success
+        return self.is_off or is_off_at_pi or super().available
 
     def _update_attributes(self) -> None:
         camera = self.camera_state

@@ -238,11 +238,14 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool, remembered: bool) -> None:
-        """Store whether the camera gives pictures, unless the broker only remembers that, and ask the server."""
+        """Store that the camera gives pictures, unless the broker only remembers that, and ask the server.
+
+        That it gives none is not stored: it may have been turned off, and only the server's state says both.
+        """
         camera = self.data.cameras.get(camera_id)
         if camera is not None and camera.available is available:
             return
-        if not remembered:
+        if available and not remembered:
             self._change_camera(camera_id, lambda camera: replace(camera, available=available))
         # Anybody on the broker can say so.
         self.refresh_soon()
