@@ -24,7 +24,7 @@ def token(parsed: argparse.Namespace) -> int:
 def view_token(parsed: argparse.Namespace) -> int:
     """Print the URLs that contain a new view token of a camera, or make the old ones void with `--revoke`."""
     from pi_mjpeg_server.documents import view_document
-    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.make_server import make_cameras
     from pi_mjpeg_server.state_folder import make_access_token, view_tokens
 
     configuration = configuration_of(parsed)
