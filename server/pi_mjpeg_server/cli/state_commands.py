@@ -52,7 +52,7 @@ def new_id(parsed: argparse.Namespace) -> int:
 
     configuration = configuration_of(parsed)
     print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
-    # What stands at the broker under the old id is the other server's: this one must not clear it.
+    # The retained topics of the old id belong to the other server: this one must not clear them.
     with contextlib.suppress(FileNotFoundError):
         remove_file(configuration.server.state_dir / FILE_NAME)
     return 0

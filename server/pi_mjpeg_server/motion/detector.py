@@ -62,9 +62,9 @@ class MotionDetector:
     """Looks at the pictures of one camera, one after another.
 
     `sensitivity` is 1 to 100; 25 more halve the contrast that counts. Without regions in `watch` the whole picture is
-    watched. What differs from the background in two of three looks, in places that one mover can have been in, moves.
-    Where much differs by chance, in rain for example, it takes more looks. After a change of the whole scene nothing
-    moves for two seconds.
+    watched. Something moves if it differs from the background in two of three looks, in places that one mover can
+    reach. Where much differs by chance, in rain for example, it takes more looks. After a change of the whole scene
+    nothing moves for two seconds.
     """
 
     def __init__(self, *, sensitivity: int = 50, watch: Sequence[Region] = (), ignore: Sequence[Region] = ()) -> None:
