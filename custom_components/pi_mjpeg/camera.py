@@ -148,8 +148,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @property
     @override
     def available(self) -> bool:
-        """Also while it is off, so that it can be turned on and says why there is no picture."""
-        return self.is_off or super().available
+        """Also while it is off, so that it can be turned on and says why there is no picture.
+
+        A Pi that has just been told to turn it on, and whose last word is that it is off, is no failure.
+        """
+        camera = self.camera_state
+        is_off_at_pi = camera is not None and camera.telemetry.enabled is False and self.coordinator.last_update_success
+        return self.is_off or is_off_at_pi or super().available
 
     def _update_attributes(self) -> None:
         camera = self.camera_state
@@ -287,7 +292,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         await self.coordinator.privacy.async_tell()
         client, node = self.coordinator.client, self.coordinator.data.id
         with self.asking_for("clip_failed"):
-            clip = await client.record_clip(self._camera_id, before=before, after=after)
+            clip = await client.kept.record_clip(self._camera_id, before=before, after=after)
             self.raise_if_off()
             self.coordinator.clip_told(self._camera_id, clip)
             if path is not None:

@@ -1,4 +1,4 @@
-"""What is known about one server: polled every 30 seconds, and pushed over MQTT in between."""
+"""What is known about one server: its state is polled, and its events and MQTT tell changes in between."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -59,7 +59,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             request_refresh_debouncer=Debouncer(hass, LOGGER, cooldown=_REFRESH_COOLDOWN, immediate=True),
         )
         self.client = client
-        client.on_refused = self._on_refused
+        client.transport.on_refused = self._on_refused
         self._twins = Twins()
         self._updates = PacedUpdates(lambda: list(self._listeners), self._update_listener)
         entry.async_on_unload(self._updates.stop)
@@ -74,7 +74,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         )
         self._offline_since: float | None = None
         self.has_events = False
-        """Whether the server itself tells every change. MQTT knows no better then."""
+        """Whether the server's own events are received, which tell every change."""
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
 
@@ -238,11 +238,14 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def camera_availability_changed(self, camera_id: str, *, available: bool, remembered: bool) -> None:
-        """Store whether the camera gives pictures, unless the broker only remembers that, and ask the server."""
+        """Store that the camera gives pictures, unless the broker only remembers that, and ask the server.
+
+        That it gives none is not stored: it may have been turned off, and only the server's state says both.
+        """
         camera = self.data.cameras.get(camera_id)
         if camera is not None and camera.available is available:
             return
-        if not remembered:
+        if available and not remembered:
             self._change_camera(camera_id, lambda camera: replace(camera, available=available))
         # Anybody on the broker can say so.
         self.refresh_soon()

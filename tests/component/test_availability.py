@@ -269,7 +269,7 @@ async def test_an_old_snapshot_that_is_published_again_is_not_shown_under_a_new_
     await until(lambda: state_of(hass, "image.front_door_last_snapshot") != "unknown")
     assert state_of(hass, "image.front_door_last_snapshot") == "2026-11-22T10:00:00+00:00"
     snapshot = loaded.runtime_data.snapshots["front"]
-    assert str(loaded.runtime_data.client.kept_snapshot_url(snapshot)).startswith(f"{pi.url}/snapshots/front-20261122T")
+    assert str(loaded.runtime_data.client.kept.snapshot_url(snapshot)).startswith(f"{pi.url}/snapshots/front-20261122T")
 
 
 async def test_unloading_ends_all_subscriptions(

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from ..const import DOMAIN
+from .errors import not_written, refused
 
 _NO_RENAME: Final = frozenset({errno.EPERM, errno.EACCES, errno.EXDEV, errno.EBUSY, errno.ENOSYS, errno.EOPNOTSUPP})
 """How a file system refuses a new file in a folder, or to move it over another one."""
@@ -30,18 +29,14 @@ async def async_check_allowed(hass: HomeAssistant, path: str) -> None:
     Home Assistant serves the files of one such folder. A browser would take a picture with another name for a page.
     """
     if Path(path).suffix.lower() not in PICTURE_SUFFIXES:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="not_a_picture", translation_placeholders={"path": path}
-        )
+        raise refused("not_a_picture", path=path)
     await async_check_folder(hass, path)
 
 
 async def async_check_folder(hass: HomeAssistant, path: str) -> None:
     """Raise `ServiceValidationError` unless `path` is below a folder that Home Assistant may write to."""
     if not await hass.async_add_executor_job(_is_allowed, hass, path):
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="path_not_allowed", translation_placeholders={"path": path}
-        )
+        raise refused("path_not_allowed", path=path)
 
 
 def _is_allowed(hass: HomeAssistant, path: str) -> bool:
@@ -59,13 +54,7 @@ async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
     try:
         await hass.async_add_executor_job(_write, Path(path), picture)
     except (OSError, ValueError) as error:
-        # The whole error would name the temporary file. What is no error of the system is a name that cannot be one.
-        reason = (isinstance(error, OSError) and error.strerror) or "this is not the name of a file"
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="not_written",
-            translation_placeholders={"path": path, "reason": reason},
-        ) from error
+        raise not_written(path, error) from error
 
 
 async def async_copy(hass: HomeAssistant, source: Path, path: str) -> None:

@@ -7,15 +7,15 @@ from typing import Any, Final, Protocol
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
-from ..api.client import STILL_TIMEOUT, PiMjpegClient
+from ..api.client import PiMjpegClient
 from ..api.models import Snapshot
-from ..const import DOMAIN
+from ..api.transport import STILL_TIMEOUT
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
 from . import each_camera, links
+from .errors import refused
 from .file_names import file_name, paths_of
 from .picture_files import async_check_allowed, async_write
 from .targets import async_cameras
@@ -73,9 +73,9 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
 
 def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
     if keep and sized:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
+        raise refused("kept_has_full_size")
     if not keep and not elsewhere:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
+        raise refused("nowhere_to_put")
 
 
 async def async_keep(
@@ -101,10 +101,10 @@ async def async_keep(
     on_kept(snapshot)
     linked = None
     if path is not None or link:
-        picture = await client.kept_snapshot(snapshot, limits=STILL_TIMEOUT if full else None)
+        picture = await client.kept.snapshot(snapshot, timeouts=STILL_TIMEOUT if full else None)
         linked = await _async_put(hass, picture, path, link=link)
     size = (snapshot.width, snapshot.height)
-    where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
+    where = {"path": path, "url": str(client.kept.snapshot_url(snapshot)), "link": linked}
     return where | _description(snapshot.time, size, snapshot.bytes) | ({ATTR_GAP: gap} if full else {})
 
 

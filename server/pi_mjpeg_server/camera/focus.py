@@ -20,7 +20,7 @@ async def focus(camera: Camera) -> None:
     `CameraUnavailableError` when there is no picture, and `CameraOffError` when the camera is switched off.
     """
     name = camera.settings.name
-    with camera.watching(camera.settings.requested.fps):
+    with camera.demand.watching(camera.settings.requested.fps):
         # libcamera takes no trigger before it captures, and its exposure has to settle first.
         await camera.still(time.monotonic())
         before = camera.controls

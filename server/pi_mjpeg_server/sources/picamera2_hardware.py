@@ -1,6 +1,6 @@
 """The Pi's hardware encoder through Picamera2, whatever its driver does.
 
-Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it in silence, one in the camera's thread
+Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it unnoticed, one in the camera's thread
 freezes the camera for good, a stop waits for ever, and a start that fails leaves a thread and the device behind.
 """
 
@@ -90,21 +90,23 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
             if self._failure is not None or self.buf_available.empty():
                 # To wait for a buffer would block the camera.
                 return
+            buffer = self.buf_available.queue[0]
             try:
                 super().encode(stream, request)
             except InterruptedError:
-                # By a signal: the picture is lost.
+                # By a signal: the picture is lost, but neither the camera's buffer nor the encoder's.
                 request.release()
-                return
+                self.buf_available.put(buffer)
             except Exception as error:  # noqa: BLE001
                 self._failure = f"it failed: {error}"
                 if isinstance(error, OSError):
                     # Picamera2 acquires the request before it calls the driver.
                     request.release()
                 return
-            self._last_sent = time.monotonic()
+            else:
+                self._last_sent = time.monotonic()
             if self._waiting_since is None:
-                self._waiting_since = self._last_sent
+                self._waiting_since = time.monotonic()
 
         def thread_poll(self, *arguments: object) -> None:
             """Receive pictures. This is a thread of the encoder."""
