@@ -20,6 +20,7 @@ from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, HELD_POLL_INTERVAL, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.refusals import async_check_who_refused
 from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
@@ -149,6 +150,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def _on_refused(self) -> None:
         """Ask for another token, whatever request was refused, and mark the server as unavailable until it is there."""
         self.config_entry.async_start_reauth(self.hass)
+        self.hass.async_create_background_task(
+            async_check_who_refused(self.hass, self.config_entry), f"pi_mjpeg who answers instead of {self.name}"
+        )
         self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="token_rejected"))
 
     @callback
