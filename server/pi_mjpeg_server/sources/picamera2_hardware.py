@@ -30,6 +30,16 @@ FAULTY_STOP_TIMEOUT = 1.0
 """Seconds to stop after a fault: with `PICTURE_TIMEOUT`, less than the time after which a camera counts as failing."""
 
 
+class _NoneLeft:
+    """Stands for a picture that was given back already."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+_NONE_LEFT = _NoneLeft()
+
+
 def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  # noqa: ANN401, C901  (a class of short methods)
     """Return an encoder of so many bits for `fps` pictures, which never blocks or ends Picamera2's threads."""
 
@@ -128,11 +138,21 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
             super().outputframe(picture, *arguments)
 
         def _release_pictures(self) -> None:
-            """Give the camera back what the driver did not."""
+            """Give the camera back what the driver did not. If it does later, its thread must not wait for the picture."""
             held = getattr(self, "buf_frame", None)
-            with contextlib.suppress(queue.Empty):
-                while held is not None:
-                    held.get_nowait().release()
+            if held is None:
+                return
+            take = held.get
+
+            def take_or_none_left() -> Any:  # noqa: ANN401  (a CompletedRequest)
+                try:
+                    return take(block=False)
+                except queue.Empty:
+                    return _NONE_LEFT
+
+            held.get = take_or_none_left
+            while (request := take_or_none_left()) is not _NONE_LEFT:
+                request.release()
 
         def _close(self) -> None:
             for buffer, _ in self.bufs.values():
