@@ -6,7 +6,6 @@ freezes the camera for good, a stop waits for ever, and a start that fails leave
 
 from __future__ import annotations
 
-import contextlib
 import math
 import queue
 import threading
@@ -138,20 +137,19 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
             super().outputframe(picture, *arguments)
 
         def _release_pictures(self) -> None:
-            """Give the camera back what the driver did not. If it does later, its thread must not wait for the picture."""
+            """Give the camera back what the driver did not. If the driver does later, no thread may wait for it."""
             held = getattr(self, "buf_frame", None)
             if held is None:
                 return
-            take = held.get
 
-            def take_or_none_left() -> Any:  # noqa: ANN401  (a CompletedRequest)
+            def take() -> Any:  # noqa: ANN401  (a CompletedRequest)
                 try:
-                    return take(block=False)
+                    return queue.Queue.get(held, block=False)
                 except queue.Empty:
                     return _NONE_LEFT
 
-            held.get = take_or_none_left
-            while (request := take_or_none_left()) is not _NONE_LEFT:
+            held.get = take
+            while (request := take()) is not _NONE_LEFT:
                 request.release()
 
         def _close(self) -> None:
