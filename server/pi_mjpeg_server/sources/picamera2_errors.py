@@ -9,8 +9,8 @@ MEMORY_REMEDY = (
     "reserve more with `dtoverlay=vc4-kms-v3d,cma-256` in /boot/firmware/config.txt and a reboot "
     "(`grep Cma /proc/meminfo` shows how much there is)"
 )
-_NO_MEMORY = (os.strerror(errno.ENOMEM), "failed to allocate")
-"""The first is said by libcamera and the kernel, the second by Picamera2's allocator."""
+_NO_MEMORY = (os.strerror(errno.ENOMEM).lower(), "failed to allocate")
+"""The first is said by libcamera and the kernel, the second by Picamera2's allocators, in small or capital letters."""
 
 
 class MemoryShortageError(SourceError):
@@ -19,7 +19,7 @@ class MemoryShortageError(SourceError):
 
 def is_memory_shortage(error: Exception) -> bool:
     """Return whether an error means that the kernel has no memory for pictures."""
-    return getattr(error, "errno", None) == errno.ENOMEM or any(words in str(error) for words in _NO_MEMORY)
+    return getattr(error, "errno", None) == errno.ENOMEM or any(words in str(error).lower() for words in _NO_MEMORY)
 
 
 def explained_memory(error: Exception, size: tuple[int, int], instead: str = "request a smaller size") -> Exception:

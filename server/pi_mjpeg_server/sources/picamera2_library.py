@@ -17,7 +17,7 @@ from pi_mjpeg_server.sources.import_advice import import_advice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pi_mjpeg_server.sources.exposure import Exposure
+    from pi_mjpeg_server.sources.exposure_metadata import Exposure
 
 _MAX_AGE = 5.0
 _failure: str | None = None
@@ -28,6 +28,7 @@ class Library(NamedTuple):
     """Picamera2's classes, libcamera's types, and whether this is a Pi 4 or older, which has a hardware encoder."""
 
     Picamera2: Any
+    DmaHeap: Any
     JpegEncoder: Any
     MJPEGEncoder: Any
     Output: Any
@@ -45,6 +46,7 @@ def load_library() -> Library:
     try:
         from libcamera import ColorSpace, Transform, controls
         from picamera2 import Picamera2
+        from picamera2.dma_heap import DmaHeap
         from picamera2.encoders import JpegEncoder, MJPEGEncoder
         from picamera2.outputs import Output
         from picamera2.platform import Platform, get_platform
@@ -55,7 +57,7 @@ def load_library() -> Library:
         if not isinstance(error, ModuleNotFoundError):
             _failure = message
         raise SourceError(message) from error
-    return Library(Picamera2, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
+    return Library(Picamera2, DmaHeap, JpegEncoder, MJPEGEncoder, Output, ColorSpace, Transform, controls, vc4)
 
 
 def make_output(

@@ -24,6 +24,7 @@ def csi_cameras(library: Library) -> list[tuple[int, dict[str, Any]]]:
 
 def open_camera(library: Library, camera_id: str, settings: SourceSettings) -> tuple[Any, list[str]]:
     """Return a new Picamera2 for the camera with this Id, and a note for each setting that could not be used."""
+    _check_memory(library)
     notes = []
     if settings.sensor_hdr is not None:
         try:
@@ -55,6 +56,22 @@ def _open_tuned(library: Library, camera_id: str, tuning_file: str) -> Any:  # n
         raise TuningError(f"libcamera does not open the camera with {tuning_file!r}: {error}") from error
 
 
+def _check_memory(library: Library) -> None:
+    """Raise `SourceError` if no memory for pictures can be asked for.
+
+    Picamera2 notices it only when it has acquired the camera, and keeps it then until the process ends.
+    """
+    try:
+        library.DmaHeap().close()
+    except PermissionError as error:
+        raise SourceError(
+            f"this user may not use {error.filename}, the memory for pictures: `sudo usermod -aG video $USER`, and "
+            'where that group may not either, a udev rule: SUBSYSTEM=="dma_heap", GROUP="video", MODE="0660"'
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise SourceError(f"the memory for pictures cannot be used: {error}") from error
+
+
 def _number(library: Library, camera_id: str) -> int:
     """Return the number by which Picamera2 knows a camera, as libcamera lists them now."""
     for number, info in csi_cameras(library):
@@ -66,4 +83,8 @@ def _number(library: Library, camera_id: str) -> int:
 def _explained(error: RuntimeError) -> SourceError:
     if error.__cause__ is not None and "busy" in str(error.__cause__).lower():
         return DeviceBusyError("another program has the camera open: stop it (`fuser /dev/media*` names it)")
-    return SourceError(f"libcamera cannot open the camera: {error}")
+    reason: BaseException = error
+    while reason.__cause__ is not None:
+        # Picamera2 says only that it did not complete.
+        reason = reason.__cause__
+    return SourceError(f"libcamera cannot open the camera: {reason}")

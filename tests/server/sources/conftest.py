@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 from pi_mjpeg_server.sources import contiguous_memory, sensor_modes
@@ -39,9 +39,9 @@ def run_with_webcam(tmp_path: Path) -> RunInProcess:
             import json, sys, time
             from itertools import islice
             from pathlib import Path
-            from pi_mjpeg_server.sources import SourceError, SourceSettings, v4l2
+            from pi_mjpeg_server.sources import SourceError, SourceSettings, webcam_paths
             from pi_mjpeg_server.sources.v4l2 import V4L2Source
-            v4l2.DEVICES = Path(sys.argv[1])
+            webcam_paths.DEVICES = Path(sys.argv[1])
         """
         program = textwrap.dedent(imports) + textwrap.dedent(code)
         done = subprocess.run(  # noqa: S603
@@ -87,6 +87,7 @@ def camera(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Untyped:
     kind.return_value.camera_controls = CONTROLS
     kind.return_value.camera_configuration.return_value = {"main": {"size": SIZE, "format": "YUV420"}}
     monkeypatch.setattr(library, "Picamera2", kind)
+    monkeypatch.setattr(importlib.import_module("picamera2.dma_heap"), "DmaHeap", MagicMock())
     multi_encoder = importlib.import_module("picamera2.encoders.jpeg_encoder")
     monkeypatch.setattr(multi_encoder, "MappedArray", FakeMappedArray)
     return kind

@@ -87,6 +87,12 @@ def test_a_camera_without_pictures_is_no_fault_of_the_encoder(run: Run) -> None:
     assert outcome == {"silent": [None] * 30, "encoders": HARDWARE, "note": None}
 
 
+def test_a_driver_that_gives_a_picture_back_after_the_stop_leaves_nothing_behind(run: Run) -> None:
+    outcome = run("late return")["late return"]
+    assert "because it did not stop" in outcome.pop("note")
+    assert outcome == {"given back": 4, "left": [0, 0], "log": ["close"]}
+
+
 def test_a_recording_goes_on_in_software_with_the_controls_as_they_are_then(run: Run) -> None:
     sent = run("controls")["controls"]["sent"]
     assert sent == {"FrameDurationLimits": [100_000, 200_000], "Brightness": 0.5}
@@ -124,6 +130,7 @@ def test_an_encoder_that_fails_is_replaced_while_viewers_watch_and_not_used_agai
         "broken pipe": "it failed: [Errno 32] Broken pipe",
         "pictures refused": "it failed: [Errno 22] Invalid argument",
         "pictures kept": "it failed: [Errno 5] Input/output error",
+        "always interrupted": "it gives no pictures",
         "truncated": "it gives no pictures, only damaged ones: it is cut off before its end",
     }
     for name, outcome in run(*reasons).items():
@@ -137,12 +144,13 @@ def test_an_encoder_that_fails_is_replaced_while_viewers_watch_and_not_used_agai
 
 
 def test_small_faults_do_not_disturb_viewers(run: Run) -> None:
-    outcomes = run("garbage at first", "interrupted", "stops with an error", "does not stop")
+    outcomes = run("garbage at first", "interrupted", "interrupted often", "stops with an error", "does not stop")
     for name, outcome in outcomes.items():
         check_clean(outcome, name)
         assert outcome["encoders"] == HARDWARE, name
     assert outcomes["garbage at first"]["drops"] >= 2
     assert outcomes["interrupted"]["next_encoders"] == HARDWARE
+    assert outcomes["interrupted often"]["next_encoders"] == HARDWARE
     assert outcomes["stops with an error"]["next_encoders"] == HARDWARE
     stuck = outcomes["does not stop"]
     assert stuck["next_encoders"] == SOFTWARE

@@ -14,6 +14,7 @@ import pytest
 LIBCAMERA = {"libcamera/__init__.py": "class ColorSpace: pass\nclass Transform: pass\ncontrols = None\n"}
 PICAMERA2 = {
     "picamera2/__init__.py": "class Picamera2: pass\n",
+    "picamera2/dma_heap.py": "DmaHeap = None\n",
     "picamera2/encoders.py": "JpegEncoder = MJPEGEncoder = None\n",
     "picamera2/outputs.py": "Output = None\n",
     "picamera2/platform.py": "import enum\nPlatform = enum.Enum('Platform', 'VC4')\ndef get_platform(): return None\n",

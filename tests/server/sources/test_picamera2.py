@@ -84,6 +84,35 @@ def test_a_camera_that_another_program_has_open_is_reported(camera: Untyped) -> 
         Picamera2Source(SourceSettings()).open()
 
 
+def test_the_reason_why_a_camera_cannot_be_opened_is_said(camera: Untyped) -> None:
+    error = RuntimeError("Camera __init__ sequence did not complete.")
+    error.__cause__ = RuntimeError("Failed to initialize camera")
+    error.__cause__.__cause__ = RuntimeError("Camera frontend has timed out!")
+    camera.side_effect = error
+    with pytest.raises(SourceError, match=r"libcamera cannot open the camera: Camera frontend has timed out!"):
+        Picamera2Source(SourceSettings()).open()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma"),
+            "may not use /dev/dma_heap/.*video",
+        ),
+        (RuntimeError("Could not open any dmaHeap device"), "the memory .*: Could not open any dmaHeap device"),
+        (OSError(24, "Too many open files"), "the memory .*: .*Too many open files"),
+    ],
+)
+def test_without_memory_for_pictures_the_camera_is_not_opened(
+    camera: Untyped, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    monkeypatch.setattr("picamera2.dma_heap.DmaHeap", MagicMock(side_effect=error))
+    with pytest.raises(SourceError, match=words):
+        Picamera2Source(SourceSettings()).open()
+    camera.assert_not_called()
+
+
 def test_a_quarter_turn_is_written_as_exif_orientation(camera: Untyped) -> None:
     FakeSensor(camera.return_value)
     source = Picamera2Source(SourceSettings(size=SIZE, rotation=90))
@@ -150,7 +179,15 @@ def test_a_missing_module_is_named_with_its_package(monkeypatch: pytest.MonkeyPa
         Picamera2Source.devices()
 
 
-@pytest.mark.parametrize("error", [OSError(12, "Cannot allocate memory"), RuntimeError("Cannot allocate memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("Cannot allocate memory"),
+        RuntimeError("Failed to allocate buffers."),
+        RuntimeError("failed to allocate capture buffers for stream 0"),
+    ],
+)
 @pytest.mark.parametrize("call", ["configure", "start_recording"])
 def test_too_little_contiguous_memory_is_said_with_the_size_and_the_remedy(
     camera: Untyped, call: str, error: Exception

@@ -30,11 +30,19 @@ FAULTS = {
     "truncated": ("truncated", "5", False),
     "garbage at first": ("garbage", "0 1", False),
     "interrupted": ("errors", "DQBUF * EINTR 5 3\nQBUF output EINTR 5 3", False),
+    "interrupted often": ("errors", "QBUF output EINTR 5 40", False),
+    "always interrupted": ("errors", "QBUF output EINTR 5", False),
     "does not stop": ("stop_stuck", "", True),
     "stops with an error": ("errors", "STREAMOFF output EIO", False),
 }
 """Kind and content of each fault, and whether it also does not stop."""
-REPLACED = set(FAULTS) - {"garbage at first", "interrupted", "does not stop", "stops with an error"}
+REPLACED = set(FAULTS) - {
+    "garbage at first",
+    "interrupted",
+    "interrupted often",
+    "does not stop",
+    "stops with an error",
+}
 """The faults after which the recording goes on in software."""
 HANGING = {"start never returns", "does not stop"}
 """The faults that last until the driver is given up."""

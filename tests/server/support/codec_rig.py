@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import MagicMock, create_autospec
 
 import numpy as np
 from pi_mjpeg_server.sources import picamera2_encoders
@@ -32,6 +32,7 @@ class Rig:
         self.kind.global_camera_info.return_value = CAMERAS
         self.kind.return_value.camera_controls = CONTROLS
         setattr(library, "Picamera2", self.kind)  # noqa: B010  (a module has no such type)
+        setattr(importlib.import_module("picamera2.dma_heap"), "DmaHeap", MagicMock())  # noqa: B010
         setattr(importlib.import_module("picamera2.encoders.jpeg_encoder"), "MappedArray", FakeMappedArray)  # noqa: B010
 
     def sensor(self, pictures: list[Planes], size: tuple[int, int] = SIZE) -> BufferSensor:
