@@ -1,4 +1,4 @@
-"""What is known about one server: polled every 30 seconds, and pushed over MQTT in between."""
+"""What is known about one server: its state is polled, and its events and MQTT tell changes in between."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -73,7 +73,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         )
         self._offline = OfflineCheck(client, self._on_offline)
         self.has_events = False
-        """Whether the server itself tells every change. MQTT knows no better then."""
+        """Whether the server's own events are received, which tell every change."""
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
 

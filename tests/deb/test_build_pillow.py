@@ -1,4 +1,4 @@
-"""The wheel of Pillow that build-pillow makes: with programs that note how they are called in place of the real ones."""
+"""What build-pillow calls: programs that note their arguments stand in for the real ones."""
 
 import os
 import subprocess

@@ -1,11 +1,14 @@
 """The command `pi-mjpeg`, as a shell runs it."""
 
+import logging
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from pi_mjpeg_server.cli import main, state_commands
 
 from tests.server.support.scripted_camera import level_of
 
@@ -143,6 +146,12 @@ def test_every_mistake_is_printed(tmp_path: Path, command: str) -> None:
     assert done.stderr.count(b"pi-mjpeg: ") == 2
     assert b"tls_certificate" in done.stderr
     assert b"/nope/password" in done.stderr
+
+
+def test_ctrl_c_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_commands, "token", MagicMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(logging, "captureWarnings", MagicMock())
+    assert main(["token"]) == 1
 
 
 def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:

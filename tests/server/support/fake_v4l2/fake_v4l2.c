@@ -67,6 +67,12 @@ static void lock(struct handle *device) {
 
 static void unlock(struct handle *device) { pthread_mutex_unlock(&device->device->lock); }
 
+static void free_handle(struct handle *device) {
+    if (device->device) munmap(device->device, sizeof *device->device);
+    for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
+    free(device);
+}
+
 static int fake_open(const char *path, int flags) {
     const char *root = getenv("FAKE_V4L2");
     char real_root[PATH_MAX], real_path[PATH_MAX];
@@ -77,14 +83,16 @@ static int fake_open(const char *path, int flags) {
     struct handle *device = calloc(1, sizeof *device);
     strcpy(device->folder, real_path);
     device->process = getpid();
-    if (fault(device->folder, "unplugged")) { free(device); return fail(ENOENT); }
+    if (fault(device->folder, "unplugged")) { free_handle(device); return fail(ENOENT); }
     load_modes(device);
     load_frames(device);
     load_device(device);
     int error = injected(device->folder, &device->device->errors, "OPEN", "", 0);
-    if (error) return fail(error);
+    if (error) { free_handle(device); return fail(error); }
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | (flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
-    if (fd >= 0 && fd < MAX_FDS) handles[fd] = device;
+    if (fd >= MAX_FDS) { real_close(fd); fd = fail(EMFILE); }
+    if (fd >= 0) handles[fd] = device;
+    else free_handle(device);
     return fd;
 }
 
@@ -97,9 +105,7 @@ int close(int fd) {
         lock(device);
         release(fd, device);
         unlock(device);
-        munmap(device->device, sizeof *device->device);
-        for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
-        free(device);
+        free_handle(device);
     }
     return real_close(fd);
 }
