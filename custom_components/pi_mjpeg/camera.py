@@ -148,8 +148,13 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
     @property
     @override
     def available(self) -> bool:
-        """Also while it is off, so that it can be turned on and says why there is no picture."""
-        return self.is_off or super().available
+        """Also while it is off, so that it can be turned on and says why there is no picture.
+
+        A Pi that has just been told to turn it on, and whose last word is that it is off, is no failure.
+        """
+        camera = self.camera_state
+        is_off_at_pi = camera is not None and camera.telemetry.enabled is False and self.coordinator.last_update_success
+        return self.is_off or is_off_at_pi or super().available
 
     def _update_attributes(self) -> None:
         camera = self.camera_state
@@ -276,9 +281,11 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         with self.asking_for("snapshot_failed"):
             if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link, full=full)
+                return await take_snapshot.async_keep(
+                    self.hass, client, camera_id, path, on_kept, self.raise_if_off, link=link, full=full
+                )
             return await take_snapshot.async_save(
-                self.hass, client, camera_id, path, (width, height), link=link, full=full
+                self.hass, client, camera_id, path, (width, height), self.raise_if_off, link=link, full=full
             )
 
     async def async_record_clip(self, *, before: float, after: float, path: str | None, link: bool) -> ServiceResponse:
@@ -287,7 +294,7 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         await self.coordinator.privacy.async_tell()
         client, node = self.coordinator.client, self.coordinator.data.id
         with self.asking_for("clip_failed"):
-            clip = await client.record_clip(self._camera_id, before=before, after=after)
+            clip = await client.kept.record_clip(self._camera_id, before=before, after=after)
             self.raise_if_off()
             self.coordinator.clip_told(self._camera_id, clip)
             if path is not None:

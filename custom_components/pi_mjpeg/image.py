@@ -59,7 +59,7 @@ class LastSnapshotImage(PiMjpegCameraEntity, ImageEntity):
         if self._fetched is None or self._fetched[0] != snapshot:
             with self.asking_for("picture_failed"):
                 try:
-                    self._fetched = (snapshot, await self.coordinator.client.kept_snapshot(snapshot))
+                    self._fetched = (snapshot, await self.coordinator.client.kept.snapshot(snapshot))
                 except RefusedError:
                     self.coordinator.snapshot_refused(self._camera_id)
                     raise
@@ -88,7 +88,7 @@ class LastClipImage(PiMjpegCameraEntity, ImageEntity):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        # A clip of a camera that is off here, and on at the Pi, is not for anybody.
+        # A clip of a camera that is off here, and on at the Pi, must not be shown.
         if self.coordinator.may_show(self._camera_id):
             self._shown = self._clip
             self._attr_image_last_updated = self._shown.time if self._shown else None
@@ -102,5 +102,5 @@ class LastClipImage(PiMjpegCameraEntity, ImageEntity):
             return None
         if self._fetched is None or self._fetched[0] != clip.id:
             with self.asking_for("picture_failed"):
-                self._fetched = (clip.id, await self.coordinator.client.clip_thumbnail(clip))
+                self._fetched = (clip.id, await self.coordinator.client.kept.clip_thumbnail(clip))
         return self._fetched[1]

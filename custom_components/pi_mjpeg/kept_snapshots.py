@@ -8,7 +8,7 @@ from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from .api.errors import PiMjpegError, RefusedError
 from .api.models import Snapshot
-from .clips.find import loaded_servers
+from .clips.find import camera_of
 from .const import DOMAIN
 from .coordinator import PiMjpegCoordinator
 
@@ -37,7 +37,7 @@ async def async_snapshots(coordinator: PiMjpegCoordinator, camera_id: str) -> li
     if not coordinator.may_show(camera_id):
         return []
     try:
-        return await coordinator.client.snapshots(camera_id)
+        return await coordinator.client.kept.snapshots(camera_id)
     except RefusedError as error:
         if error.code in _NO_LIST:
             return []
@@ -46,13 +46,13 @@ async def async_snapshots(coordinator: PiMjpegCoordinator, camera_id: str) -> li
 
 async def async_picture(hass: HomeAssistant, entry_id: str, snapshot_id: str, size: str) -> bytes | None:
     """Return the JPEG of a snapshot that is kept, or None if there is none. Raises `PiMjpegError`."""
-    coordinator = loaded_servers(hass).get(entry_id)
-    camera_id = snapshot_id.rsplit("-", 2)[0]
-    if coordinator is None or camera_id not in coordinator.data.cameras:
+    found = camera_of(hass, entry_id, snapshot_id)
+    if found is None:
         return None
+    coordinator, camera_id = found
     for snapshot in await async_snapshots(coordinator, camera_id):
         if snapshot.id == snapshot_id:
-            return await coordinator.client.kept_snapshot(snapshot, width=_WIDTHS[size])
+            return await coordinator.client.kept.snapshot(snapshot, width=_WIDTHS[size])
     return None
 
 

@@ -82,7 +82,7 @@ class KeptMediaSource(MediaSource):
             return _MediaImage(await self._picture(entry_id, kept_id), "image/jpeg")
         found = await self._find_clip(entry_id, kept_id)
         try:
-            return _MediaImage(await found.client.clip_thumbnail(found.clip), "image/jpeg")
+            return _MediaImage(await found.client.kept.clip_thumbnail(found.clip), "image/jpeg")
         except PiMjpegError as error:
             raise Unresolvable(str(error)) from error
 

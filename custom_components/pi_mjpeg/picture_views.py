@@ -3,8 +3,11 @@
 Home Assistant answers a request with a former token with 403. While an entry is reloaded it does not know the entity,
 answers 401 and counts a failed login, for which it may ban the address. So each of our entities has its URLs to itself,
 from the moment in which the component is loaded. Of the routes for a path, the one without a variable counts.
+
+It also answers a size that is no whole number with an error. Cards compute sizes, and ask for "490.5" or "NaN".
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -47,7 +50,10 @@ class _PictureView(HomeAssistantView):
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Answer with the picture, or with 403 if the entity is not loaded and nobody signs in with the request."""
-        return await self._for(request).get(request, self._entity_id)
+        view = self._for(request)
+        return await view.get(
+            _with_whole_size(request) if isinstance(view, CameraImageView) else request, self._entity_id
+        )
 
     async def head(self, request: web.Request) -> web.StreamResponse:
         """Answer likewise without the picture."""
@@ -64,6 +70,21 @@ class _PictureView(HomeAssistantView):
         if component is None or (component.get_entity(self._entity_id) is None and not signs_in):
             raise web.HTTPForbidden
         return self._view(component)
+
+
+def _with_whole_size(request: web.Request) -> web.Request:
+    """Return a request for the same picture whose width and height, where it has them, are whole numbers."""
+    sizes = {name: _whole(text) for name in ("width", "height") if (text := request.query.get(name))}
+    return request.clone(rel_url=request.rel_url.update_query(sizes)) if sizes else request
+
+
+def _whole(text: str) -> int:
+    """Return how many pixels these are, or 0, which stands for any size, if they are no number."""
+    try:
+        pixels = float(text)
+    except ValueError:
+        return 0
+    return int(pixels) if math.isfinite(pixels) else 0
 
 
 @callback

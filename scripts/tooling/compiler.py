@@ -1,7 +1,9 @@
 """Compiles C for the tests, with the machine's own compiler or with zig, which PyPI has as a package."""
 
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tooling import cache
@@ -15,7 +17,7 @@ _PROGRAM_FLAGS = ("-O2",)
 
 
 def shared_library(source: Path) -> Path:
-    """Return the shared library compiled from one C file, which may include others of its folder.
+    """Return the shared library compiled from one C file, which may include others.
 
     Raises ScriptError with the compiler's output.
     """
@@ -42,8 +44,16 @@ def _compiled(source: Path, name: str, flags: tuple[str, ...]) -> Path:
             run([_zig() / "bin/python", "-m", "ziglang", "cc", *arguments])
 
     kind = name.removesuffix(".so")
-    text = "".join(each.read_text() for each in sorted(source.parent.glob("*.[ch]")))
+    text = "".join(_texts(source))
     return cache.ensure(f"{kind}-{source.stem}", f"{flags} {text}", build) / name
+
+
+def _texts(source: Path) -> Iterator[str]:
+    """Yield the text of a C file, and of those that it includes by a path."""
+    text = source.read_text()
+    yield text
+    for name in re.findall(r'^#include "(.+)"', text, re.MULTILINE):
+        yield from _texts(source.parent / name)
 
 
 def _zig() -> Path:

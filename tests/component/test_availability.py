@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from custom_components.pi_mjpeg import coordinator as coordinator_module
+from custom_components.pi_mjpeg.api import offline_check
 from tests.component.conftest import FRONT, SHED, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example
 
@@ -151,7 +151,7 @@ async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: Hom
 async def test_a_server_that_only_lost_the_broker_is_found_by_the_poll(
     hass: HomeAssistant, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator_module, "OFFLINE_GRACE", 0)
+    monkeypatch.setattr(offline_check, "OFFLINE_GRACE", 0)
     await publish("availability", "offline")
     await until(lambda: not is_available(hass))
     await poll(hass)
@@ -269,7 +269,7 @@ async def test_an_old_snapshot_that_is_published_again_is_not_shown_under_a_new_
     await until(lambda: state_of(hass, "image.front_door_last_snapshot") != "unknown")
     assert state_of(hass, "image.front_door_last_snapshot") == "2026-11-22T10:00:00+00:00"
     snapshot = loaded.runtime_data.snapshots["front"]
-    assert str(loaded.runtime_data.client.kept_snapshot_url(snapshot)).startswith(f"{pi.url}/snapshots/front-20261122T")
+    assert str(loaded.runtime_data.client.kept.snapshot_url(snapshot)).startswith(f"{pi.url}/snapshots/front-20261122T")
 
 
 async def test_unloading_ends_all_subscriptions(

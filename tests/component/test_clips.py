@@ -232,33 +232,6 @@ async def test_without_an_encoder_the_clip_is_replayed_as_a_picture_that_moves(
     assert await response.read() == pi.clips[0].body
 
 
-async def test_a_clip_needs_a_login_and_has_to_be_there(
-    hass: HomeAssistant,
-    pi: Pi,
-    browser: MockConfigEntry,
-    hass_client: ClientSessionGenerator,
-    hass_client_no_auth: ClientSessionGenerator,
-) -> None:
-    await record(hass)
-    identity = pi.clips[0].document["id"]
-    base = f"/api/{DOMAIN}/clips/{browser.entry_id}"
-    stranger, client = await hass_client_no_auth(), await hass_client()
-    for kind in ("mp4", "mjpeg", "jpg"):
-        assert (await stranger.get(f"{base}/{identity}.{kind}")).status == HTTPStatus.UNAUTHORIZED
-        assert (await client.get(f"{base}/{identity}.{kind}")).status == HTTPStatus.OK
-    for path in (
-        f"{base}/{identity}.exe",
-        f"{base}/{identity[:-1]}f.mp4",
-        f"{base}/attic-20261122T100000000Z-00000000.mp4",
-        f"{base}/x.mp4",
-        f"/api/{DOMAIN}/clips/nobody/{identity}.mp4",
-    ):
-        assert (await client.get(path)).status == HTTPStatus.NOT_FOUND, path
-    pi.clips.clear()
-    with pytest.raises(Unresolvable, match="not keep"):
-        await async_resolve_media(hass, f"media-source://{DOMAIN}/{browser.entry_id}/front/2026-11-22/{identity}", None)
-
-
 async def test_a_pi_that_is_gone_is_said_in_words(hass: HomeAssistant, pi: Pi, browser: MockConfigEntry) -> None:
     answer = await record(hass)
     await pi.stop()
@@ -273,7 +246,7 @@ async def test_films_take_a_bounded_room(
     library, client = hass.data[LIBRARY], browser.runtime_data.client
     for _ in range(3):
         await record(hass)
-    for clip in await client.clips("front"):
+    for clip in await client.kept.clips("front"):
         film = await library.film(client, NODE, clip)
         assert film.name in {Path(name).name for name in files(tmp_path)}
     assert sum(name.endswith(".mp4") for name in files(tmp_path)) == 1
@@ -294,6 +267,12 @@ def test_garbage_makes_no_film(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(FilmError):
         make_film(tmp_path / "clip", tmp_path / "film.mp4")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["clip"]
+
+
+def test_a_film_that_cannot_be_written_is_said_without_the_name_of_the_unfinished_one(tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(make_clip(0).body)
+    with pytest.raises(FilmError, match=r"^No such file or directory$"):
+        make_film(tmp_path / "clip", tmp_path / "nowhere" / "film.mp4")
 
 
 def test_damaged_pictures_are_left_out(tmp_path: Path) -> None:

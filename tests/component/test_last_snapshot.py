@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import pytest
 from aiohttp import web
@@ -203,7 +203,11 @@ async def test_an_old_server_is_asked_for_one_picture_a_second_however_many_are_
     class Client:
         asked: ClassVar[list[str]] = []
 
-        async def kept_snapshot(self, named: Snapshot) -> bytes:
+        @property
+        def kept(self) -> Self:
+            return self
+
+        async def snapshot(self, named: Snapshot) -> bytes:
             self.asked.append(named.id)
             await asyncio.sleep(0)
             return b""

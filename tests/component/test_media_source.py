@@ -130,38 +130,48 @@ async def test_of_another_camera_none_is_shown(hass: HomeAssistant, pi: Pi, brow
     assert titles(await browse(hass, f"{browser.entry_id}/front")) == []
 
 
-async def test_a_snapshot_needs_a_login_and_has_to_be_there(
+@pytest.mark.parametrize(
+    ("url", "kinds", "unknown"),
+    [
+        pytest.param("clips/{}/{}.{}", ("mp4", "mjpeg", "jpg"), "exe", id="clips"),
+        pytest.param("snapshots/{}/{}/{}.jpg", ("full", "small"), "large", id="snapshots"),
+    ],
+)
+async def test_what_is_kept_needs_a_login_and_has_to_be_there(
     hass: HomeAssistant,
     pi: Pi,
     browser: MockConfigEntry,
     hass_client: ClientSessionGenerator,
     hass_client_no_auth: ClientSessionGenerator,
+    url: str,
+    kinds: tuple[str, ...],
+    unknown: str,
 ) -> None:
-    pi.snapshots = [snapshot("20261122T100000")]
-    identity = pi.snapshots[0]["id"]
-    base = f"/api/{DOMAIN}/snapshots/{browser.entry_id}"
+    pi.snapshots, pi.clips = [snapshot("20261122T110000")], [make_clip(0)]
+    kept = pi.clips[0].document["id"] if url.startswith("clips") else pi.snapshots[0]["id"]
     stranger, client = await hass_client_no_auth(), await hass_client()
-    for size in ("full", "small"):
-        assert (await stranger.get(f"{base}/{identity}/{size}.jpg")).status == HTTPStatus.UNAUTHORIZED
-        assert (await client.get(f"{base}/{identity}/{size}.jpg")).status == HTTPStatus.OK
-    for path in (
-        f"{base}/{identity}/large.jpg",
-        f"{base}/{identity[:-1]}f/full.jpg",
-        f"{base}/attic-20261122T100000000Z-00000000/full.jpg",
-        f"{base}/x/full.jpg",
-        f"/api/{DOMAIN}/snapshots/nobody/{identity}/full.jpg",
+
+    def path(kept_id: str, kind: str, entry_id: str = browser.entry_id) -> str:
+        return f"/api/{DOMAIN}/{url.format(entry_id, kept_id, kind)}"
+
+    for kind in kinds:
+        assert (await stranger.get(path(kept, kind))).status == HTTPStatus.UNAUTHORIZED
+        assert (await client.get(path(kept, kind))).status == HTTPStatus.OK
+    for missing in (
+        path(kept, unknown),
+        path(f"{kept[:-1]}f", kinds[0]),
+        path("attic-20261122T100000000Z-00000000", kinds[0]),
+        path("x", kinds[0]),
+        path(kept, kinds[0], "nobody"),
     ):
-        assert (await client.get(path)).status == HTTPStatus.NOT_FOUND, path
-    media_id = f"media-source://{DOMAIN}/{browser.entry_id}/front/2026-11-22/{identity}.jpg"
+        assert (await client.get(missing)).status == HTTPStatus.NOT_FOUND, missing
     pi.snapshots.clear()
+    pi.clips.clear()
+    media_id = f"media-source://{DOMAIN}/{browser.entry_id}/front/2026-11-22/{kept}"
     with pytest.raises(Unresolvable, match="not keep"):
-        await async_resolve_media(hass, media_id, None)
+        await async_resolve_media(hass, media_id if url.startswith("clips") else f"{media_id}.jpg", None)
     await pi.stop()
-    assert (await client.get(f"{base}/{identity}/full.jpg")).status == HTTPStatus.BAD_GATEWAY
-    with pytest.raises(Unresolvable, match="cannot be reached"):
-        await async_resolve_media(hass, media_id, None)
-    with pytest.raises(Exception, match="cannot be reached"):
-        await browse(hass, f"{browser.entry_id}/front")
+    assert (await client.get(path(kept, kinds[0]))).status == HTTPStatus.BAD_GATEWAY
 
 
 async def test_while_the_camera_is_off_and_the_pi_has_not_heard_nothing_is_shown(

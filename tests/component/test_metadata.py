@@ -42,7 +42,7 @@ def test_the_minimum_version_is_named_for_the_stores() -> None:
         (r'self\._show_(?:step|form)\(\s*"(\w+)"', ("config", "step")),
         (r'^_[A-Z_]+: Final = "([a-z_]+)"$', ("issues",)),
         (r'translation_domain=DOMAIN,\s+translation_key="(\w+)"', ("exceptions",)),
-        (r'asking_for\("(\w+)"', ("exceptions",)),
+        (r'\b(?:asking_for|refused|failed)\("(\w+)"', ("exceptions",)),
     ],
 )
 def test_every_translation_key_in_the_code_exists(pattern: str, section: tuple[str, ...]) -> None:

@@ -112,6 +112,7 @@ def strict(loaded: MockConfigEntry, pi: Pi) -> Pi:
     [
         *("width=490&height=0", "width=0&height=0", "width=8", "height=8", "width=20000", "width=320", "height=180"),
         *("width=-5&height=-5", "width=8&height=20000", "width=720&height=1280", "width=99999999999999999999"),
+        *("width=490.5&height=276.25", "width=NaN&height=NaN", "width=undefined", "width=-Infinity&height=320px"),
     ],
 )
 @pytest.mark.parametrize("watched", [False, True])

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from homeassistant.core import Context, ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError
 
-from ..const import DOMAIN
+from .errors import failed
 
 
 class Camera(Protocol):
@@ -36,11 +36,7 @@ async def async_with_each[T: Camera](
     async def ask(entity_id: str) -> ServiceResponse:
         camera = find(entity_id)
         if camera is None or not camera.available:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="camera_unavailable",
-                translation_placeholders={"camera": entity_id},
-            )
+            raise failed("camera_unavailable", camera=entity_id)
         camera.async_set_context(call.context)
         return await act(camera, entity_id)
 
@@ -50,14 +46,10 @@ async def async_with_each[T: Camera](
     return answered if call.return_response else None
 
 
-def _raise_for_failures(failed: list[BaseException]) -> None:
+def _raise_for_failures(errors: list[BaseException]) -> None:
     """Raise what went wrong with some cameras, if anything did."""
-    for error in failed:
-        if len(failed) == 1 or not isinstance(error, HomeAssistantError):
+    for error in errors:
+        if len(errors) == 1 or not isinstance(error, HomeAssistantError):
             raise error
-    if failed:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="several_failed",
-            translation_placeholders={"reasons": "; ".join(str(error) for error in failed)},
-        )
+    if errors:
+        raise failed("several_failed", reasons="; ".join(str(error) for error in errors))

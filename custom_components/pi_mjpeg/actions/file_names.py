@@ -6,10 +6,9 @@ from typing import Final
 
 import voluptuous as vol
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 
-from ..const import DOMAIN
+from .errors import refused
 
 PLACEHOLDER: Final = "{entity_id}"
 """In a file name it stands for the id of the camera's entity. It is no template, so it is the same wherever it is used:
@@ -34,11 +33,7 @@ def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Ma
     if name is None:
         return {}
     if len(entity_ids) > 1 and PLACEHOLDER not in name:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="one_file_for_several",
-            translation_placeholders={"placeholder": PLACEHOLDER},
-        )
+        raise refused("one_file_for_several", placeholder=PLACEHOLDER)
     name = full_path(hass, name)
     return {entity_id: name.replace(PLACEHOLDER, entity_id) for entity_id in entity_ids}
 
@@ -46,7 +41,8 @@ def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Ma
 def full_path(hass: HomeAssistant, name: str) -> str:
     """Return the full path of a file or folder.
 
-    What is none is in the folder of Home Assistant's local media, which exists in every kind of installation.
+    A name that is no full path is in the folder of Home Assistant's local media, which exists in every kind of
+    installation.
     """
     media = hass.config.media_dirs.get("local")
     return name if media is None else str(Path(media) / name)

@@ -11,10 +11,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from ..const import DOMAIN, KIB
+from .errors import not_written
 
 LIFETIME: Final = 24 * 3600
 """Seconds for which a link is valid."""
@@ -55,11 +55,7 @@ async def _async_publish(hass: HomeAssistant, kind: str, write: Callable[[Path],
     try:
         await hass.async_add_executor_job(keep)
     except OSError as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="not_written",
-            translation_placeholders={"path": str(folder), "reason": error.strerror or str(error)},
-        ) from error
+        raise not_written(str(folder), error) from error
     return f"/api/{DOMAIN}/{_FOLDERS[kind]}/{name}.{kind}"
 
 
@@ -81,7 +77,7 @@ class LinkView(HomeAssistantView):
         self._kind = kind
 
     async def get(self, request: web.Request, name: str) -> web.StreamResponse:
-        """Answer with the file, of which byte ranges can be had: phones play no film without them."""
+        """Answer with the file or a byte range of it: phones play no film without ranges."""
         hass = request.app[KEY_HASS]
         path = _folder(hass, self._kind) / f"{name}.{self._kind}"
         if not _NAME.fullmatch(name) or not await hass.async_add_executor_job(_is_valid, path):

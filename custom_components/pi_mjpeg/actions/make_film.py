@@ -7,11 +7,10 @@ from typing import Any, Final
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from ..clips.film import FilmError
 from ..clips.library import LIBRARY
-from ..const import DOMAIN
+from .errors import not_written, reason_of, refused
 from .file_names import file_name, full_path
 from .picture_files import PICTURE_SUFFIXES, async_check_folder, async_copy
 
@@ -39,10 +38,10 @@ async def async_handle(call: ServiceCall) -> ServiceResponse:
     hass, rate = call.hass, call.data[ATTR_RATE]
     folder, path = (full_path(hass, call.data[name]) for name in (ATTR_FOLDER, CONF_FILENAME))
     if Path(path).suffix.lower() != ".mp4":
-        raise _refused("not_an_mp4", path=path)
+        raise refused("not_an_mp4", path=path)
     library = hass.data[LIBRARY]
     if not await library.can_make_films():
-        raise _refused("no_films_of_folders")
+        raise refused("no_films_of_folders")
     for each in (folder, path):
         await async_check_folder(hass, each)
     pictures = await _async_pictures(hass, folder)
@@ -51,11 +50,7 @@ async def async_handle(call: ServiceCall) -> ServiceResponse:
             size = (await hass.async_add_executor_job(film.stat)).st_size
             await async_copy(hass, film, path)
     except (FilmError, OSError) as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="not_written",
-            translation_placeholders={"path": path, "reason": str(error)},
-        ) from error
+        raise not_written(path, error) from error
     return {"path": path, "frames": count, "duration": count / rate, "bytes": size}
 
 
@@ -63,12 +58,11 @@ async def _async_pictures(hass: HomeAssistant, folder: str) -> list[Path]:
     try:
         pictures = await hass.async_add_executor_job(_pictures, folder)
     except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise _refused("folder_not_read", path=folder, reason=reason) from error
+        raise refused("folder_not_read", path=folder, reason=reason_of(error)) from error
     if not pictures:
-        raise _refused("no_pictures", path=folder)
+        raise refused("no_pictures", path=folder)
     if len(pictures) > MAX_PICTURES:
-        raise _refused("too_many_pictures", path=folder, count=str(MAX_PICTURES))
+        raise refused("too_many_pictures", path=folder, count=str(MAX_PICTURES))
     return pictures
 
 
@@ -77,7 +71,3 @@ def _pictures(folder: str) -> list[Path]:
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if Path(entry.name).suffix.lower() in PICTURE_SUFFIXES)
     return [Path(folder) / name for name in names[: MAX_PICTURES + 1]]
-
-
-def _refused(key: str, **placeholders: str) -> ServiceValidationError:
-    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)

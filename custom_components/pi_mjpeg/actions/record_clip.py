@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 
 from ..api.client import PiMjpegClient
@@ -15,8 +14,8 @@ from ..api.models import Clip
 from ..clips.film import FilmError
 from ..clips.library import LIBRARY
 from ..clips.paths import media_content_id
-from ..const import DOMAIN
 from . import each_camera, links
+from .errors import failed, not_written, reason_of, refused
 from .file_names import file_name, paths_of
 from .picture_files import async_check_folder, async_copy
 
@@ -72,9 +71,7 @@ async def async_handle(call: ServiceCall, cameras: list[str], find: Callable[[st
 async def _async_check(hass: HomeAssistant, path: str) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="not_a_film", translation_placeholders={"path": path}
-        )
+        raise refused("not_a_film", path=path)
     if suffix == ".mp4":
         await _async_check_films(hass)
     await async_check_folder(hass, path)
@@ -82,7 +79,7 @@ async def _async_check(hass: HomeAssistant, path: str) -> None:
 
 async def _async_check_films(hass: HomeAssistant) -> None:
     if not await hass.data[LIBRARY].can_make_films():
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_films")
+        raise refused("no_films")
 
 
 async def async_link(hass: HomeAssistant, client: PiMjpegClient, node: str, clip: Clip) -> str:
@@ -90,9 +87,7 @@ async def async_link(hass: HomeAssistant, client: PiMjpegClient, node: str, clip
     try:
         film = await hass.data[LIBRARY].film(client, node, clip)
     except (FilmError, OSError) as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN, translation_key="no_film", translation_placeholders={"reason": str(error)}
-        ) from error
+        raise failed("no_film", reason=reason_of(error)) from error
     return await links.async_publish_film(hass, film)
 
 
@@ -106,11 +101,7 @@ async def async_save(hass: HomeAssistant, client: PiMjpegClient, node: str, clip
         async with library.fetched(client, clip) as fetched:
             await async_copy(hass, fetched, path)
     except (FilmError, OSError) as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="not_written",
-            translation_placeholders={"path": path, "reason": str(error)},
-        ) from error
+        raise not_written(path, error) from error
 
 
 def response(entry_id: str, client: PiMjpegClient, clip: Clip, path: str | None, link: str | None) -> ServiceResponse:
@@ -118,7 +109,7 @@ def response(entry_id: str, client: PiMjpegClient, clip: Clip, path: str | None,
     return {
         "path": path,
         "link": link,
-        "url": str(client.clip_url(clip)),
+        "url": str(client.kept.clip_url(clip)),
         "media_content_id": media_content_id(entry_id, clip),
         "time": clip.time.isoformat() if clip.time else None,
         "duration": clip.duration,

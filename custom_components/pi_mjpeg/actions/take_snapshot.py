@@ -7,15 +7,15 @@ from typing import Any, Final, Protocol
 import voluptuous as vol
 from homeassistant.const import CONF_FILENAME
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse
-from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
-from ..api.client import STILL_TIMEOUT, PiMjpegClient
+from ..api.client import PiMjpegClient
 from ..api.models import Snapshot
-from ..const import DOMAIN
+from ..api.transport import STILL_TIMEOUT
 from ..pictures import MAX_SIDE, MIN_SIDE, shown_size
 from . import each_camera, links
+from .errors import refused
 from .file_names import file_name, paths_of
 from .picture_files import async_check_allowed, async_write
 from .targets import async_cameras
@@ -73,9 +73,9 @@ async def async_handle(call: ServiceCall, find: Callable[[str], Camera | None]) 
 
 def _raise_for_conflict(*, keep: bool, elsewhere: bool, sized: bool) -> None:
     if keep and sized:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="kept_has_full_size")
+        raise refused("kept_has_full_size")
     if not keep and not elsewhere:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nowhere_to_put")
+        raise refused("nowhere_to_put")
 
 
 async def async_keep(
@@ -84,6 +84,7 @@ async def async_keep(
     camera_id: str,
     path: str | None,
     on_kept: Callable[[Snapshot], None],
+    raise_if_off: Callable[[], None],
     *,
     link: bool,
     full: bool,
@@ -91,7 +92,7 @@ async def async_keep(
     """Have the server take and keep a snapshot, write it to `path` if there is one, and return its description.
 
     A `full` one has the largest size of the camera. `on_kept` gets the snapshot before the file is written. Raises
-    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written, or the camera was turned off meanwhile.
     """
     gap = None
     if full:
@@ -99,12 +100,14 @@ async def async_keep(
     else:
         snapshot = await client.take_snapshot(camera_id)
     on_kept(snapshot)
+    raise_if_off()
     linked = None
     if path is not None or link:
-        picture = await client.kept_snapshot(snapshot, limits=STILL_TIMEOUT if full else None)
+        picture = await client.kept.snapshot(snapshot, timeouts=STILL_TIMEOUT if full else None)
+        raise_if_off()
         linked = await _async_put(hass, picture, path, link=link)
     size = (snapshot.width, snapshot.height)
-    where = {"path": path, "url": str(client.kept_snapshot_url(snapshot)), "link": linked}
+    where = {"path": path, "url": str(client.kept.snapshot_url(snapshot)), "link": linked}
     return where | _description(snapshot.time, size, snapshot.bytes) | ({ATTR_GAP: gap} if full else {})
 
 
@@ -114,6 +117,7 @@ async def async_save(
     camera_id: str,
     path: str | None,
     limits: tuple[int | None, int | None],
+    raise_if_off: Callable[[], None],
     *,
     link: bool,
     full: bool,
@@ -121,7 +125,7 @@ async def async_save(
     """Write a picture that the server does not keep to `path`, link to it, or both, and return its description.
 
     `limits` are its width and height at most, and a `full` one is scaled down from the largest size. Raises
-    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written, or the camera was turned off meanwhile.
     """
     width, height = limits
     gap = None
@@ -129,6 +133,7 @@ async def async_save(
         picture, gap = await client.full_snapshot(camera_id, width=width, height=height)
     else:
         picture = await client.snapshot(camera_id, width=width, height=height)
+    raise_if_off()
     time = dt_util.utcnow()
     size = shown_size(picture)
     where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}

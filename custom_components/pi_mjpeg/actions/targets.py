@@ -9,11 +9,12 @@ from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.components.camera.const import DOMAIN as CAMERA_DOMAIN
 from homeassistant.const import ATTR_ENTITY_ID, ENTITY_MATCH_ALL
 from homeassistant.core import Context, HomeAssistant, ServiceCall
-from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
+from homeassistant.exceptions import Unauthorized, UnknownUser
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
 
 from ..const import CAMERA_KEY, DOMAIN, SMALL_CAMERA_KEY
+from .errors import refused
 
 MAX_NAMED: Final = 10
 """How many of the things that are missing an error names."""
@@ -47,9 +48,7 @@ async def async_cameras(call: ServiceCall) -> list[str]:
     ]
     if missing:
         names = ", ".join(name[:100] for name in sorted(missing)[:MAX_NAMED])
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="no_such_camera", translation_placeholders={"names": names}
-        )
+        raise refused("no_such_camera", names=names)
     return _some(cameras)
 
 
@@ -72,7 +71,7 @@ def _once_each(hass: HomeAssistant, picked: set[str], named: set[str]) -> set[st
 
 def _some(cameras: set[str]) -> list[str]:
     if not cameras:
-        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_camera_in_target")
+        raise refused("no_camera_in_target")
     return sorted(cameras)
 
 

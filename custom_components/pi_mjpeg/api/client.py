@@ -1,81 +1,57 @@
 """A typed client of the server's HTTP API. Every answer is validated before it is used."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Final
 
 from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientError,
-    ClientMiddlewareType,
-    ClientResponse,
     ClientSession,
     ClientTimeout,
     Fingerprint,
-    ServerFingerprintMismatch,
     hdrs,
 )
-from homeassistant.const import __version__
 from yarl import URL
 
-from ..const import DOMAIN, KIB, MAX_CLIPS_BYTES, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, MAX_STILL_BYTES
+from ..const import DOMAIN, KIB, MAX_MESSAGE_BYTES, MAX_PICTURE_BYTES, MAX_STATE_BYTES, MAX_STILL_BYTES
 from .documents import (
     DocumentError,
     UnknownSchemaError,
     parse_changed_motion,
-    parse_clip,
-    parse_clips,
     parse_controls,
     parse_enabled,
     parse_enrolment,
     parse_full_snapshot,
     parse_identity,
     parse_snapshot,
-    parse_snapshots,
     parse_state,
 )
 from .errors import (
     CannotConnectError,
     IncompatibleError,
     InvalidResponseError,
-    UnauthorisedError,
     UntrustedError,
 )
 from .frame import Frame
 from .identity import Answer, Identity, address_of
-from .models import Clip, Control, ControlValue, Motion, Server, Snapshot
+from .kept_files import KeptFiles
+from .models import Control, ControlValue, Motion, Server, Snapshot
 from .multipart import MultipartError, MultipartParser, boundary_of
 from .rate_limit import RateLimit
 from .responses import (
     ResponseWithPeer,
-    cause_of,
-    certificate_problem,
-    check_picture,
     clock_offset,
     frame_of,
     gap_of,
-    raise_for_status,
     read,
+    read_picture,
     remember_peer,
 )
 from .server_sent_events import EventStreamError, EventStreamParser, ServerSentEvent
+from .transport import REQUEST_TIMEOUT, STILL_TIMEOUT, STREAM_TIMEOUT, Transport, in_executor
 
 FOCUS_TIMEOUT: Final = 40.0
 """Seconds for starting the camera, which takes a Pi Zero 2 up to 20, and for the lens to find its place."""
-REQUEST_TIMEOUT: Final = ClientTimeout(total=9, sock_connect=5)
-"""In seconds. Home Assistant allows 10 for a picture: the reason for a failure has to come before that."""
-
-STREAM_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=10)
-"""In seconds. A stream lasts as long as somebody watches, and a server is never silent for more than one."""
-
-STILL_TIMEOUT: Final = ClientTimeout(total=90, sock_connect=5, sock_read=60)
-"""In seconds. A full-size still waits for a camera that starts, is taken step by step, and has 40 MiB at most."""
-
-RECORDING_MARGIN: Final = 30.0
-"""Seconds that the answer to a recording may take beyond it: the camera may have to start, and the disk be slow."""
-
 EVENTS_TIMEOUT: Final = ClientTimeout(total=None, sock_connect=5, sock_read=25)
 """In seconds. A server that has nothing to say sends a comment every 15 s."""
 
@@ -86,11 +62,6 @@ MAX_EVENT_BYTES_RATE: Final = 1024 * KIB
 MAX_FRAME_RATE: Final = 240
 """Pictures a second. The fastest camera for a Raspberry Pi gives some 200."""
 
-_HEADERS: Final = {
-    # JPEGs do not compress further, and a compressed body can expand to far more than was sent.
-    hdrs.ACCEPT_ENCODING: "identity",
-    hdrs.USER_AGENT: f"HomeAssistant/{__version__} {DOMAIN}",
-}
 _NO_CERTIFICATE: Final = Fingerprint(bytes(32))
 """A fingerprint that no certificate has."""
 
@@ -105,22 +76,17 @@ class PiMjpegClient:
         token: str | None = None,
         fingerprint: str | None = None,
         *,
-        limits: ClientTimeout = REQUEST_TIMEOUT,
+        timeouts: ClientTimeout = REQUEST_TIMEOUT,
     ) -> None:
-        """Send `token` with every request to the server at `base_url`. `limits` apply to all requests but streams.
+        """Send `token` with every request to the server at `base_url`. `timeouts` apply to all requests but streams.
 
         Over https the certificate has to be the one with this SHA-256 `fingerprint`, in hexadecimal; nothing else of it
         is checked. Without a fingerprint, the session has to trust the certificate.
         """
-        self._session = session
-        self._limits = limits
         self._token = token
-        self._headers = {**_HEADERS, hdrs.AUTHORIZATION: f"Bearer {token}"} if token else _HEADERS
-        self._certificate = Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
-        self._refused = False
-        self.on_refused: Callable[[], None] | None = None
-        """Called when the server does not take the token. It is not sent again then: every request fails at once."""
+        self.transport = Transport(session, token, fingerprint, timeouts)
         self.base_url = base_url
+        self.kept = KeptFiles(self.transport, base_url)
         self.clock_offset: float | None = None
         """Seconds by which the server's clock was ahead of ours at the last `state`, or None if it sent no time."""
 
@@ -139,18 +105,18 @@ class PiMjpegClient:
         Raises `PiMjpegError`, as all requests do.
         """
         try:
-            async with self._request(hdrs.METH_HEAD, self.base_url, certificate=_NO_CERTIFICATE):
+            async with self.transport.request(hdrs.METH_HEAD, self.base_url, certificate=_NO_CERTIFICATE):
                 raise InvalidResponseError("the server shows no certificate")
         except UntrustedError as error:
             return error.fingerprint
 
     async def state(self) -> Server:
         """Return the server's state. Raises `PiMjpegError`, as all requests do."""
-        async with self._request(hdrs.METH_GET, self.base_url / "api/state") as response:
+        async with self.transport.request(hdrs.METH_GET, self.base_url / "api/state") as response:
             body = await read(response, MAX_STATE_BYTES)
         self.clock_offset = clock_offset(response.headers.get(hdrs.DATE))
         try:
-            return await _in_executor(parse_state, body)
+            return await in_executor(parse_state, body)
         except UnknownSchemaError as error:
             raise IncompatibleError(error.schema) from error
         except DocumentError as error:
@@ -158,13 +124,15 @@ class PiMjpegClient:
 
     async def enrol(self) -> Identity:
         """Return a new secret of the server's, with which it can be recognised at another address."""
-        return Identity(**await self._ask(hdrs.METH_POST, self.base_url / "api/identity", parse_enrolment))
+        return Identity(
+            **await self.transport.document(hdrs.METH_POST, self.base_url / "api/identity", parse_enrolment)
+        )
 
     async def identity(self, key: str | None, nonce: str) -> Answer:
         """Ask the server to prove who it is with the secret that has the name `key`, or with its token's."""
         query = {"nonce": nonce} if key is None else {"nonce": nonce, "key": key}
         url = (self.base_url / "api/identity").with_query(query)
-        async with self._request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
+        async with self.transport.request(hdrs.METH_GET, url, middlewares=(remember_peer,)) as response:
             body = await read(response, MAX_MESSAGE_BYTES)
         peername = response.peername if isinstance(response, ResponseWithPeer) else None
         if peername is None:
@@ -184,14 +152,13 @@ class PiMjpegClient:
     ) -> bytes:
         """Return a JPEG that was captured after the request, or at most `max_age` milliseconds before it."""
         wanted = {"width": width, "height": height, "max_age": max_age}
-        query = {name: value for name, value in wanted.items() if value is not None}
-        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(query)
-        return await self._picture(url)
+        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(_query(wanted))
+        return await self.transport.picture(url)
 
     async def take_snapshot(self, camera_id: str) -> Snapshot:
         """Make the server take a snapshot and keep it."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
-        return await self._ask(hdrs.METH_POST, url, partial(parse_snapshot, numbered=False))
+        return await self.transport.document(hdrs.METH_POST, url, partial(parse_snapshot, numbered=False))
 
     async def full_snapshot(
         self, camera_id: str, *, width: int | None = None, height: int | None = None
@@ -202,38 +169,41 @@ class PiMjpegClient:
         picture of the usual size.
         """
         wanted = {"full": 1, "width": width, "height": height}
-        query = {name: value for name, value in wanted.items() if value is not None}
-        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(query)
-        async with self._request(hdrs.METH_GET, url, STILL_TIMEOUT) as response:
+        url = (self.base_url / "cameras" / camera_id / "snapshot.jpg").with_query(_query(wanted))
+        async with self.transport.request(hdrs.METH_GET, url, STILL_TIMEOUT) as response:
             gap = gap_of(response.headers.get("X-Gap"))
-            return await self._read_picture(response, MAX_STILL_BYTES), gap
+            return await read_picture(response, MAX_STILL_BYTES), gap
 
     async def take_full_snapshot(self, camera_id: str) -> tuple[Snapshot, float | None]:
-        """Make the server keep such a picture, and return the same of it."""
+        """Make the server take and keep such a picture, and return its description and the same seconds."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
-        return await self._ask(hdrs.METH_POST, url, parse_full_snapshot, json={"full": True}, timeouts=STILL_TIMEOUT)
+        return await self.transport.document(
+            hdrs.METH_POST, url, parse_full_snapshot, json={"full": True}, timeouts=STILL_TIMEOUT
+        )
 
     async def set_control(self, camera_id: str, name: str, value: ControlValue) -> Mapping[str, Control]:
         """Set a control of a camera, and return all its controls as they are then."""
         url = self.base_url / "api/cameras" / camera_id / "controls"
-        return await self._ask(hdrs.METH_PATCH, url, parse_controls, json={name: value}, limit=MAX_STATE_BYTES)
+        return await self.transport.document(
+            hdrs.METH_PATCH, url, parse_controls, json={name: value}, limit=MAX_STATE_BYTES
+        )
 
     async def set_enabled(self, camera_id: str, *, enabled: bool) -> bool:
         """Turn a camera on or off for everybody, and return whether it is on then."""
         url = self.base_url / "api/cameras" / camera_id
-        return await self._ask(hdrs.METH_PATCH, url, parse_enabled, json={"enabled": enabled})
+        return await self.transport.document(hdrs.METH_PATCH, url, parse_enabled, json={"enabled": enabled})
 
     async def set_motion(self, camera_id: str, **settings: bool | int) -> Motion:
         """Change settings of a camera's motion detection, and return it as it is then."""
         url = self.base_url / "api/cameras" / camera_id
-        return await self._ask(hdrs.METH_PATCH, url, parse_changed_motion, json={"motion": settings})
+        return await self.transport.document(hdrs.METH_PATCH, url, parse_changed_motion, json={"motion": settings})
 
     async def events(self) -> AsyncGenerator[ServerSentEvent]:
         """Listen to the server, and yield what it says until it ends that: events, and comments without a kind.
 
         Close it with `contextlib.aclosing`.
         """
-        async with self._request(hdrs.METH_GET, self.base_url / "api/events", EVENTS_TIMEOUT) as response:
+        async with self.transport.request(hdrs.METH_GET, self.base_url / "api/events", EVENTS_TIMEOUT) as response:
             if response.content_type != "text/event-stream":
                 raise InvalidResponseError("the server answered with something else than events")
             parser, rate = EventStreamParser(), RateLimit(MAX_EVENT_RATE, seconds=1)
@@ -252,78 +222,15 @@ class PiMjpegClient:
 
     async def restart(self, camera_id: str) -> None:
         """Make the server restart a camera. Return before it is done."""
-        async with self._request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
+        async with self.transport.request(hdrs.METH_POST, self.base_url / "api/cameras" / camera_id / "restart"):
             pass
-
-    async def snapshots(self, camera_id: str) -> list[Snapshot]:
-        """Return the snapshots that the server keeps of a camera, the newest first."""
-        url = self.base_url / "api/cameras" / camera_id / "snapshots"
-        snapshots = await self._ask(hdrs.METH_GET, url, parse_snapshots)
-        return [snapshot for snapshot in snapshots if snapshot.camera == camera_id]
 
     async def focus(self, camera_id: str) -> None:
         """Have a camera focus, and return when its picture is sharp."""
         url = self.base_url / "api/cameras" / camera_id / "focus"
-        limits = ClientTimeout(total=FOCUS_TIMEOUT, sock_connect=self._limits.sock_connect)
-        async with self._request(hdrs.METH_POST, url, limits):
+        timeouts = ClientTimeout(total=FOCUS_TIMEOUT, sock_connect=self.transport.timeouts.sock_connect)
+        async with self.transport.request(hdrs.METH_POST, url, timeouts):
             pass
-
-    def kept_snapshot_url(self, snapshot: Snapshot) -> URL:
-        """Return the signed URL of a snapshot that the server keeps, at the address at which we reach the server."""
-        return (self.base_url / "snapshots" / f"{snapshot.id}.jpg").with_query(sig=snapshot.signature)
-
-    async def kept_snapshot(
-        self, snapshot: Snapshot, *, width: int | None = None, limits: ClientTimeout | None = None
-    ) -> bytes:
-        """Return the JPEG of a snapshot that the server keeps, at most `width` pixels wide.
-
-        A server before this version sends it in full size, whatever the width.
-        """
-        url = self.kept_snapshot_url(snapshot)
-        url = url if width is None else url.update_query(width=str(width))
-        async with self._request(hdrs.METH_GET, url, limits) as response:
-            return await self._read_picture(response, MAX_STILL_BYTES)
-
-    async def record_clip(self, camera_id: str, *, before: float, after: float) -> Clip:
-        """Have the server record a clip from `before` seconds ago on, and return it `after` seconds from now."""
-        url = self.base_url / "api/cameras" / camera_id / "clips"
-        limits = ClientTimeout(total=after + RECORDING_MARGIN, sock_connect=self._limits.sock_connect)
-        wanted = {"before": before, "after": after}
-        return await self._ask(hdrs.METH_POST, url, parse_clip, json=wanted, timeouts=limits)
-
-    async def clips(self, camera_id: str) -> list[Clip]:
-        """Return the clips that the server keeps of a camera, the newest first."""
-        url = self.base_url / "api/cameras" / camera_id / "clips"
-        async with self._request(hdrs.METH_GET, url) as response:
-            body = await read(response, MAX_CLIPS_BYTES)
-        try:
-            clips = await _in_executor(parse_clips, body)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
-        return [clip for clip in clips if clip.camera == camera_id]
-
-    def clip_url(self, clip: Clip) -> URL:
-        """Return the signed URL at which the server replays a clip."""
-        return (self.base_url / "clips" / f"{clip.id}.mjpeg").with_query(sig=clip.replay_signature)
-
-    async def clip_thumbnail(self, clip: Clip) -> bytes:
-        """Return a JPEG that shows what a clip is about."""
-        return await self._picture(
-            (self.base_url / "clips" / f"{clip.id}.jpg").with_query(sig=clip.thumbnail_signature)
-        )
-
-    @asynccontextmanager
-    async def clip_file(self, clip: Clip) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open the file of a clip and yield its chunks."""
-        url = (self.base_url / "clips" / f"{clip.id}.bin").with_query(sig=clip.download_signature)
-        async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
-            yield response.content.iter_any()
-
-    @asynccontextmanager
-    async def clip_replay(self, clip: Clip) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open the replay of a clip, a multipart stream with the boundary `frame`, and yield its chunks."""
-        async with self._request(hdrs.METH_GET, self.clip_url(clip), STREAM_TIMEOUT) as response:
-            yield response.content.iter_any()
 
     async def stream(
         self, camera_id: str, *, fps: float | None = None, width: int | None = None
@@ -335,9 +242,8 @@ class PiMjpegClient:
         Close it with `contextlib.aclosing`.
         """
         wanted = {"width": width, "fps": None if fps is None else f"{fps:g}"}
-        query = {name: value for name, value in wanted.items() if value is not None}
-        url = self.stream_url(camera_id).with_query(query)
-        async with self._request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
+        url = self.stream_url(camera_id).with_query(_query(wanted))
+        async with self.transport.request(hdrs.METH_GET, url, STREAM_TIMEOUT) as response:
             try:
                 boundary = boundary_of(response.headers.get(hdrs.CONTENT_TYPE, ""))
                 parser = MultipartParser(boundary, max_part=MAX_PICTURE_BYTES, max_parts=MAX_FRAME_RATE)
@@ -346,85 +252,13 @@ class PiMjpegClient:
                     if parts := parser.feed(chunk):
                         if not rate.allows(len(parts)):
                             raise InvalidResponseError(f"the stream has more than {MAX_FRAME_RATE} pictures a second")
-                        # Of those that came together nobody could see another one than the last.
+                        # Of frames that came together, viewers see only the last.
                         yield frame_of(parts[-1])
                     # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)
             except MultipartError as error:
                 raise InvalidResponseError(f"the stream cannot be read: {error}") from error
 
-    async def _ask[T](
-        self,
-        method: str,
-        url: URL,
-        parse: Callable[[bytes], T],
-        *,
-        json: object = None,
-        limit: int = MAX_MESSAGE_BYTES,
-        timeouts: ClientTimeout | None = None,
-    ) -> T:
-        """Send a request, and return the document that answers it."""
-        async with self._request(method, url, timeouts, json=json) as response:
-            body = await read(response, limit)
-        try:
-            return await _in_executor(parse, body) if limit > MAX_MESSAGE_BYTES else parse(body)
-        except DocumentError as error:
-            raise InvalidResponseError(f"the server's answer cannot be read: {error}") from error
 
-    async def _picture(self, url: URL) -> bytes:
-        async with self._request(hdrs.METH_GET, url) as response:
-            return await self._read_picture(response, MAX_PICTURE_BYTES)
-
-    async def _read_picture(self, response: ClientResponse, limit: int) -> bytes:
-        body = await read(response, limit)
-        check_picture(body, "the server sent a picture that is refused")
-        return body
-
-    @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        url: URL,
-        limits: ClientTimeout | None = None,
-        json: object = None,
-        certificate: Fingerprint | None = None,
-        middlewares: tuple[ClientMiddlewareType, ...] = (),
-    ) -> AsyncIterator[ClientResponse]:
-        """Send a request, and turn every failure until the response is closed into a `PiMjpegError`."""
-        if self._refused:
-            # A server makes those wait who send wrong tokens. The right one comes with another client.
-            raise UnauthorisedError("the server wants another token")
-        try:
-            # A redirect could lead to any address, and only this one was checked.
-            async with self._session.request(
-                method,
-                url,
-                headers=self._headers,
-                json=json,
-                timeout=limits or self._limits,
-                allow_redirects=False,
-                ssl=certificate or self._certificate,
-                middlewares=middlewares,
-            ) as response:
-                await raise_for_status(response)
-                yield response
-        except UnauthorisedError:
-            self._refused = True
-            if self.on_refused is not None:
-                self.on_refused()
-            raise
-        except ServerFingerprintMismatch as error:
-            raise UntrustedError(
-                "the server shows another certificate than the one that was accepted", error.got.hex()
-            ) from error
-        except ClientConnectorCertificateError as error:
-            raise UntrustedError(f"the server's certificate is not trusted: {certificate_problem(error)}") from error
-        except TimeoutError as error:
-            raise CannotConnectError(f"{url.origin()} took too long to answer") from error
-        except (ClientError, OSError) as error:
-            raise CannotConnectError(f"{url.origin()} cannot be reached: {cause_of(error)}") from error
-
-
-async def _in_executor[T](parse: Callable[[bytes], T], body: bytes) -> T:
-    """Parse a document that may be large outside of the event loop, which it could hold up for 15 ms."""
-    return await asyncio.get_running_loop().run_in_executor(None, parse, body)
+def _query(wanted: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -77,7 +77,7 @@ def clock_offset(date: str | None) -> float | None:
 
 
 def gap_of(header: str | None) -> float | None:
-    """Return the seconds in an `X-Gap` header, or None if there is none or it has no sense."""
+    """Return the seconds in an `X-Gap` header, or None if there is none or it is not valid."""
     return float(header) if header is not None and _GAP.fullmatch(header) else None
 
 
@@ -97,6 +97,13 @@ def check_picture(picture: bytes, what: str) -> None:
         jpeg.check(picture)
     except jpeg.JpegError as error:
         raise InvalidResponseError(f"{what}: {error}") from error
+
+
+async def read_picture(response: ClientResponse, limit: int) -> bytes:
+    """Return the JPEG in the body. Raises `InvalidResponseError` for none, a huge one, or over `limit` bytes."""
+    picture = await read(response, limit)
+    check_picture(picture, "the server sent a picture that is refused")
+    return picture
 
 
 def frame_of(part: Part) -> Frame:

@@ -46,7 +46,7 @@ class SnapshotCheck:
 
     async def _check(self, camera_id: str, snapshot: Snapshot) -> None:
         try:
-            await self._client.kept_snapshot(snapshot)
+            await self._client.kept.snapshot(snapshot)
         except RefusedError:
             self._on_gone(camera_id, snapshot)
         except PiMjpegError:

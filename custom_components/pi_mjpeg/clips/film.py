@@ -19,6 +19,12 @@ _MAX_BIT_RATE: Final = "12M"
 
 _OPTIONS: Final = {"preset": "ultrafast", "crf": "23", "maxrate": _MAX_BIT_RATE, "bufsize": _MAX_BIT_RATE}
 _THREADS: Final = 2
+
+# A JPEG has luma from 0 to 255 by BT.601 (JFIF 1.02, page 3). Players take 16 to 235 for granted, and BT.709 in a large
+# picture, unless the film says otherwise: so the range is converted and the rest is said (ITU-T H.273, tables 2 to 4).
+_LIMITED_RANGE: Final = 1
+_BT601: Final = 6
+_BT709: Final = 1
 _TIME_BASE: Final = Fraction(1, 1000)
 _CHUNK_BYTES: Final = 256 * 1024
 _MAX_RATE: Final = 240
@@ -62,7 +68,8 @@ def _write(film: Path, pictures: Iterable[tuple[float, Any]]) -> int:
             count = _encode(output, pictures)
         unfinished.replace(film)
     except (av.FFmpegError, OSError, MultipartError, ValueError) as error:
-        raise FilmError(str(error)) from error
+        # The whole error would name the unfinished film.
+        raise FilmError(getattr(error, "strerror", None) or str(error)) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return count
@@ -79,9 +86,12 @@ def _encode(output: Any, pictures: Iterable[tuple[float, Any]]) -> int:  # noqa:
             # 4:2:0 halves both sides.
             stream.width, stream.height = max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2)
             stream.pix_fmt = "yuv420p"
+            _describe_colours(stream.codec_context)
             stream.codec_context.time_base = _TIME_BASE
             stream.codec_context.thread_count = _THREADS
-        shown = frame.reformat(stream.width, stream.height, "yuv420p")
+        shown = frame.reformat(
+            stream.width, stream.height, "yuv420p", dst_colorspace="ITU601", dst_color_range=_LIMITED_RANGE
+        )
         # Pictures that were taken at the same millisecond still follow each other.
         before = max(before + 1, round((timestamp - began) / _TIME_BASE))
         shown.pts, shown.time_base = before, _TIME_BASE
@@ -91,6 +101,12 @@ def _encode(output: Any, pictures: Iterable[tuple[float, Any]]) -> int:  # noqa:
         raise FilmError("there is no picture that can be decoded")
     output.mux(stream.encode(None))
     return count
+
+
+def _describe_colours(context: Any) -> None:  # noqa: ANN401 - likewise
+    """Note how the colours of a film are to be read. The primaries and the transfer are nearly those of sRGB."""
+    context.color_range, context.colorspace = _LIMITED_RANGE, _BT601
+    context.color_primaries = context.color_trc = _BT709
 
 
 def _clip_pictures(clip: Path) -> Iterator[tuple[float, Any]]:

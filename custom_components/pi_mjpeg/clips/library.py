@@ -26,7 +26,7 @@ LIBRARY: HassKey[ClipLibrary] = HassKey(f"{DOMAIN}_clips")
 
 
 class ClipLibrary:
-    """Fetches clips and makes films of them, one at a time: a film takes a processor or two of Home Assistant's."""
+    """Fetches clips and makes films of them, one at a time: a film keeps one or two processor cores busy."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._hass = hass
@@ -84,7 +84,7 @@ class ClipLibrary:
         """
         path = self._folder / f"{secrets.token_hex(8)}.mjpeg"
         try:
-            async with client.clip_file(clip) as chunks:
+            async with client.kept.clip_file(clip) as chunks:
                 await self._hass.async_add_executor_job(_create, path)
                 length = await self._append(chunks, path)
             if length != clip.bytes:

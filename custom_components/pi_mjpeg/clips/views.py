@@ -44,7 +44,7 @@ class ClipView(HomeAssistantView):
 
 async def _answer(hass: HomeAssistant, request: web.Request, found: FoundClip, kind: str) -> web.StreamResponse:
     if kind == "jpg":
-        picture = await found.client.clip_thumbnail(found.clip)
+        picture = await found.client.kept.clip_thumbnail(found.clip)
         return web.Response(body=picture, content_type="image/jpeg", headers=_HEADERS)
     if kind == "mjpeg":
         return await _replay(request, found.client, found.clip)
@@ -54,7 +54,7 @@ async def _answer(hass: HomeAssistant, request: web.Request, found: FoundClip, k
 
 async def _replay(request: web.Request, client: PiMjpegClient, clip: Clip) -> web.StreamResponse:
     response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: f"multipart/x-mixed-replace; boundary={BOUNDARY}"})
-    async with client.clip_replay(clip) as chunks:
+    async with client.kept.clip_replay(clip) as chunks:
         await response.prepare(request)
         # The viewer left.
         with suppress(ConnectionError):

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pi_mjpeg_server.camera.broadcast import Broadcast
+from pi_mjpeg_server.camera.demand import Demand
 from pi_mjpeg_server.camera.errors import CameraBusyError, CameraOffError, CameraUnavailableError
+from pi_mjpeg_server.camera.frame_maker import FrameMaker
 from pi_mjpeg_server.camera.full_stills import FullStills
 from pi_mjpeg_server.camera.placard_loop import PlacardLoop
 from pi_mjpeg_server.camera.rate import Rate
@@ -32,9 +33,7 @@ RESTART_INTERVAL = 10.0
 
 
 class Camera:
-    """One camera. It captures while it has a viewer, and for `linger` seconds more, but never while it is switched off.
-
-    A reader that is no viewer, such as the motion detection, keeps it capturing too (`watching`).
+    """One camera. It captures while pictures are demanded (`demand`), but never while it is switched off.
 
     All methods belong to the event loop; the driver is called in a thread of its own.
     """
@@ -52,7 +51,8 @@ class Camera:
         """
         self.settings = settings
         self.ring = Ring(settings.preroll)
-        self.viewers: set[ViewerStats] = set()
+        self.demand = Demand(settings.linger, self._demand_changed, always_on=settings.always_on)
+        self.viewers = self.demand.viewers
         self.source_info = SourceInfo()
         self.controls: Mapping[str, Control] = {}
         self.control_overrides = dict(control_overrides or {})
@@ -61,30 +61,24 @@ class Camera:
         self.capture_drops = 0
         self.on_change: list[Callable[[], None]] = []
         self.supervisor = Supervisor(settings.name, lambda: make_source(self._effective_settings()), self)
-        self._frames_sent_before = 0
-        self._viewer_drops_before = 0
         self._restart_limit = RateLimit(1, 1 / RESTART_INTERVAL)
         self._rate_limited_log = RateLimitedLog()
-        self._demands = 0
-        self._watch_rates: list[float] = []
-        self._recordings = 0
-        self._lingers_until = 0.0
-        self._sequence = 0
+        self._frames = FrameMaker()
         self._settles_at: float | None = None
         self._placard_loop = PlacardLoop(
             settings.name,
-            is_demanded=lambda: self._demands > 0,
+            is_demanded=lambda: self.demand.is_shown,
             status=lambda: self.status,
             size=lambda: self.source_info.size or settings.requested.size,
-            publish=self._publish_placard,
+            publish=lambda jpeg: self.broadcast.publish(self._frames.drawn(jpeg)),
         )
         self.full_stills = FullStills(
             settings.name,
             self.supervisor,
             warm_up=settings.warm_up,
-            demand=self._demand,
+            demand=self.demand.pictures,
             still=self.still,
-            reserve=self._reserve_frame,
+            reserve=self._frames.reserve,
             raise_if_off=self.raise_if_off,
         )
 
@@ -113,16 +107,6 @@ class Camera:
         """Whether pictures can be had. An idle camera is available, because it can be started."""
         return self.state.is_available
 
-    @property
-    def frames_sent(self) -> int:
-        """Frames sent to all viewers, those who have left included."""
-        return self._frames_sent_before + sum(viewer.send_rate.count for viewer in self.viewers)
-
-    @property
-    def viewer_drops(self) -> int:
-        """Frames that viewers were not sent, those who have left included."""
-        return self._viewer_drops_before + sum(viewer.drops for viewer in self.viewers)
-
     def start(self) -> None:
         """Start the camera. Unless it is switched off, it takes one picture to learn whether it can."""
         self.supervisor.start()
@@ -143,7 +127,7 @@ class Camera:
         Viewers see a drawn picture that says so. `reason` is shown there too, if it was not a person who did it.
         """
         self.supervisor.disable(reason)
-        self.broadcast.withdraw(self._sequence)
+        self.broadcast.withdraw(self._frames.sequence)
         self.ring.clear()
 
     def restart(self) -> None:
@@ -162,50 +146,22 @@ class Camera:
     @contextlib.contextmanager
     def viewing(self, viewer: ViewerStats) -> Iterator[None]:
         """Count `viewer` as watching and keep the camera capturing, inside the `with` block."""
-        self.viewers.add(viewer)
         try:
-            with self._demand():
-                self._limit_rate()
+            with self.demand.viewing(viewer):
                 self._notify()
                 yield
         finally:
-            self.viewers.discard(viewer)
-            self._limit_rate()
-            self._frames_sent_before += viewer.send_rate.count
-            self._viewer_drops_before += viewer.drops
             self._notify()
 
     @contextlib.contextmanager
     def recording(self, listener: Callable[[Frame], None]) -> Iterator[None]:
         """Keep the camera capturing at its full rate and call `listener` with each frame, inside the `with` block."""
         self.ring.listeners.append(listener)
-        self._recordings += 1
         try:
-            with self._demand():
-                self._limit_rate()
+            with self.demand.recording():
                 yield
         finally:
-            self._recordings -= 1
-            self._limit_rate()
             self.ring.listeners.remove(listener)
-
-    @contextlib.contextmanager
-    def watching(self, fps: float) -> Iterator[None]:
-        """Keep the camera capturing, inside the `with` block, for a reader of frames that is no viewer.
-
-        While there is no viewer, the source may give as few as `fps` pictures a second. Nothing is drawn for this
-        reader while there are none.
-        """
-        self._watch_rates.append(fps)
-        self._limit_rate()
-        self.supervisor.wake()
-        try:
-            yield
-        finally:
-            self._watch_rates.remove(fps)
-            self._limit_rate()
-            self._lingers_until = max(self._lingers_until, time.monotonic() + self.settings.linger)
-            self.supervisor.wake()
 
     async def still(self, taken_after: float) -> Frame:
         """Return a frame taken after `taken_after`, a time on the monotonic clock; the latest one if it is new enough.
@@ -220,7 +176,7 @@ class Camera:
         if latest is not None and _is_still(latest, taken_after):
             return latest
         self._raise_if_unavailable()
-        with self._demand():
+        with self.demand.pictures():
             try:
                 async with asyncio.timeout(START_TIMEOUT):
                     while True:
@@ -263,8 +219,7 @@ class Camera:
 
     def demanded_until(self) -> float:
         """Return the time until which pictures are demanded (called by the supervisor)."""
-        is_demanded = self._demands or self._watch_rates or self.settings.always_on
-        return math.inf if is_demanded else self._lingers_until
+        return self.demand.until
 
     def source_opened(self, info: SourceInfo, controls: Mapping[str, Control]) -> None:
         """Store what the device offers (called by the supervisor)."""
@@ -284,12 +239,14 @@ class Camera:
         if self._settles_at is None:
             self._settles_at = picture.taken + self.settings.warm_up
         settled = picture.settled and picture.taken >= self._settles_at
-        self._publish(self._frame(picture.jpeg, picture.taken, settled=settled, exposure=picture.exposure))
+        frame = self._frames.captured(picture, settled=settled)
+        self.broadcast.publish(frame)
+        self.ring.add(frame)
 
     def picture_replaced(self, picture: Picture) -> None:
         """Count a picture that viewers are not sent, and keep it for clips (called by the supervisor)."""
         self.capture_drops += 1
-        self.ring.add(self._frame(picture.jpeg, picture.taken))
+        self.ring.add(self._frames.captured(picture))
 
     def size_changed(self, size: tuple[int, int]) -> None:
         """Store the size that the pictures really have (called by the supervisor)."""
@@ -304,7 +261,7 @@ class Camera:
     def state_changed(self) -> None:
         """Notify the listeners (called by the supervisor)."""
         if self.state is CameraState.IDLE:
-            # What it saw last is not what happens before the next clip, and the memory is for those that run.
+            # Its frames are too old for the next clip, and cameras that run need the memory.
             self.ring.clear()
         if self.state is not CameraState.LIVE:
             # The next picture is the first of a new capture.
@@ -326,23 +283,11 @@ class Camera:
         requested = self.settings.requested
         return replace(requested, controls={**requested.controls, **self.control_overrides})
 
-    @contextlib.contextmanager
-    def _demand(self) -> Iterator[None]:
-        """Demand pictures inside the `with` block. The supervisor asks `demanded_until` after each `wake`."""
-        self._demands += 1
+    def _demand_changed(self) -> None:
         self._placard_loop.start_if_needed()
+        self.supervisor.limit_rate(self.demand.rate_limit)
+        # It asks `demanded_until` then.
         self.supervisor.wake()
-        try:
-            yield
-        finally:
-            self._demands -= 1
-            self._lingers_until = time.monotonic() + self.settings.linger
-            self.supervisor.wake()
-
-    def _limit_rate(self) -> None:
-        """Let the source give fewer pictures while nobody sees them."""
-        alone = self._watch_rates and not self.viewers and not self._recordings
-        self.supervisor.limit_rate(max(self._watch_rates) if alone else None)
 
     def _off_message(self) -> str:
         return f"{self.settings.name} is switched off" + (f": {self.reason}" if self.reason else "")
@@ -352,34 +297,9 @@ class Camera:
         if not self.available:
             raise CameraUnavailableError(self.reason or "the camera gives no pictures")
 
-    def _publish_placard(self, jpeg: bytes) -> None:
-        self._publish(self._frame(jpeg, time.monotonic(), drawn=True))
-
-    def _publish(self, frame: Frame) -> None:
-        self.broadcast.publish(frame)
-        if not frame.drawn:
-            self.ring.add(frame)
-
-    def _frame(
-        self, jpeg: bytes, taken: float, *, drawn: bool = False, settled: bool = True, exposure: float | None = None
-    ) -> Frame:
-        self._sequence += 1
-        return Frame(jpeg, self._sequence, taken, _timestamp(taken), drawn, settled, exposure)
-
-    def _reserve_frame(self) -> Callable[[Picture], Frame]:
-        """Return a function that makes a frame of a later picture, which is withdrawn with the frames until now."""
-        self._sequence += 1
-        sequence = self._sequence
-        return lambda picture: Frame(picture.jpeg, sequence, picture.taken, _timestamp(picture.taken))
-
     def _notify(self) -> None:
         for listener in self.on_change:
             notify(listener)
-
-
-def _timestamp(taken: float) -> float:
-    """Return a time on the monotonic clock in seconds since 1970."""
-    return time.time() - (time.monotonic() - taken)
 
 
 def _is_still(frame: Frame, taken_after: float) -> bool:

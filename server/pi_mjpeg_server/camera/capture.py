@@ -22,11 +22,11 @@ from pi_mjpeg_server.sources.controls import Control
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
 _MAX_PENDING = 8
-"""Pictures that wait for the event loop: more than it is ever late for, and less than 2 MB."""
+"""Pictures that may wait for the event loop. It is never late for so many, and they take less than 2 MB."""
 _IDLE_CHECK_INTERVAL = 2.0
-"""Seconds. After so many without a request, memory is returned to the system too: a rest has begun."""
+"""Seconds without a request after which free memory is returned to the system."""
 _SIZE_SETTLES_AFTER = 1.0
-"""Seconds for which pictures have to have another size: a folder may alternate between two."""
+"""Seconds for which pictures have another size before it counts: a folder may alternate between two."""
 _CLOSING = "the camera is being closed"
 _T = TypeVar("_T")
 
@@ -267,7 +267,7 @@ class Capture:
                 self._report_pause()
             self._run_jobs(source)
             if not is_requested and not is_resting:
-                # Not right at the pause: the event loop lets the last seconds before a clip go after it.
+                # Not at once: the event loop clears the ring with the last seconds after the pause.
                 is_resting = True
                 return_free_memory()
             if check is not None:

@@ -1,4 +1,4 @@
-"""Supervises one source by its pictures: starts it on demand, and restarts it when it fails, until nothing helps."""
+"""Supervises one source by its pictures: starts it on demand, and restarts it when it fails, unless it is stuck."""
 
 import asyncio
 import contextlib
@@ -50,10 +50,10 @@ class Supervisor:
     """The state machine of one camera. All methods belong to the event loop.
 
     At the start it takes one picture, so that the state is true before the first viewer comes. It judges the camera by
-    its pictures alone, because an encoder may die in silence while the camera goes on. When a camera fails, first the
-    capture is restarted, then the device is opened again, over and over. Driver calls that never return are abandoned
-    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call keeps the
-    device, so that it cannot be opened again.
+    its pictures alone, because an encoder may stop without an error while the camera goes on. When a camera fails,
+    first the capture is restarted, then the device is opened again, over and over. Driver calls that never return are
+    abandoned with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call
+    keeps the device, so that it cannot be opened again.
 
     An exception that the listener raises is logged and changes nothing.
     """

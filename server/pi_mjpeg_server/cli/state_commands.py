@@ -24,7 +24,7 @@ def token(parsed: argparse.Namespace) -> int:
 def view_token(parsed: argparse.Namespace) -> int:
     """Print the URLs that contain a new view token of a camera, or make the old ones void with `--revoke`."""
     from pi_mjpeg_server.documents import view_document
-    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.make_server import make_cameras
     from pi_mjpeg_server.state_folder import make_access_token, view_tokens
 
     configuration = state_configuration(parsed, f"view-token {parsed.camera}")
@@ -52,7 +52,7 @@ def new_id(parsed: argparse.Namespace) -> int:
 
     configuration = state_configuration(parsed, "new-id")
     print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
-    # What stands at the broker under the old id is the other server's: this one must not clear it.
+    # The retained topics of the old id belong to the other server: this one must not clear them.
     with contextlib.suppress(FileNotFoundError):
         remove_file(configuration.server.state_dir / FILE_NAME)
     return 0

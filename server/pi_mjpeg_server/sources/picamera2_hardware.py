@@ -1,6 +1,6 @@
 """The Pi's hardware encoder through Picamera2, whatever its driver does.
 
-Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it in silence, one in the camera's thread
+Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it unnoticed, one in the camera's thread
 freezes the camera for good, a stop waits for ever, and a start that fails leaves a thread and the device behind.
 """
 

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from PIL import Image
 
-from custom_components.pi_mjpeg.api import client
+from custom_components.pi_mjpeg.api import transport
 from tests.component.conftest import FRONT, state_of
 from tests.component.support.fake_pi import Pi, example
 
@@ -147,10 +147,10 @@ async def test_a_picture_that_is_too_large_is_refused_in_words(
 async def test_it_may_take_longer_than_other_requests(
     hass: HomeAssistant, pi: Pi, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert client.STILL_TIMEOUT.total is not None
-    assert client.REQUEST_TIMEOUT.total is not None
+    assert transport.STILL_TIMEOUT.total is not None
+    assert transport.REQUEST_TIMEOUT.total is not None
     # The server gives up after 60 s.
-    assert client.STILL_TIMEOUT.total > 60 > client.REQUEST_TIMEOUT.total
+    assert transport.STILL_TIMEOUT.total > 60 > transport.REQUEST_TIMEOUT.total
 
     async def slow(_: web.Request) -> web.StreamResponse:
         await asyncio.sleep(0.5)
@@ -158,7 +158,7 @@ async def test_it_may_take_longer_than_other_requests(
 
     pi.answers[STILL] = slow
     entry = hass.config_entries.async_entries("pi_mjpeg")[0]
-    monkeypatch.setattr(entry.runtime_data.client, "_limits", ClientTimeout(total=0.2))
+    monkeypatch.setattr(entry.runtime_data.client.transport, "timeouts", ClientTimeout(total=0.2))
     with pytest.raises(HomeAssistantError, match="too long"):
         await take(hass, full=False, filename=str(folder / "a.jpg"), keep=False)
     assert (await take(hass, filename=str(folder / "a.jpg"), keep=False))["width"] == 64

@@ -84,7 +84,7 @@ async def test_a_snapshot_that_is_not_described_is_an_error(client: PiMjpegClien
 async def test_a_kept_snapshot_is_fetched_from_this_server_whatever_host_its_url_names(
     client: PiMjpegClient, pi: Pi
 ) -> None:
-    assert await client.kept_snapshot(parse_snapshot(example("snapshot.json"))) == jpeg(8)
+    assert await client.kept.snapshot(parse_snapshot(example("snapshot.json"))) == jpeg(8)
     assert pi.requests == [
         "GET /snapshots/front-20261122T100000000Z-9f3a61c2.jpg?sig=Yk1vY2tfc2lnbmF0dXJlX29mXzI1Nl9iaXRzX18"
     ]
@@ -157,7 +157,7 @@ async def test_a_server_that_never_answers_is_given_up(pi: Pi) -> None:
 
     pi.answers[SNAPSHOT] = silent
     async with aiohttp.ClientSession() as session:
-        client = PiMjpegClient(session, URL(pi.url), limits=ClientTimeout(total=0.1))
+        client = PiMjpegClient(session, URL(pi.url), timeouts=ClientTimeout(total=0.1))
         with pytest.raises(CannotConnectError, match="took too long"):
             await client.snapshot(CAMERA)
 
@@ -221,7 +221,7 @@ async def test_a_stream_that_breaks_off_is_an_error(client: PiMjpegClient, pi: P
 async def test_a_stream_lasts_longer_than_a_request_may(pi: Pi) -> None:
     pi.show(jpeg(1))
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=0.2)) as session:
-        client = PiMjpegClient(session, URL(pi.url), limits=ClientTimeout(total=0.2))
+        client = PiMjpegClient(session, URL(pi.url), timeouts=ClientTimeout(total=0.2))
         async with aclosing(client.stream(CAMERA)) as frames:
             await anext(frames)
             await asyncio.sleep(0.5)

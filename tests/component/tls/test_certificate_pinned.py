@@ -49,7 +49,7 @@ async def test_everything_that_is_asked_goes_to_the_accepted_certificate_and_to_
             lambda: act("button", "press", "button.front_door_take_snapshot"),
             lambda: act("button", "press", "button.front_door_restart"),
             lambda: act("number", "set_value", "number.front_door_brightness", value=0.5),
-            lambda: client.kept_snapshot(loaded.runtime_data.snapshots["front"]),
+            lambda: client.kept.snapshot(loaded.runtime_data.snapshots["front"]),
             lambda: anext(client.stream("front")),
         ):
             try:

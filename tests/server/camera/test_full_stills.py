@@ -315,7 +315,7 @@ async def test_a_still_is_withdrawn_with_the_frames_before_it() -> None:
 async def test_a_still_of_which_no_frame_was_published_since_is_withdrawn_too() -> None:
     async with supervised(cam := camera(script := StillScript(), linger=5)):
         await live_once(cam)
-        make_frame = cam._reserve_frame()  # noqa: SLF001  (as if the camera were switched off while it is exposed)
+        make_frame = cam._frames.reserve()  # noqa: SLF001  (as if the camera were switched off while it is exposed)
         cam.disable()
         cam.enable()
         source = script.source(SourceSettings())

@@ -12,6 +12,8 @@ from typing import Any
 
 from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
+from pi_mjpeg_server.camera.state import CameraState
+from pi_mjpeg_server.camera.viewer_stats import ViewerStats
 from pi_mjpeg_server.config import ServerSettings
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.server import Server
@@ -162,6 +164,20 @@ async def supervised(*cameras: Camera) -> AsyncIterator[None]:
     finally:
         for each in cameras:
             await each.stop()
+
+
+async def idle(cam: Camera) -> None:
+    """Wait until the camera has taken its first picture and is idle."""
+    await until(lambda: cam.capture_rate.count > 0 and cam.state is CameraState.IDLE)
+
+
+@contextlib.asynccontextmanager
+async def live_camera(script: Script) -> AsyncIterator[Camera]:
+    """Start a camera that follows a script, and watch it while it is live."""
+    async with supervised(cam := camera(script)):
+        with cam.viewing(ViewerStats("127.0.0.1", None)):
+            await until(lambda: cam.state is CameraState.LIVE)
+            yield cam
 
 
 @dataclass

@@ -48,9 +48,9 @@ class ServerCollector:
         yield self._counter(
             "missed_frames", "Pictures that the source itself lost.", lambda camera: camera.capture_drops
         )
-        yield self._counter("frames_sent", "Pictures sent to viewers.", lambda camera: camera.frames_sent)
+        yield self._counter("frames_sent", "Pictures sent to viewers.", lambda camera: camera.demand.frames_sent)
         yield self._counter(
-            "frames_dropped", "Pictures that slow viewers did not get.", lambda camera: camera.viewer_drops
+            "frames_dropped", "Pictures that slow viewers did not get.", lambda camera: camera.demand.viewer_drops
         )
         scaled = self.server.scaled_streams.counts
         yield self._counter(

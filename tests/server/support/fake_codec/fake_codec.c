@@ -17,12 +17,15 @@
  *   errors     lines "CALL QUEUE WHAT [SKIP [COUNT]]": calls of an ioctl or of OPEN for "output", "capture" or * fail
  *              with the errno WHAT, or are delayed if WHAT is like 100ms; the first SKIP calls are good, COUNT are not
  */
+#include "../fake_driver/c_library.h"
+#include "../fake_driver/faults.h"
 #include "codec.h"
-#include "faults.c"
 #include "encode.c"
 #include "queues.c"
 
 #define DEVICE "/dev/video11"
+
+static struct counts errors;
 
 /* A child of fork has the descriptor, but not the thread. */
 static struct codec *codec_of(int fd) {
@@ -32,12 +35,12 @@ static struct codec *codec_of(int fd) {
 /* Returns the folder if the path is that of the device, or NULL. */
 static const char *folder_of(const char *path) { return path && !strcmp(path, DEVICE) ? getenv("FAKE_CODEC") : NULL; }
 
-/* Returns a descriptor, -1 with errno, or -2 if the path is not the device. */
-static int fake_open(const char *path) {
+static int fake_open(const char *path, int flags) {
+    (void)flags;
     const char *folder = folder_of(path);
     if (!folder) return -2;
     if (fault(folder, "absent")) return fail(ENOENT);
-    int error = injected(folder, "OPEN", "*");
+    int error = injected(folder, &errors, "OPEN", "*", UINT32_MAX);
     if (error) return fail(error);
     if (!tj_init) find_jpeg();
     struct codec *codec = calloc(1, sizeof *codec);
@@ -56,10 +59,6 @@ static int fake_open(const char *path) {
     note(codec, "open");
     return codec->fd;
 }
-
-#define WITH_MODE find_real(); mode_t mode = 0; if (flags & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
-int open(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path); return fd == -2 ? real_open(path, flags, mode) : fd; }
-int open64(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path); return fd == -2 ? real_open(path, flags | O_LARGEFILE, mode) : fd; }
 
 /* Those who only look whether the device exists see a character device. */
 static int fake_stat(const char *path, struct stat *status) {
@@ -88,7 +87,7 @@ int close(int fd) {
     find_real();
     struct codec *codec = codec_of(fd);
     if (codec) {
-        while (fault(codec->folder, "stop_stuck")) usleep(20000);
+        wait_while(codec->folder, "stop_stuck");
         codecs[fd] = NULL;
         pthread_mutex_lock(&codec->lock);
         codec->closing = 1;
@@ -110,9 +109,6 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     if (offset < CAPTURE_OFFSET || codec->memory < 0) { errno = EINVAL; return MAP_FAILED; }
     return real_mmap(address, length, protection, flags, codec->memory, offset - CAPTURE_OFFSET);
 }
-void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
-    return mmap(address, length, protection, flags, fd, offset);
-}
 
 static int handle_ioctl(struct codec *codec, unsigned long request, void *argument) {
     switch (request) {
@@ -130,47 +126,29 @@ static int handle_ioctl(struct codec *codec, unsigned long request, void *argume
     }
 }
 
-/* Returns the name of a call, and the queue that it is about. */
-static const char *name_of(unsigned long request, const void *argument, const char **queue) {
-    static const struct { unsigned long request; const char *name; int type_at; } calls[] = {
-        {VIDIOC_QUERYCAP, "QUERYCAP", -1}, {VIDIOC_S_CTRL, "S_CTRL", -1}, {VIDIOC_S_FMT, "S_FMT", 0}, {VIDIOC_S_PARM, "S_PARM", 0},
-        {VIDIOC_REQBUFS, "REQBUFS", offsetof(struct v4l2_requestbuffers, type)}, {VIDIOC_QUERYBUF, "QUERYBUF", offsetof(struct v4l2_buffer, type)},
-        {VIDIOC_QBUF, "QBUF", offsetof(struct v4l2_buffer, type)}, {VIDIOC_DQBUF, "DQBUF", offsetof(struct v4l2_buffer, type)},
-        {VIDIOC_STREAMON, "STREAMON", 0}, {VIDIOC_STREAMOFF, "STREAMOFF", 0}};
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        if (calls[i].request != request) continue;
-        uint32_t type = calls[i].type_at < 0 ? 0 : *(const uint32_t *)((const char *)argument + calls[i].type_at);
-        *queue = type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE ? "output" : type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? "capture" : "*";
-        return calls[i].name;
+static int is_fake(int fd) { return codec_of(fd) != NULL; }
+
+/* Returns the name of the queue that a call is about, or "*". */
+static const char *queue_name(unsigned long request, const void *argument) {
+    uint32_t type = 0;
+    switch (request) {
+    case VIDIOC_REQBUFS: type = ((const struct v4l2_requestbuffers *)argument)->type; break;
+    case VIDIOC_QUERYBUF: case VIDIOC_QBUF: case VIDIOC_DQBUF: type = ((const struct v4l2_buffer *)argument)->type; break;
+    case VIDIOC_S_FMT: case VIDIOC_S_PARM: case VIDIOC_STREAMON: case VIDIOC_STREAMOFF: type = *(const uint32_t *)argument;
     }
-    *queue = "*";
-    return "";
+    return type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE ? "output" : type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? "capture" : "*";
 }
 
-int ioctl(int fd, unsigned long request, ...) {
-    find_real();
-    va_list rest;
-    va_start(rest, request);
-    void *argument = va_arg(rest, void *);
-    va_end(rest);
+static int fake_ioctl(int fd, unsigned long request, void *argument) {
     struct codec *codec = codec_of(fd);
-    request &= 0xffffffffUL;
-    if (!codec || ((request >> 8) & 0xff) != 'V') return real_ioctl(fd, request, argument);
-    while (request == VIDIOC_STREAMOFF && fault(codec->folder, "stop_stuck")) usleep(20000);
-    const char *queue, *name = name_of(request, argument, &queue);
-    int error = injected(codec->folder, name, queue);
+    if (request == VIDIOC_STREAMOFF) wait_while(codec->folder, "stop_stuck");
+    int error = injected(codec->folder, &errors, name_of(request), queue_name(request, argument), UINT32_MAX);
     if (error) return fail(error);
     pthread_mutex_lock(&codec->lock);
     int result = handle_ioctl(codec, request, argument), saved = errno;
     pthread_mutex_unlock(&codec->lock);
     errno = saved;
     return result;
-}
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 /* Fills in the encoders' events and returns how many have any. Clears the wake-ups that came before. */
@@ -194,7 +172,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout) {
     int has_codec = 0;
     for (nfds_t i = 0; i < count; i++) has_codec |= codec_of(fds[i].fd) != NULL;
     if (!has_codec) return real_poll(fds, count, timeout);
-    int64_t until = now_ms() + timeout;
+    int64_t until = now_ns() + timeout * 1000000LL;
     struct pollfd waiting[count];
     for (;;) {
         int found = poll_codecs(fds, count);
@@ -202,7 +180,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout) {
             waiting[i] = fds[i];
             if (codec_of(fds[i].fd)) waiting[i].events = POLLIN;
         }
-        int left = timeout < 0 ? -1 : until > now_ms() ? until - now_ms() : 0;
+        int left = timeout < 0 ? -1 : until > now_ns() ? (until - now_ns() + 999999) / 1000000 : 0;
         int others = real_poll(waiting, count, found ? 0 : left);
         if (others < 0) return others;
         for (nfds_t i = 0; i < count; i++) {
@@ -210,7 +188,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout) {
             fds[i].revents = waiting[i].revents;
             found += fds[i].revents != 0;
         }
-        if (found || (timeout >= 0 && now_ms() >= until)) return found;
+        if (found || (timeout >= 0 && now_ns() >= until)) return found;
     }
 }
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size) { (void)size; return poll(fds, count, timeout); }

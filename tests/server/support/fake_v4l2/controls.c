@@ -13,7 +13,7 @@ static int query_control(struct handle *device, struct v4l2_query_ext_ctrl *quer
     const uint32_t flags = V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND;
     const struct control *control = find_control(device, query->id & ~flags, (query->id & flags) != 0);
     if (!control) return fail(EINVAL);
-    int error = injected(device, "QUERY_EXT_CTRL", control->id);
+    int error = injected(device->folder, &device->device->errors, "QUERY_EXT_CTRL", "", control->id);
     if (error) return fail(error);
     memset(query, 0, sizeof *query);
     query->id = control->id;
@@ -42,7 +42,7 @@ static int query_menu(struct handle *device, struct v4l2_querymenu *menu) {
 }
 
 static void note_call(struct handle *device, const char *call, uint32_t id) {
-    FILE *file = open_file(device, "calls", "a");
+    FILE *file = open_file(device->folder, "calls", "a");
     if (file) { fprintf(file, "%s 0x%08x\n", call, id); fclose(file); }
 }
 
@@ -64,7 +64,7 @@ static int set_control(struct handle *device, const struct v4l2_control *request
     }
     if (request->value < control->minimum || request->value > control->maximum) return fail(ERANGE);
     control->value = request->value;
-    FILE *file = open_file(device, "set", "a");
+    FILE *file = open_file(device->folder, "set", "a");
     if (file) { fprintf(file, "%s %d\n", control->name, request->value); fclose(file); }
     return 0;
 }

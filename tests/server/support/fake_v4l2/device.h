@@ -1,32 +1,9 @@
-/* One fake device, its descriptors, and the real functions of the C library. */
-#define _GNU_SOURCE
-#include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/videodev2.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
-
-#define MAX_FDS 1024
+/* One fake device, and its descriptors. */
 #define MAX_MODES 16
 #define MAX_FRAMES 64
 #define MAX_BUFFERS 8
 #define MAX_CONTROLS 80
 #define MAX_MENU 128
-#define MAX_ERRORS 16
 #define BUFFER_BYTES (4u << 20)
 #define STAMP "FAKE_V4L2_READY="
 #define STAMP_DIGITS 19
@@ -46,7 +23,8 @@ struct device {
     int owner_fd, streaming, next_frame;
     unsigned sequence;
     int64_t first_stamp;
-    int control_count, calls[MAX_ERRORS];
+    int control_count;
+    struct counts errors;
     struct control controls[MAX_CONTROLS];
 };
 
@@ -70,21 +48,3 @@ struct handle {
 };
 
 static struct handle *handles[MAX_FDS];
-
-static int (*real_open)(const char *, int, ...);
-static int (*real_openat)(int, const char *, int, ...);
-static int (*real_ioctl)(int, unsigned long, ...);
-static int (*real_close)(int);
-static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
-
-/* Not a constructor, because other libraries open files before it would run. */
-static void find_real(void) {
-    if (real_mmap) return;
-    real_open = dlsym(RTLD_NEXT, "open");
-    real_openat = dlsym(RTLD_NEXT, "openat");
-    real_ioctl = dlsym(RTLD_NEXT, "ioctl");
-    real_close = dlsym(RTLD_NEXT, "close");
-    real_mmap = dlsym(RTLD_NEXT, "mmap");
-}
-
-static int fail(int error) { errno = error; return -1; }

@@ -31,6 +31,8 @@
  * The descriptor is a timer that fires once per frame, so select and epoll work as on a real device. A frame goes into
  * the buffer that is queued when it is due, and is lost if there is none.
  */
+#include "../fake_driver/c_library.h"
+#include "../fake_driver/faults.h"
 #include "device.h"
 #include "folder.c"
 #include "stream.c"
@@ -65,7 +67,12 @@ static void lock(struct handle *device) {
 
 static void unlock(struct handle *device) { pthread_mutex_unlock(&device->device->lock); }
 
-/* Returns a descriptor, -1 with errno, or -2 if the path is not a fake webcam. */
+static void free_handle(struct handle *device) {
+    if (device->device) munmap(device->device, sizeof *device->device);
+    for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
+    free(device);
+}
+
 static int fake_open(const char *path, int flags) {
     const char *root = getenv("FAKE_V4L2");
     char real_root[PATH_MAX], real_path[PATH_MAX];
@@ -76,22 +83,18 @@ static int fake_open(const char *path, int flags) {
     struct handle *device = calloc(1, sizeof *device);
     strcpy(device->folder, real_path);
     device->process = getpid();
-    if (fault(device, "unplugged")) { free(device); errno = ENOENT; return -1; }
+    if (fault(device->folder, "unplugged")) { free_handle(device); return fail(ENOENT); }
     load_modes(device);
     load_frames(device);
     load_device(device);
-    int error = injected(device, "OPEN", 0);
-    if (error) { errno = error; return -1; }
+    int error = injected(device->folder, &device->device->errors, "OPEN", "", 0);
+    if (error) { free_handle(device); return fail(error); }
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | (flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
-    if (fd >= 0 && fd < MAX_FDS) handles[fd] = device;
+    if (fd >= MAX_FDS) { real_close(fd); fd = fail(EMFILE); }
+    if (fd >= 0) handles[fd] = device;
+    else free_handle(device);
     return fd;
 }
-
-#define WITH_MODE find_real(); mode_t mode = 0; if (flags & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }
-int open(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_open(path, flags, mode) : fd; }
-int open64(const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_open(path, flags | O_LARGEFILE, mode) : fd; }
-int openat(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_openat(at, path, flags, mode) : fd; }
-int openat64(int at, const char *path, int flags, ...) { WITH_MODE; int fd = fake_open(path, flags); return fd == -2 ? real_openat(at, path, flags | O_LARGEFILE, mode) : fd; }
 
 int close(int fd) {
     find_real();
@@ -102,9 +105,7 @@ int close(int fd) {
         lock(device);
         release(fd, device);
         unlock(device);
-        munmap(device->device, sizeof *device->device);
-        for (int i = 0; i < device->frame_count; i++) free(device->frames[i]);
-        free(device);
+        free_handle(device);
     }
     return real_close(fd);
 }
@@ -117,9 +118,6 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     if (index >= device->buffers) { errno = EINVAL; return MAP_FAILED; }
     device->memory[index] = real_mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return device->memory[index];
-}
-void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
-    return mmap(address, length, protection, flags, fd, offset);
 }
 
 static int handle_ioctl(int fd, struct handle *device, unsigned long request, void *argument) {
@@ -165,35 +163,20 @@ static int handle_ioctl(int fd, struct handle *device, unsigned long request, vo
     }
 }
 
-static const char *name_of(unsigned long request) {
-    static const struct { unsigned long request; const char *name; } names[] = {
-        {VIDIOC_QUERYCAP, "QUERYCAP"}, {VIDIOC_ENUM_FMT, "ENUM_FMT"}, {VIDIOC_S_FMT, "S_FMT"}, {VIDIOC_G_FMT, "G_FMT"},
-        {VIDIOC_REQBUFS, "REQBUFS"}, {VIDIOC_QUERYBUF, "QUERYBUF"}, {VIDIOC_QBUF, "QBUF"}, {VIDIOC_DQBUF, "DQBUF"},
-        {VIDIOC_STREAMON, "STREAMON"}, {VIDIOC_STREAMOFF, "STREAMOFF"}, {VIDIOC_QUERYMENU, "QUERYMENU"},
-        {VIDIOC_G_CTRL, "G_CTRL"}, {VIDIOC_S_CTRL, "S_CTRL"}, {VIDIOC_S_PARM, "S_PARM"}, {VIDIOC_G_PARM, "G_PARM"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) if (names[i].request == request) return names[i].name;
-    return "";
-}
+static int is_fake(int fd) { return handle_of(fd) != NULL; }
 
-int ioctl(int fd, unsigned long request, ...) {
-    find_real();
-    va_list rest;
-    va_start(rest, request);
-    void *argument = va_arg(rest, void *);
-    va_end(rest);
+static int fake_ioctl(int fd, unsigned long request, void *argument) {
     struct handle *device = handle_of(fd);
-    request &= 0xffffffffUL;
-    if (!device || ((request >> 8) & 0xff) != 'V') return real_ioctl(fd, request, argument);
-    if (request == VIDIOC_DQBUF) wait_while(device, "stuck");
-    if (request == VIDIOC_STREAMOFF) wait_while(device, "stop_stuck");
+    if (request == VIDIOC_DQBUF) wait_while(device->folder, "stuck");
+    if (request == VIDIOC_STREAMOFF) wait_while(device->folder, "stop_stuck");
     int is_control = request == VIDIOC_G_CTRL || request == VIDIOC_S_CTRL || request == VIDIOC_QUERYMENU;
     uint32_t id = is_control ? *(uint32_t *)argument : 0;
-    int error = injected(device, name_of(request), id);
+    int error = injected(device->folder, &device->device->errors, name_of(request), "", id);
     if (error) return fail(error);
     lock(device);
     if (request == VIDIOC_G_CTRL || request == VIDIOC_S_CTRL) note_call(device, name_of(request), id);
     /* A device that was unplugged is gone for its descriptors, even when it is plugged in again. */
-    if (fault(device, "unplugged")) { device->gone = 1; release(fd, device); }
+    if (fault(device->folder, "unplugged")) { device->gone = 1; release(fd, device); }
     int result = device->gone ? fail(ENODEV) : handle_ioctl(fd, device, request, argument);
     int saved = errno;
     unlock(device);

@@ -1,53 +1,4 @@
-/* What the folder of a device says: its modes, frames, controls and faults. */
-static FILE *open_file(const struct handle *device, const char *name, const char *how) {
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/%s", device->folder, name);
-    return fopen(path, how);
-}
-
-static int fault(const struct handle *device, const char *name) {
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/%s", device->folder, name);
-    return access(path, F_OK) == 0;
-}
-
-static void wait_while(const struct handle *device, const char *name) {
-    while (fault(device, name)) usleep(20000);
-}
-
-static int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static int error_number(const char *name) {
-    static const struct { const char *name; int number; } known[] = {
-        {"EPERM", EPERM}, {"EIO", EIO}, {"EACCES", EACCES}, {"EBUSY", EBUSY}, {"ENODEV", ENODEV}, {"EINVAL", EINVAL},
-        {"ENOSPC", ENOSPC}, {"EPIPE", EPIPE}, {"ERANGE", ERANGE}, {"EPROTO", EPROTO}, {"ETIMEDOUT", ETIMEDOUT},
-        {"ENOTTY", ENOTTY}, {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EINTR", EINTR}, {"ENXIO", ENXIO}, {"EILSEQ", EILSEQ}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) if (!strcmp(known[i].name, name)) return known[i].number;
-    return EIO;
-}
-
-/* Returns the errno that the file "errors" has for this call, or 0, after the delay that it has. */
-static int injected(struct handle *device, const char *call, uint32_t id) {
-    char line[200], name[32], argument[32], what[32];
-    FILE *file = open_file(device, "errors", "r");
-    int found = 0;
-    for (int number = 0; file && number < MAX_ERRORS && fgets(line, sizeof line, file); number++) {
-        int skip = 0, count = INT_MAX;
-        if (sscanf(line, "%31s %31s %31s %d %d", name, argument, what, &skip, &count) < 3 || strcmp(name, call)) continue;
-        if (strcmp(argument, "*") && strtoul(argument, NULL, 0) != id) continue;
-        int call_number = __atomic_fetch_add(&device->device->calls[number], 1, __ATOMIC_SEQ_CST);
-        if (call_number < skip || call_number - skip >= count) continue;
-        if (strstr(what, "ms")) usleep(atoi(what) * 1000);
-        else found = error_number(what);
-    }
-    if (file) fclose(file);
-    return found;
-}
-
+/* What the folder of a device says: its modes, frames and controls. */
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* An interval "NUMERATOR/DENOMINATOR" is told as it is; without sense, the frames come at 30 fps. */
@@ -62,7 +13,7 @@ static void load_interval(struct mode *mode, const char *text) {
 
 static void load_modes(struct handle *device) {
     char line[200], fourcc[5], interval[32];
-    FILE *file = open_file(device, "modes", "r");
+    FILE *file = open_file(device->folder, "modes", "r");
     while (file && device->mode_count < MAX_MODES && fgets(line, sizeof line, file)) {
         struct mode mode = {0};
         if (sscanf(line, "%4c %d %d %31s %d", fourcc, &mode.width, &mode.height, interval, &mode.bytesperline) < 4) continue;
@@ -76,7 +27,7 @@ static void load_modes(struct handle *device) {
 /* Reads the menus for each descriptor, and the controls into the shared state when that is new. */
 static void load_controls(struct handle *device, int fresh) {
     char line[300];
-    FILE *file = open_file(device, "controls", "r");
+    FILE *file = open_file(device->folder, "controls", "r");
     while (file && fgets(line, sizeof line, file)) {
         struct control control = {0};
         struct menu menu = {0};

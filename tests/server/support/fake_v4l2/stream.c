@@ -64,14 +64,14 @@ static void fill_format(const struct handle *device, struct v4l2_pix_format *pix
 }
 
 static int set_format(int fd, struct handle *device, struct v4l2_format *format) {
-    if (fault(device, "busy") || device->buffers || is_busy(fd, device)) return fail(EBUSY);
+    if (fault(device->folder, "busy") || device->buffers || is_busy(fd, device)) return fail(EBUSY);
     for (int i = 0; i < device->mode_count; i++) {
         const struct mode *mode = &device->modes[i];
         if (mode->fourcc == format->fmt.pix.pixelformat && mode->width == (int)format->fmt.pix.width && mode->height == (int)format->fmt.pix.height)
             device->device->mode = i;
     }
     device->device->fps = device->modes[device->device->mode].fps;
-    for (int i = 0; fault(device, "forgetful") && i < device->device->control_count; i++)
+    for (int i = 0; fault(device->folder, "forgetful") && i < device->device->control_count; i++)
         device->device->controls[i].value = device->device->controls[i].initial;
     fill_format(device, &format->fmt.pix);
     return 0;
@@ -125,7 +125,7 @@ static void fill_buffers(struct handle *device) {
     for (int64_t now = now_ns(); device->ready + device->period <= now;) {
         device->ready += device->period;
         unsigned sequence = device->device->sequence++;
-        if (!device->queued || !device->frame_count || fault(device, "silent")) continue;
+        if (!device->queued || !device->frame_count || fault(device->folder, "silent")) continue;
         int frame = next_frame(device);
         int buffer = device->queue[0];
         memmove(device->queue, device->queue + 1, --device->queued * sizeof *device->queue);
@@ -139,12 +139,12 @@ static void fill_buffers(struct handle *device) {
 
 static void stamp(struct handle *device, struct v4l2_buffer *buffer, int64_t exposed) {
     char text[32] = "";
-    FILE *file = open_file(device, "stamp", "r");
+    FILE *file = open_file(device->folder, "stamp", "r");
     int is_changed = file && fgets(text, sizeof text, file);
     if (file) fclose(file);
     if (is_changed && !strncmp(text, "constant", 8)) exposed = device->device->first_stamp;
     else if (is_changed) exposed += atoll(text) * 1000000000LL;
-    file = open_file(device, "clock", "r");
+    file = open_file(device->folder, "clock", "r");
     if (file && fgets(text, sizeof text, file)) {
         struct timespec real;
         clock_gettime(CLOCK_REALTIME, &real);
@@ -177,7 +177,7 @@ static int dequeue(int fd, struct handle *device, struct v4l2_buffer *buffer) {
     buffer->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     stamp(device, buffer, filled.exposed);
     unsigned flags = 0;
-    FILE *file = open_file(device, "buffer", "r");
+    FILE *file = open_file(device->folder, "buffer", "r");
     if (file && fscanf(file, "%x %u", &flags, &buffer->bytesused) >= 1) buffer->flags |= flags;
     if (file) fclose(file);
     return 0;
@@ -188,12 +188,12 @@ static int query_capabilities(struct handle *device, struct v4l2_capability *cap
     strcpy((char *)capability->driver, "uvcvideo");
     strcpy((char *)capability->card, "Fake Webcam");
     strcpy((char *)capability->bus_info, "usb-0000:01:00.0-1");
-    FILE *file = open_file(device, "bus", "r");
+    FILE *file = open_file(device->folder, "bus", "r");
     if (file && fgets((char *)capability->bus_info, sizeof capability->bus_info, file)) {}
     if (file) fclose(file);
     capability->device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
     char kind[16] = "";
-    file = open_file(device, "capabilities", "r");
+    file = open_file(device->folder, "capabilities", "r");
     if (file && fgets(kind, sizeof kind, file)) {
         if (!strncmp(kind, "mplane", 6)) capability->device_caps = V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_STREAMING;
         else if (!strncmp(kind, "output", 6)) capability->device_caps = V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_STREAMING;

@@ -1,0 +1,1 @@
+"""Tests of the blueprints, in a real Home Assistant."""
