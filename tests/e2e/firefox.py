@@ -100,7 +100,9 @@ async def firefox(folder: Path) -> AsyncIterator[Tab]:
     (profile / "user.js").write_text("\n".join(lines))
     log = folder / "firefox.log"
     arguments: list[str | Path] = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", profile]
-    process = Program("Firefox", [program("firefox"), *arguments], log, {"HOME": str(folder)})
+    # Without this, its crash reporter starts beside it.
+    environment = {"HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"}
+    process = Program("Firefox", [program("firefox"), *arguments], log, environment)
 
     def listening() -> re.Match[str] | None:
         return re.search(r"BiDi listening on (ws://\S+)", log.read_text(errors="replace"))

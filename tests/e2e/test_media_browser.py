@@ -49,10 +49,9 @@ _SHOW_REPLAY = f"""document.querySelector("home-assistant").dispatchEvent(new Cu
 
 @dataclass(frozen=True)
 class _Kept:
-    """A clip with its first and its last picture, and a snapshot that was taken after it."""
+    """A clip with its last picture, and a snapshot that was taken after it."""
 
     clip: dict[str, Any]
-    first: bytes
     last: bytes
     snapshot: bytes
 
@@ -68,8 +67,8 @@ async def phone(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path
         yield opened
 
 
-async def _keep(stack: Stack) -> _Kept:
-    """Record a clip of a second, and keep a snapshot."""
+async def _keep(stack: Stack) -> _Kept | None:
+    """Record a clip of a second, and keep a snapshot. None if the clip ends with the digit that it begins with."""
     target = {"entity_id": stack.camera}
     asked = "/api/services/pi_mjpeg/{}?return_response"
     answer = await stack.client.post(asked.format("record_clip"), {**target, "before": 0, "after": 1})
@@ -82,7 +81,9 @@ async def _keep(stack: Stack) -> _Kept:
             replay = await response.read()
     pictures = [part.partition(b"\r\n\r\n")[2] for part in replay.split(b"--frame\r\n") if b"\r\n\r\n" in part]
     assert len(pictures) == clip["frames"]
-    return _Kept(clip, pictures[0], pictures[-1], snapshot)
+    if _difference(_decoded(pictures[0]), pictures[-1]) < 2 * _TOLERANCE:
+        return None
+    return _Kept(clip, pictures[-1], snapshot)
 
 
 async def _open_day(phone: Phone, stack: Stack, clip_id: str) -> None:
@@ -98,10 +99,13 @@ async def _open_day(phone: Phone, stack: Stack, clip_id: str) -> None:
     await until_true(phone, f"{elements('.child')}.length > 1", _TIMEOUT)
 
 
+def _decoded(jpeg: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(jpeg)).convert("RGB")
+
+
 def _difference(picture: Image.Image, jpeg: bytes) -> float:
     """Return how many levels the pixels differ on average."""
-    wanted = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), dtype=float)
-    return float(np.abs(np.asarray(picture, dtype=float) - wanted).mean())
+    return float(np.abs(np.asarray(picture, dtype=float) - np.asarray(_decoded(jpeg), dtype=float)).mean())
 
 
 async def _until_shown(phone: Phone, element: str, jpeg: bytes) -> None:
@@ -110,7 +114,7 @@ async def _until_shown(phone: Phone, element: str, jpeg: bytes) -> None:
     async def same() -> bool:
         return _difference(await shown(phone, element), jpeg) < _TOLERANCE
 
-    await until(same, "the last picture is shown")
+    await until(same, "the picture is shown")
 
 
 async def _close(phone: Phone, element: str) -> None:
@@ -119,9 +123,7 @@ async def _close(phone: Phone, element: str) -> None:
 
 
 async def test_a_clip_and_a_snapshot_have_thumbnails_and_are_played(stack: Stack, phone: Phone) -> None:
-    kept = await _keep(stack)
-    # Nothing but the last picture passes for it.
-    assert _difference(Image.open(io.BytesIO(kept.first)).convert("RGB"), kept.last) > 2 * _TOLERANCE
+    kept = await until(lambda: _keep(stack), "a clip ends with another digit than it begins with")
     await _open_day(phone, stack, kept.clip_id)
     # The newest are the first. Other tests of this stack may have kept some too.
     newest = f"{elements('.child')}[0]"
