@@ -8,7 +8,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, events, picture_views, privacy, push, services
+from . import devices, event_listener, picture_views, privacy, push, services
 from .actions import links, privacy_calls
 from .api.access import Access
 from .clips.library import LIBRARY, ClipLibrary
@@ -68,7 +68,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: PiMjpegConfigEntry) -> b
     devices.async_follow_server(entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await push.async_start(hass, entry)
-    events.async_start(hass, entry)
+    event_listener.async_start(hass, entry)
     return True
 
 

@@ -281,9 +281,11 @@ class PiMjpegCamera(PiMjpegCameraEntity, Camera):
         with self.asking_for("snapshot_failed"):
             if keep:
                 on_kept = partial(self.coordinator.snapshot_taken, camera_id)
-                return await take_snapshot.async_keep(self.hass, client, camera_id, path, on_kept, link=link, full=full)
+                return await take_snapshot.async_keep(
+                    self.hass, client, camera_id, path, on_kept, self.raise_if_off, link=link, full=full
+                )
             return await take_snapshot.async_save(
-                self.hass, client, camera_id, path, (width, height), link=link, full=full
+                self.hass, client, camera_id, path, (width, height), self.raise_if_off, link=link, full=full
             )
 
     async def async_record_clip(self, *, before: float, after: float, path: str | None, link: bool) -> ServiceResponse:

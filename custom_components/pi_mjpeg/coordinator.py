@@ -1,4 +1,4 @@
-"""What is known about one server: polled every 30 seconds, and pushed over MQTT in between."""
+"""What is known about one server: its state is polled, and its events and MQTT tell changes in between."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,18 +16,17 @@ from .api.client import PiMjpegClient
 from .api.entity_limits import EntityLimits
 from .api.errors import IncompatibleError, PiMjpegError, UnauthorisedError, UntrustedError
 from .api.models import Camera, CameraTelemetry, Clip, Control, Motion, Server, ServerTelemetry, Snapshot
+from .api.offline_check import OfflineCheck
 from .api.paced_updates import PacedUpdates
 from .api.snapshot_check import SnapshotCheck
 from .const import CONF_IDENTITY, DOMAIN, HELD_POLL_INTERVAL, LOGGER, POLL_INTERVAL
 from .flows import issues
+from .flows.refusals import async_check_who_refused
 from .flows.twins import PROBLEMS as TWIN_PROBLEMS
 from .flows.twins import Twins
 from .privacy import WISHES, ServerPrivacy
 
 type PiMjpegConfigEntry = ConfigEntry[PiMjpegCoordinator]
-
-OFFLINE_GRACE: Final = 5.0
-"""Seconds after `offline` in which an answer is ignored: a server that stops says so before it closes its port."""
 
 ENROLMENT_INTERVAL: Final = 3600.0
 """Seconds until an older server, which cannot be recognised at another address, is asked again."""
@@ -72,9 +71,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         self.privacy = ServerPrivacy(
             hass.data[WISHES], str(entry.unique_id), entry.title, client, self.async_update_listeners
         )
-        self._offline_since: float | None = None
+        self._offline = OfflineCheck(client, self._on_offline)
         self.has_events = False
-        """Whether the server itself tells every change. MQTT knows no better then."""
+        """Whether the server's own events are received, which tell every change."""
         self._enrolled_at: float | None = None
         """When the server was last asked for the secret by which it is recognised."""
 
@@ -108,9 +107,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
                 translation_key="wrong_server",
                 translation_placeholders={"url": str(self.client.base_url), "name": server.name},
             )
-        if self._offline_since is not None and began - self._offline_since < OFFLINE_GRACE:
+        if self._offline.is_stopping(began):
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
-        self._offline_since = None
+        self._offline.has_answered()
         server = self._limits.within(server)
         issues.async_check_entity_limit(self.hass, self.config_entry, exceeded=self._limits.exceeded)
         self._enrol_soon()
@@ -149,6 +148,9 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
     def _on_refused(self) -> None:
         """Ask for another token, whatever request was refused, and mark the server as unavailable until it is there."""
         self.config_entry.async_start_reauth(self.hass)
+        self.hass.async_create_background_task(
+            async_check_who_refused(self.hass, self.config_entry), f"pi_mjpeg who answers instead of {self.name}"
+        )
         self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="token_rejected"))
 
     @callback
@@ -195,8 +197,17 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def server_went_offline(self) -> None:
-        """Mark the server as gone: it said so, or its last will did."""
-        self._offline_since = monotonic()
+        """Mark the server as gone: it said so, or its last will did.
+
+        One that tells its events is asked first.
+        """
+        if self.has_events:
+            self.config_entry.async_create_background_task(self.hass, self._offline.ask(), "pi_mjpeg check of offline")
+        else:
+            self._offline.is_offline()
+
+    @callback
+    def _on_offline(self) -> None:
         self.async_set_update_error(UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline"))
 
     @callback
@@ -206,7 +217,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         Its cameras may fail where they worked before. An open dashboard loads the live picture each time that a camera
         becomes available, so it must not become that before this is known.
         """
-        self._offline_since = None
+        self._offline.is_online()
         self.refresh_soon()
 
     @callback
@@ -218,10 +229,11 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
 
     @callback
     def events_ended(self) -> None:
-        """Poll again, and find out at once whether the server is gone."""
+        """Poll again, and find out at once whether the server is gone, unless it has just said so."""
         self.has_events = False
         self.update_interval = POLL_INTERVAL
-        self.refresh_soon()
+        if not self._offline.events_ended():
+            self.refresh_soon()
 
     @callback
     def refresh_soon(self) -> None:

@@ -1,4 +1,4 @@
-"""The event of a new clip, for automations: whoever asked for it, or the motion that did."""
+"""The event of a new clip, for automations, whoever or whatever asked for it."""
 
 from typing import override
 

@@ -88,7 +88,7 @@ class LastClipImage(PiMjpegCameraEntity, ImageEntity):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        # A clip of a camera that is off here, and on at the Pi, is not for anybody.
+        # A clip of a camera that is off here, and on at the Pi, must not be shown.
         if self.coordinator.may_show(self._camera_id):
             self._shown = self._clip
             self._attr_image_last_updated = self._shown.time if self._shown else None

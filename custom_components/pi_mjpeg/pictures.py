@@ -120,7 +120,7 @@ def is_upright(picture: bytes) -> bool:
 
 
 def is_expensive(picture: bytes) -> bool:
-    """Return whether a JPEG takes too long to be decoded here. It is let alone then."""
+    """Return whether a JPEG takes too long to be decoded here. It is left unchanged then."""
     try:
         return jpeg.decoding_time(picture) > MAX_DECODING_TIME
     except jpeg.JpegError:

@@ -11,6 +11,8 @@ _MACHINE = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l"}
 _OLDEST_GLIBC = {"amd64": "2.28", "arm64": "2.28", "armhf": "2.31"}
 """The C library that the wheels were built for, as their names say (manylinux_2_28)."""
 _FIRST_GLIBC = 17
+_OLDEST_PROCESSOR = {"arm64": "cortex-a53", "armhf": "cortex-a7"}
+"""That of the oldest Pi with the architecture: the 3, the Zero 2 W, and the 2, by the names of Arm and qemu."""
 
 RELEASES = tuple(_PYTHON)
 ARCHITECTURES = tuple(_MACHINE)
@@ -32,6 +34,11 @@ class Target:
     def version_suffix(self) -> str:
         """Return what makes the version of a newer release the newer one, as in 1.0.0+deb13."""
         return _SUFFIX[self.release]
+
+    @property
+    def oldest_processor(self) -> str | None:
+        """Return the processor of the oldest Pi that the package is for, or None where there is no such Pi."""
+        return _OLDEST_PROCESSOR.get(self.architecture)
 
     @property
     def has_pillow_wheel(self) -> bool:

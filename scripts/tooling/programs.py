@@ -25,8 +25,8 @@ _PACKAGES = {
     "mpv": _Package(("mpv",), "usr/bin/mpv"),
     "nginx": _Package(("nginx-light",), "usr/sbin/nginx"),
     "caddy": _Package(("caddy",), "usr/bin/caddy"),
-    # Firefox only recommends libavcodec, without which it plays no H.264. Its package has another name in each release of
-    # Debian; apt takes a regular expression.
+    # Firefox only recommends libavcodec, without which it plays no H.264. Its package has another name in each release
+    # of Debian; apt takes a regular expression.
     "firefox": _Package(("firefox-esr", "fonts-dejavu-core", "^libavcodec[0-9]+$"), "usr/lib/firefox-esr/firefox-esr"),
     "ustreamer": _Package(("ustreamer",), "usr/bin/ustreamer"),
     "motion": _Package(("motion",), "usr/bin/motion"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pi_mjpeg_server.concurrency.backoff import retry_delay
 from pi_mjpeg_server.concurrency.events import wait_for_event
 from pi_mjpeg_server.config import Configuration, ServerSettings
-from pi_mjpeg_server.server import Server, make_server
+from pi_mjpeg_server.make_server import make_server
+from pi_mjpeg_server.server import Server
 from pi_mjpeg_server.state_folder import StateFolderError
 from pi_mjpeg_server.systemd import notify_waiting, systemd_notifications
 from pi_mjpeg_server.web.http_server import serving_http

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
-from custom_components.pi_mjpeg import coordinator as coordinator_module
+from custom_components.pi_mjpeg.api import offline_check
 from tests.component.conftest import FRONT, SHED, poll, state_of, until
 from tests.component.support.fake_pi import NODE, Pi, example
 
@@ -151,7 +151,7 @@ async def test_an_answer_while_the_server_stops_does_not_bring_it_back(hass: Hom
 async def test_a_server_that_only_lost_the_broker_is_found_by_the_poll(
     hass: HomeAssistant, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator_module, "OFFLINE_GRACE", 0)
+    monkeypatch.setattr(offline_check, "OFFLINE_GRACE", 0)
     await publish("availability", "offline")
     await until(lambda: not is_available(hass))
     await poll(hass)

@@ -269,6 +269,12 @@ def test_garbage_makes_no_film(tmp_path: Path, body: bytes) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["clip"]
 
 
+def test_a_film_that_cannot_be_written_is_said_without_the_name_of_the_unfinished_one(tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(make_clip(0).body)
+    with pytest.raises(FilmError, match=r"^No such file or directory$"):
+        make_film(tmp_path / "clip", tmp_path / "nowhere" / "film.mp4")
+
+
 def test_damaged_pictures_are_left_out(tmp_path: Path) -> None:
     body = make_clip(0).body
     at = body.index(b"\xff\xd8", len(body) // 2)

@@ -40,3 +40,11 @@ def test_the_pages_name_packages_of_this_version() -> None:
         named = set(re.findall(r"pi-mjpeg_[\w.+]+\.deb", (cache.ROOT / page).read_text()))
         assert named, page
         assert named <= names, page
+
+
+def test_the_first_command_for_a_pi_installs_the_package_of_its_usual_system() -> None:
+    name = package_path(Target("trixie", "arm64"), Path()).name
+    on_the_pi = (cache.ROOT / "README.md").read_text().partition("**On the Pi**")[2]
+    assert on_the_pi.partition("```sh\n")[2].startswith(f"sudo apt install ./{name}\n")
+    # A Pi without a screen has no browser to download it with.
+    assert f"/releases/download/v{VERSION}/{name}\n" in (cache.ROOT / "docs/install.md").read_text()

@@ -28,6 +28,9 @@ _PREFERENCES = {
 ENTER = "\ue007"
 """The Enter key in WebDriver's notation."""
 
+ESCAPE = "\ue00c"
+"""The Escape key."""
+
 
 class Tab:
     """The only tab of a Firefox."""
@@ -53,10 +56,15 @@ class Tab:
         return json.loads(answer["value"])
 
     async def type(self, text: str) -> None:
-        """Press keys. `ENTER` is one of them."""
+        """Press keys. `ENTER` and `ESCAPE` are two of them."""
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         actions = [{"type": "key", "id": "keyboard", "actions": keys}]
         await self.command("input.performActions", context=self._context, actions=actions)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the page another size, in CSS pixels."""
+        viewport = {"width": width, "height": height}
+        await self.command("browsingContext.setViewport", context=self._context, viewport=viewport)
 
     async def screenshot(self, selector: str | None = None) -> bytes:
         """Return a screenshot of an element, or of the page, as a PNG."""
@@ -92,7 +100,9 @@ async def firefox(folder: Path) -> AsyncIterator[Tab]:
     (profile / "user.js").write_text("\n".join(lines))
     log = folder / "firefox.log"
     arguments: list[str | Path] = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", profile]
-    process = Program("Firefox", [program("firefox"), *arguments], log, {"HOME": str(folder)})
+    # Without this, its crash reporter starts beside it.
+    environment = {"HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"}
+    process = Program("Firefox", [program("firefox"), *arguments], log, environment)
 
     def listening() -> re.Match[str] | None:
         return re.search(r"BiDi listening on (ws://\S+)", log.read_text(errors="replace"))

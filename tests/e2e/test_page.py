@@ -9,7 +9,7 @@ from pi_mjpeg_server.camera.camera import Camera
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control, ControlValue
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 from tooling.network import free_ports
 
 from tests.e2e.conftest import UNPLUGGED
@@ -89,9 +89,10 @@ async def test_a_clip_is_recorded_listed_played_and_downloaded(served: Served, p
     play = front.get_by_role("button", name="Play the clip")
     image = play.get_by_role("img")
     assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
-    still = await play.screenshot()
+    still, width = await play.screenshot(), await _width(play)
     await play.click()
     await expect(play).to_have_attribute("aria-pressed", "true")
+    assert await _width(play) > 1.5 * width
     seen = set()
     for _ in range(20):
         seen.add(await play.screenshot())
@@ -103,6 +104,10 @@ async def test_a_clip_is_recorded_listed_played_and_downloaded(served: Served, p
     path = await (await download.value).path()
     assert len(pictures(await asyncio.to_thread(path.read_bytes))) > 2
     assert (await download.value).suggested_filename == kept.name.replace(".http.", ".")
+
+
+async def _width(element: Locator) -> float:
+    return float(await element.evaluate("element => element.clientWidth"))
 
 
 async def _with_short_clips(route: Route) -> None:
@@ -314,7 +319,7 @@ async def test_a_camera_whose_lens_moves_can_be_focused(page: Page, tmp_path: Pa
 
     async with serving(tmp_path, [made(name) for name in lenses]) as served:
         await page.goto(served.url)
-        for name, said in (("Front", "The picture is sharp."), ("Dark", "Not focused: Dark found no focus: ")):
+        for name, said in (("Front", "The picture is sharp."), ("Dark", "Not focused: no sharp position was found")):
             section = page.get_by_role("region", name=name)
             await section.get_by_role("button", name="Focus now").click()
             await expect(section.locator(".panel > .buttons output")).to_contain_text(said)

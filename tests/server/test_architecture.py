@@ -22,7 +22,8 @@ SERVER: Table = {
     "config": _CAMERAS | {"motion"},
     "system": _CAMERAS | {"storage", "config"},
     "state_folder": _KEPT,
-    "server": _KEPT | {"state_folder"},
+    "server": _KEPT,
+    "make_server": _KEPT | {"state_folder", "server"},
     "documents": _KEPT | {"server"},
     "telemetry": _CAMERAS,
     "events": _TOLD | {"telemetry"},
@@ -35,9 +36,9 @@ SERVER: Table = {
     "web.application": _EVENTS | {"web.errors", "web.security", "web.routes"},
     "web.http_server": _TOLD | {"web.errors", "web.security", "web.transport", "web.application"},
     "systemd": _TOLD,
-    "app": _TOLD | {"state_folder", "discovery", "mqtt", "systemd", "web.http_server"},
-    "selftest": _TOLD | {"mqtt", "web.http_server"},
-    "cli": _TOLD | {"state_folder", "mqtt", "app", "web.http_server", "selftest"},
+    "app": _TOLD | {"state_folder", "make_server", "discovery", "mqtt", "systemd", "web.http_server"},
+    "selftest": _TOLD | {"make_server", "mqtt", "web.http_server"},
+    "cli": _TOLD | {"state_folder", "make_server", "mqtt", "app", "web.http_server", "selftest"},
     "__main__": frozenset({"cli"}),
 }
 

@@ -41,7 +41,8 @@ def paths_of(hass: HomeAssistant, entity_ids: list[str], name: str | None) -> Ma
 def full_path(hass: HomeAssistant, name: str) -> str:
     """Return the full path of a file or folder.
 
-    What is none is in the folder of Home Assistant's local media, which exists in every kind of installation.
+    A name that is no full path is in the folder of Home Assistant's local media, which exists in every kind of
+    installation.
     """
     media = hass.config.media_dirs.get("local")
     return name if media is None else str(Path(media) / name)

@@ -77,7 +77,7 @@ class LinkView(HomeAssistantView):
         self._kind = kind
 
     async def get(self, request: web.Request, name: str) -> web.StreamResponse:
-        """Answer with the file, of which byte ranges can be had: phones play no film without them."""
+        """Answer with the file or a byte range of it: phones play no film without ranges."""
         hass = request.app[KEY_HASS]
         path = _folder(hass, self._kind) / f"{name}.{self._kind}"
         if not _NAME.fullmatch(name) or not await hass.async_add_executor_job(_is_valid, path):

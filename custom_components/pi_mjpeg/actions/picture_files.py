@@ -1,12 +1,13 @@
-"""Pictures as files, in the folders that Home Assistant may write to."""
+"""Pictures and films as files, in the folders that Home Assistant may write to."""
 
 import errno
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from homeassistant.core import HomeAssistant
 
@@ -51,30 +52,27 @@ async def async_write(hass: HomeAssistant, path: str, picture: bytes) -> None:
 
     In a folder that allows no new file, or no renaming, the file is written in its place, and readers may see a part.
     """
+    await _async_fill(hass, path, lambda file: file.write(picture))
+
+
+async def async_copy(hass: HomeAssistant, source: Path, path: str) -> None:
+    """Copy a whole file or nothing, as `async_write` writes one. Raises `HomeAssistantError`."""
+
+    def copy(file: IO[bytes]) -> None:
+        with source.open("rb") as original:
+            shutil.copyfileobj(original, file)
+
+    await _async_fill(hass, path, copy)
+
+
+async def _async_fill(hass: HomeAssistant, path: str, write: Callable[[IO[bytes]], object]) -> None:
     try:
-        await hass.async_add_executor_job(_write, Path(path), picture)
+        await hass.async_add_executor_job(_fill, Path(path), write)
     except (OSError, ValueError) as error:
         raise not_written(path, error) from error
 
 
-async def async_copy(hass: HomeAssistant, source: Path, path: str) -> None:
-    """Copy a whole file or nothing, as `async_write` writes. Raises `OSError`."""
-    await hass.async_add_executor_job(_copy, source, Path(path))
-
-
-def _copy(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".pi_mjpeg-{secrets.token_hex(8)}.tmp"
-    try:
-        with source.open("rb") as file, os.fdopen(os.open(temporary, _FLAGS | os.O_EXCL, _MODE), "wb") as copy:
-            shutil.copyfileobj(file, copy)
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def _write(path: Path, picture: bytes) -> None:
+def _fill(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -83,7 +81,7 @@ def _write(path: Path, picture: bytes) -> None:
     temporary = path.parent / f".pi_mjpeg-{secrets.token_hex(8)}.tmp"
     try:
         try:
-            _write_bytes(temporary, picture, os.O_EXCL)
+            _open_and_write(temporary, write, os.O_EXCL)
             temporary.replace(path)
         finally:
             with suppress(OSError):
@@ -93,7 +91,7 @@ def _write(path: Path, picture: bytes) -> None:
             raise
         existed = path.exists()
         try:
-            _write_bytes(path, picture, os.O_TRUNC)
+            _open_and_write(path, write, os.O_TRUNC)
         except OSError:
             if not existed:
                 with suppress(OSError):
@@ -101,6 +99,6 @@ def _write(path: Path, picture: bytes) -> None:
             raise
 
 
-def _write_bytes(path: Path, content: bytes, flag: int) -> None:
+def _open_and_write(path: Path, write: Callable[[IO[bytes]], object], flag: int) -> None:
     with os.fdopen(os.open(path, _FLAGS | flag, _MODE), "wb") as file:
-        file.write(content)
+        write(file)

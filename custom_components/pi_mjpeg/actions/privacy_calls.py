@@ -34,7 +34,7 @@ from ..coordinator import PiMjpegCoordinator
 from ..privacy import WISHES, Wish
 from .targets import async_may_control
 
-# Whether the camera is on after the action. None turns it round.
+# Whether the camera is on after the action. None stands for the opposite of what it is.
 _ENABLED: Final[Mapping[tuple[str, str], bool | None]] = {
     (CAMERA_DOMAIN, SERVICE_TURN_ON): True,
     (CAMERA_DOMAIN, SERVICE_TURN_OFF): False,

@@ -15,7 +15,7 @@ from ..clips.film import FilmError
 from ..clips.library import LIBRARY
 from ..clips.paths import media_content_id
 from . import each_camera, links
-from .errors import failed, not_written, refused
+from .errors import failed, not_written, reason_of, refused
 from .file_names import file_name, paths_of
 from .picture_files import async_check_folder, async_copy
 
@@ -87,7 +87,7 @@ async def async_link(hass: HomeAssistant, client: PiMjpegClient, node: str, clip
     try:
         film = await hass.data[LIBRARY].film(client, node, clip)
     except (FilmError, OSError) as error:
-        raise failed("no_film", reason=str(error)) from error
+        raise failed("no_film", reason=reason_of(error)) from error
     return await links.async_publish_film(hass, film)
 
 

@@ -84,6 +84,7 @@ async def async_keep(
     camera_id: str,
     path: str | None,
     on_kept: Callable[[Snapshot], None],
+    raise_if_off: Callable[[], None],
     *,
     link: bool,
     full: bool,
@@ -91,7 +92,7 @@ async def async_keep(
     """Have the server take and keep a snapshot, write it to `path` if there is one, and return its description.
 
     A `full` one has the largest size of the camera. `on_kept` gets the snapshot before the file is written. Raises
-    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written, or the camera was turned off meanwhile.
     """
     gap = None
     if full:
@@ -99,9 +100,11 @@ async def async_keep(
     else:
         snapshot = await client.take_snapshot(camera_id)
     on_kept(snapshot)
+    raise_if_off()
     linked = None
     if path is not None or link:
         picture = await client.kept.snapshot(snapshot, timeouts=STILL_TIMEOUT if full else None)
+        raise_if_off()
         linked = await _async_put(hass, picture, path, link=link)
     size = (snapshot.width, snapshot.height)
     where = {"path": path, "url": str(client.kept.snapshot_url(snapshot)), "link": linked}
@@ -114,6 +117,7 @@ async def async_save(
     camera_id: str,
     path: str | None,
     limits: tuple[int | None, int | None],
+    raise_if_off: Callable[[], None],
     *,
     link: bool,
     full: bool,
@@ -121,7 +125,7 @@ async def async_save(
     """Write a picture that the server does not keep to `path`, link to it, or both, and return its description.
 
     `limits` are its width and height at most, and a `full` one is scaled down from the largest size. Raises
-    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written.
+    `PiMjpegError`, and `HomeAssistantError` when the file cannot be written, or the camera was turned off meanwhile.
     """
     width, height = limits
     gap = None
@@ -129,6 +133,7 @@ async def async_save(
         picture, gap = await client.full_snapshot(camera_id, width=width, height=height)
     else:
         picture = await client.snapshot(camera_id, width=width, height=height)
+    raise_if_off()
     time = dt_util.utcnow()
     size = shown_size(picture)
     where = {"path": path, "url": None, "link": await _async_put(hass, picture, path, link=link)}

@@ -175,7 +175,7 @@ class PiMjpegClient:
             return await read_picture(response, MAX_STILL_BYTES), gap
 
     async def take_full_snapshot(self, camera_id: str) -> tuple[Snapshot, float | None]:
-        """Make the server keep such a picture, and return the same of it."""
+        """Make the server take and keep such a picture, and return its description and the same seconds."""
         url = self.base_url / "api/cameras" / camera_id / "snapshots"
         return await self.transport.document(
             hdrs.METH_POST, url, parse_full_snapshot, json={"full": True}, timeouts=STILL_TIMEOUT
@@ -212,7 +212,7 @@ class PiMjpegClient:
                 async for chunk in response.content.iter_any():
                     events = parser.feed(chunk)
                     if not (rate.allows(len(events)) and bytes_rate.allows(len(chunk))):
-                        raise InvalidResponseError("the server tells more than a server has to tell")
+                        raise InvalidResponseError("the server sends more events than a server has to")
                     for event in events:
                         yield event
                     # A server that fills the socket faster than this loop empties it would block the event loop.
@@ -252,7 +252,7 @@ class PiMjpegClient:
                     if parts := parser.feed(chunk):
                         if not rate.allows(len(parts)):
                             raise InvalidResponseError(f"the stream has more than {MAX_FRAME_RATE} pictures a second")
-                        # Of those that came together nobody could see another one than the last.
+                        # Of frames that came together, viewers see only the last.
                         yield frame_of(parts[-1])
                     # A server that fills the socket faster than this loop empties it would block the event loop.
                     await asyncio.sleep(0)

@@ -144,13 +144,13 @@ def parse_zeroconf(host: str, port: int | None, properties: Mapping[str, object]
 def announced_server(announcement: Announcement) -> DiscoveredServer:
     """Return what an announcement says about the server itself, with all its addresses."""
     first, others = announcement.base_url, announcement.base_urls or ()
-    # The contract has base_url for the first. A document that says otherwise is of nobody who keeps to it.
+    # The contract has base_url for the first. A document that says otherwise does not follow it.
     urls = others if others[:1] == (first,) else (first,)
     return DiscoveredServer(announcement.id, announcement.name, tuple(dict.fromkeys(urls)))
 
 
 def _addresses(listed: str) -> list[str]:
-    """Return the addresses in a list with commas; what is none is left out."""
+    """Return the addresses in a list with commas, without what is no address."""
     found = []
     for each in listed.split(",")[:MAX_ADDRESSES]:
         with suppress(ValueError):

@@ -46,7 +46,7 @@ class Frame:
 
     @cached_property
     def part(self) -> bytes:
-        """The part for a machine: its length in advance, the boundary right after it."""
+        """The part for a program: its length in advance, the boundary right after it."""
         return b"".join(self._part())
 
     @cached_property

@@ -1,6 +1,7 @@
 """The documents of the contract as values, validated when they were parsed.
 
-A value that is None was not known to the server, or was wrong. Who has a wrong name is called by its id.
+A value that is None was not known to the server, or was wrong. A server or camera whose name is wrong is called by its
+id.
 """
 
 from collections.abc import Mapping
@@ -111,8 +112,8 @@ class Control:
 class Kept:
     """What the server keeps of a camera. It is fetched by its id and a signature.
 
-    Its camera and time are those in the id, which is signed. Anybody on the broker can name what is kept, but not as
-    that of another time or camera.
+    Its camera and time are those in the id, which is signed. Anybody on the broker can name it, but cannot give it
+    another time or camera.
     """
 
     id: str

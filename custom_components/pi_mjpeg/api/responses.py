@@ -77,7 +77,7 @@ def clock_offset(date: str | None) -> float | None:
 
 
 def gap_of(header: str | None) -> float | None:
-    """Return the seconds in an `X-Gap` header, or None if there is none or it has no sense."""
+    """Return the seconds in an `X-Gap` header, or None if there is none or it is not valid."""
     return float(header) if header is not None and _GAP.fullmatch(header) else None
 
 

@@ -1,8 +1,8 @@
 """The shape of each document of the contract.
 
-Unknown fields are ignored, so that a newer server may add some. What a document cannot do without is strict: what names
-a server, a camera or a control, and what leads to an address. Any other value that is wrong is None, and an item of a
-list that is wrong is left out: they must not cost more than themselves.
+Unknown fields are ignored, so that a newer server may add some. What a document needs is strict: what names a server, a
+camera or a control, and what leads to an address. Any other value that is wrong is None, and an item of a list that is
+wrong is left out: neither may cost the rest of the document.
 """
 
 from typing import Any, Final

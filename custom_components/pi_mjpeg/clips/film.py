@@ -68,7 +68,8 @@ def _write(film: Path, pictures: Iterable[tuple[float, Any]]) -> int:
             count = _encode(output, pictures)
         unfinished.replace(film)
     except (av.FFmpegError, OSError, MultipartError, ValueError) as error:
-        raise FilmError(str(error)) from error
+        # The whole error would name the unfinished film.
+        raise FilmError(getattr(error, "strerror", None) or str(error)) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return count

@@ -1,4 +1,4 @@
-"""Finds a clip by the ids of its entry and itself, and says which cameras have clips to show."""
+"""Finds a clip by the ids of its entry and itself, and the clips of a camera that may be shown."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def camera_of(hass: HomeAssistant, entry_id: str, kept_id: str) -> tuple[PiMjpeg
 async def async_clips(coordinator: PiMjpegCoordinator, camera_id: str) -> list[Clip]:
     """Return the clips of a camera that may be shown, the newest first. Raises `PiMjpegError`.
 
-    While a camera is off here and its server has not heard of it, what it records is not for anybody.
+    While a camera is off here and its server has not heard of it, what it records must not be shown.
     """
     if not coordinator.may_show(camera_id):
         return []

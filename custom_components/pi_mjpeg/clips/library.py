@@ -26,7 +26,7 @@ LIBRARY: HassKey[ClipLibrary] = HassKey(f"{DOMAIN}_clips")
 
 
 class ClipLibrary:
-    """Fetches clips and makes films of them, one at a time: a film takes a processor or two of Home Assistant's."""
+    """Fetches clips and makes films of them, one at a time: a film keeps one or two processor cores busy."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._hass = hass

@@ -14,7 +14,7 @@ from .server_probe import UNTRUSTED, ProbeError, async_fetch_fingerprint, async_
 
 
 class _EntryRepairFlow(RepairsFlow):
-    """A flow about one entry, which asks the server before it changes how that is reached."""
+    """A flow about one entry, which asks the server before it stores another address or certificate."""
 
     def __init__(self, entry: ConfigEntry) -> None:
         self._entry = entry

@@ -15,7 +15,7 @@ from ..api.identity import Identity, may_be_asked, new_nonce
 from ..const import LOGGER
 
 PROBLEMS: Final = frozenset({"duplicate_id", "duplicate_name"})
-"""What a server calls it that noticed another one itself, over MQTT or by multicast DNS."""
+"""The problems of a server that has noticed another one itself, over MQTT or by multicast DNS."""
 
 _RETURNS: Final = 3
 """How often a former start time has to come back. Once, it can be a late message of a server that was restarted."""

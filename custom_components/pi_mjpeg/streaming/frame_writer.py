@@ -73,7 +73,7 @@ class FrameWriter:
         """Repeat the latest frame, or disconnect a viewer that takes none (called by the broadcast)."""
         if self._drain_by is not None:
             if now >= self._drain_by:
-                # A close would wait until the viewer has taken what lies there for it.
+                # close() would wait until the viewer has taken what is buffered for it.
                 self._transport.abort()
                 self._wake.set()
                 return now + DRAIN_TIMEOUT

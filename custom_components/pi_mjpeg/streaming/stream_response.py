@@ -54,13 +54,13 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
                 # aiohttp does this too, and waits without a limit for a viewer who takes nothing more.
                 await response.write_eof()
         except TimeoutError:
-            # A close would wait until the viewer has taken what lies there for it.
+            # close() would wait until the viewer has taken what is buffered for it.
             transport.abort()
     return response
 
 
 def _limit_buffers(transport: asyncio.Transport) -> None:
-    """Let neither the kernel nor asyncio queue frames: a slow viewer has to see what is now."""
+    """Let neither the kernel nor asyncio queue frames: a slow viewer has to see the present picture."""
     # Not 0: asyncio's TLS pauses at "as much as", so that with 0 an empty buffer would count as full.
     transport.set_write_buffer_limits(high=1)
     connection = transport.get_extra_info("socket")

@@ -4,7 +4,7 @@ from pi_mjpeg_server.camera.capture import Capture
 
 
 class AbandonedCaptures:
-    """Each of them keeps a thread, and perhaps the device. One whose call returns at last is none any more."""
+    """Each keeps a thread, and perhaps the device. A capture whose call returns at last does not count any more."""
 
     def __init__(self) -> None:
         """Start without any."""

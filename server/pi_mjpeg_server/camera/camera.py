@@ -261,7 +261,7 @@ class Camera:
     def state_changed(self) -> None:
         """Notify the listeners (called by the supervisor)."""
         if self.state is CameraState.IDLE:
-            # What it saw last is not what happens before the next clip, and the memory is for those that run.
+            # Its frames are too old for the next clip, and cameras that run need the memory.
             self.ring.clear()
         if self.state is not CameraState.LIVE:
             # The next picture is the first of a new capture.

@@ -16,17 +16,18 @@ from pi_mjpeg_server.concurrency.memory import return_free_memory
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Adjustable, RateLimitable, Source, SourceError, SourceInfo
+from pi_mjpeg_server.sources import Adjustable, RateLimitable, Source, SourceError, SourceInfo, printable_info
 from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.sources.driver_text import printable
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
 _MAX_PENDING = 8
-"""Pictures that wait for the event loop: more than it is ever late for, and less than 2 MB."""
+"""Pictures that may wait for the event loop. It is never late for so many, and they take less than 2 MB."""
 _IDLE_CHECK_INTERVAL = 2.0
-"""Seconds. After so many without a request, memory is returned to the system too: a rest has begun."""
+"""Seconds without a request after which free memory is returned to the system."""
 _SIZE_SETTLES_AFTER = 1.0
-"""Seconds for which pictures have to have another size: a folder may alternate between two."""
+"""Seconds for which pictures have another size before it counts: a folder may alternate between two."""
 _CLOSING = "the camera is being closed"
 _T = TypeVar("_T")
 
@@ -179,25 +180,41 @@ class Capture:
         return await self._stills.request(limits)
 
     def _run_thread(self) -> None:
-        failure: Exception | None = None
-        source: Source | None = None
-        try:
-            source = self._make_source()
-            if not self._closing:
-                self._capture_until_closed(source)
-        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
-            failure = error
-        if source is not None:
-            try:
-                source.close()
-            except Exception as error:
-                _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
-                failure = failure or error
+        # What the capture before this one used: a camera that fails again and again never rests.
+        return_free_memory()
+        # In no variable of this thread: the traceback has the variables of all functions, and the last pictures with
+        # them, so that only the garbage collector would free what it and a variable hold in a circle.
+        self._end(self._run_source())
+
+    def _end(self, failure: Exception | None) -> None:
         self._stills.end(failure or SourceError(_CLOSING))
         self._notify(lambda listener: listener.source_closed(failure))
 
+    def _run_source(self) -> Exception | None:
+        """Make the source, capture from it until closed, and close it. Return why it failed, or None."""
+        try:
+            source = self._make_source()
+        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
+            return error
+        try:
+            if not self._closing:
+                self._capture_until_closed(source)
+        except Exception as error:  # noqa: BLE001  (likewise)
+            self._close(source)
+            return error
+        return self._close(source)
+
+    def _close(self, source: Source) -> Exception | None:
+        """Close the source, and return why that failed, or None."""
+        try:
+            source.close()
+        except Exception as error:
+            _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
+            return error
+        return None
+
     def _capture_until_closed(self, source: Source) -> None:
-        info = source.open()
+        info = printable_info(source.open())
         self._size = info.size
         controls = source.controls() if isinstance(source, Adjustable) else {}
         self._notify(lambda listener: listener.source_opened(info, controls))
@@ -267,7 +284,7 @@ class Capture:
                 self._report_pause()
             self._run_jobs(source)
             if not is_requested and not is_resting:
-                # Not right at the pause: the event loop lets the last seconds before a clip go after it.
+                # Not at once: the event loop clears the ring with the last seconds after the pause.
                 is_resting = True
                 return_free_memory()
             if check is not None:
@@ -293,11 +310,11 @@ class Capture:
         broken: int = getattr(source, "broken", 0)
         count, self._broken = broken - self._broken, broken
         if count > 0:
-            damage: str = getattr(source, "last_damage", None) or "the source does not say how"
+            damage = printable(getattr(source, "last_damage", None) or "the source does not say how")
             self._notify(lambda listener: listener.pictures_damaged(count, damage))
 
     def _follow_size(self, picture: Picture) -> None:
-        if picture.size == self._size and self._new_size is None:
+        if picture.size is not None and picture.size == self._size and self._new_size is None:
             return
         try:
             size = picture.size or jpeg.upright_size(picture.jpeg)

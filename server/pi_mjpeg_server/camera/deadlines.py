@@ -24,7 +24,7 @@ class Deadlines:
         self.capture = self.first_picture = math.inf
 
     def started(self, until: float) -> None:
-        """Pictures are demanded, and the first one has to come until then, unless it had to sooner."""
+        """Note that pictures are demanded: the first one has to come by then, or by an earlier deadline that is set."""
         self.capture = until
         self.first_picture = min(self.first_picture, until)
 

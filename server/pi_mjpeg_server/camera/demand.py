@@ -29,7 +29,7 @@ class Demand:
 
     @property
     def is_shown(self) -> bool:
-        """Whether a drawn picture, if there is no other, has anybody who gets it."""
+        """Whether anybody gets the pictures that are drawn while the camera gives none."""
         return self._shown > 0
 
     @property

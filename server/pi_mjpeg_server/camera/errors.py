@@ -6,7 +6,7 @@ class CameraUnavailableError(Exception):
 
 
 class CameraBusyError(Exception):
-    """The camera was asked too often. The message says how often it may be, `retry_after` in how many seconds again."""
+    """The camera was asked too often. The message says how often is allowed; `retry_after` is the seconds to wait."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         """Store both."""
@@ -15,7 +15,7 @@ class CameraBusyError(Exception):
 
 
 class TooManyWidthsError(Exception):
-    """The camera's picture is scaled to as many widths as it can be at once. The message says to which."""
+    """A camera is scaled to as many widths as are possible at once. The message names them."""
 
 
 class NotFocusedError(Exception):

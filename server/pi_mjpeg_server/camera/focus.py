@@ -36,9 +36,10 @@ async def focus(camera: Camera) -> None:
             focused = False
         except (SourceError, OSError, RuntimeError) as error:
             camera.raise_if_off()
-            raise CameraUnavailableError(f"{name} was not focused: {error}") from error
+            raise CameraUnavailableError(f"the camera failed meanwhile: {error}") from error
     if not focused:
-        raise NotFocusedError(f"{name} found no focus: perhaps there is too little light or detail")
+        # Where it is shown, the name stands before it.
+        raise NotFocusedError("no sharp position was found, perhaps for lack of light or detail")
     # With manual focus, the lens is somewhere else now.
     moved = {each: control.value for each, control in controls.items() if each in before and control != before[each]}
     camera.controls_changed(controls, moved)

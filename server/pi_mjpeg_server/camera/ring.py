@@ -30,7 +30,7 @@ class Ring:
         self._frames: deque[Frame] = deque()
 
     def add(self, frame: Frame) -> None:
-        """Take a frame from the camera, and let those go that are too old. A drawn frame is none of the camera's."""
+        """Take a frame from the camera, and let those go that are too old. A drawn frame is left out."""
         frame = Frame(frame.jpeg, frame.sequence, frame.taken, frame.timestamp, frame.drawn)
         if self._seconds:
             self._keep(frame)
@@ -56,7 +56,7 @@ class Ring:
             self.clear()
         self._frames.append(frame)
         self.bytes += len(frame.jpeg)
-        # One frame from before the seconds stays, or the oldest would be younger than they are.
+        # One older frame stays: without it, the ring would begin less than `seconds` ago.
         while len(self._frames) > 1 and self._frames[1].taken <= frame.taken - self._seconds:
             self._drop_oldest()
         while self.bytes > self._max_bytes:

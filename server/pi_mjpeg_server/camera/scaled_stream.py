@@ -102,7 +102,7 @@ class ScaledStream:
             return
         if self._limiter is None:
             self._counts.dropped += self._missed
-        # At any rate, viewers are told at once that the camera fails or is switched off, or that it is back.
+        # Whatever the rate is, viewers are told at once that the camera fails or is switched off, or that it is back.
         elif frame.drawn or self._last_was_drawn or self._limiter.is_due(now, self._source.rate.per_second(now)):
             self._counts.dropped += self._limiter.sent(now, self._missed)
         else:

@@ -1,4 +1,4 @@
-"""The state of one camera, and what failures make of it: another try a little later, or none that could help."""
+"""The state of one camera, and how failures change it: it is tried again later, or it is stuck."""
 
 import logging
 import time
@@ -62,7 +62,7 @@ class StatusKeeper:
         self.enter(CameraState.FAILING, reason)
 
     def is_stuck(self, reason: str, max_threads: int, max_busy_retries: int) -> bool:
-        """Return whether driver calls that never returned leave no hope; the state is `STUCK` then."""
+        """Return whether the camera is stuck because driver calls never returned, and set the state `STUCK` then."""
         if (tries := self.abandoned.tries_in_vain(max_threads, max_busy_retries)) is None:
             return False
         self.enter(CameraState.STUCK, f"{reason}; tried {tries} times, only a restart of the service can help")

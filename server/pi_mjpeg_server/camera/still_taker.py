@@ -74,9 +74,9 @@ class StillTaker:
         return request is not None and request.picture is None and not request.answer.done()
 
     def take(self, source: Source, is_unwanted: Callable[[], bool], taken_before: float) -> None:
-        """Take the still if there is a request for one. No iterator of the source's frames may live.
+        """Take the still if there is a request for one. No iterator of the source's frames may be open.
 
-        `taken_before` is when the last picture was taken. Raises what costs more than the still.
+        `taken_before` is when the last picture was taken. Raises what ends the capture too.
         """
         request = self._request
         if request is None or not self.is_requested:

@@ -1,4 +1,4 @@
-"""Supervises one source by its pictures: starts it on demand, and restarts it when it fails, until nothing helps."""
+"""Supervises one source by its pictures: starts it on demand, and restarts it when it fails, unless it is stuck."""
 
 import asyncio
 import contextlib
@@ -22,6 +22,7 @@ from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import CameraFoundError, DeviceBusyError, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.sources.driver_text import printable
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -50,10 +51,10 @@ class Supervisor:
     """The state machine of one camera. All methods belong to the event loop.
 
     At the start it takes one picture, so that the state is true before the first viewer comes. It judges the camera by
-    its pictures alone, because an encoder may die in silence while the camera goes on. When a camera fails, first the
-    capture is restarted, then the device is opened again, over and over. Driver calls that never return are abandoned
-    with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call keeps the
-    device, so that it cannot be opened again.
+    its pictures alone, because an encoder may stop without an error while the camera goes on. When a camera fails,
+    first the capture is restarted, then the device is opened again, over and over. Driver calls that never return are
+    abandoned with their threads; after `MAX_ABANDONED_THREADS` of them the camera is stuck. It is too when such a call
+    keeps the device, so that it cannot be opened again.
 
     An exception that the listener raises is logged and changes nothing.
     """
@@ -250,7 +251,7 @@ class Supervisor:
             self._keeper.enter(CameraState.STARTING)
         elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
-            reason = str(error) or type(error).__name__
+            reason = printable(str(error)) or type(error).__name__
             if isinstance(error, DeviceBusyError) and self._keeper.abandoned.explain_busy():
                 reason = "the camera does not answer: a call of its driver that never returned keeps it busy"
             self._fail(reason)

@@ -9,7 +9,7 @@ from pi_mjpeg_server.sources.controls import Control
 
 
 class SupervisorListener(Protocol):
-    """Says whether pictures are demanded, and receives what comes of it."""
+    """Says whether pictures are demanded, and receives the pictures and the changes of the state."""
 
     def demanded_until(self) -> float:
         """Return the time, on the monotonic clock, until which pictures are demanded; infinity if it is not known."""

@@ -17,7 +17,10 @@ from pi_mjpeg_server.config import ConfigurationError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 for success, 1 failed, 2 wrong usage, 78 bad configuration."""
+    """Run the command and return its exit code: 0 for success, 1 failed, 2 wrong usage, 78 bad configuration.
+
+    Ctrl-C is a failure, unless the command has a use for it, as `run` has once it serves.
+    """
     parsed = make_parser().parse_args(arguments)
     logging.basicConfig(level=parsed.log_level.upper(), format=_log_format(), stream=sys.stderr)
     logging.captureWarnings(capture=True)
@@ -33,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CameraUnavailableError, OSError) as error:
         return report(error, EXIT_FAILED)
     except KeyboardInterrupt:
-        return 0
+        return EXIT_FAILED
     return code
 
 

@@ -37,7 +37,7 @@ def cameras(_: argparse.Namespace) -> int:
 
 def check(parsed: argparse.Namespace) -> int:
     """Check the configuration, and take one picture with each camera."""
-    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.make_server import make_cameras
     from pi_mjpeg_server.sources.webcam_extra import missing_webcam_extra
 
     configuration = configuration_of(parsed)
@@ -52,7 +52,7 @@ def check(parsed: argparse.Namespace) -> int:
 
 def snapshot(parsed: argparse.Namespace) -> int:
     """Take one picture and write it to a file."""
-    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.make_server import make_cameras
 
     cameras = make_cameras(configuration_of(parsed))
     requested = parsed.camera or cameras[0].settings.id

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import sys
 
-from pi_mjpeg_server.cli.configured import configuration_of
+from pi_mjpeg_server.cli.configured import state_configuration
 from pi_mjpeg_server.cli.outcome import EXIT_USAGE
 
 
@@ -14,7 +14,7 @@ def token(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.state_folder import make_access_token, token_file
     from pi_mjpeg_server.storage.access_token import new_token
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, "token")
     if parsed.rotate:
         new_token(token_file(configuration))
     print(make_access_token(configuration).value)
@@ -24,10 +24,10 @@ def token(parsed: argparse.Namespace) -> int:
 def view_token(parsed: argparse.Namespace) -> int:
     """Print the URLs that contain a new view token of a camera, or make the old ones void with `--revoke`."""
     from pi_mjpeg_server.documents import view_document
-    from pi_mjpeg_server.server import make_cameras
+    from pi_mjpeg_server.make_server import make_cameras
     from pi_mjpeg_server.state_folder import make_access_token, view_tokens
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, f"view-token {parsed.camera}")
     tokens = view_tokens(configuration, make_access_token(configuration))
     if parsed.revoke:
         revoked = tokens.revoke(parsed.camera)
@@ -50,9 +50,9 @@ def new_id(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.state_folder import change_id
     from pi_mjpeg_server.storage.safe_open import remove_file
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, "new-id")
     print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
-    # What stands at the broker under the old id is the other server's: this one must not clear it.
+    # The retained topics of the old id belong to the other server: this one must not clear them.
     with contextlib.suppress(FileNotFoundError):
         remove_file(configuration.server.state_dir / FILE_NAME)
     return 0

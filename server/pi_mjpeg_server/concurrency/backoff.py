@@ -33,7 +33,7 @@ class GrowingDelay:
         self._last = -math.inf
 
     def count(self, now: float) -> int:
-        """Return how often `acted` was called, since it was quiet last; `now` is on the monotonic clock."""
+        """Return how often `acted` was called since the last quiet time; `now` is on the monotonic clock."""
         if now - self._last > self._seconds() + self._longest:
             self._count = 0
         return self._count

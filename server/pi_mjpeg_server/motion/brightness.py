@@ -48,8 +48,8 @@ class Levels:
     def tones(self, values: Image.Image) -> dict[int, float]:
         """Return the median of each level, mixed with that of the whole picture.
 
-        The level of one thing only, which a shadow may have fallen on, counts as little as it has places in the
-        picture.
+        A level that is in few places of the picture counts little: it may be that of one thing, on which a shadow has
+        fallen.
         """
         everywhere = median(values.histogram())
         return {

@@ -11,6 +11,7 @@ from pi_mjpeg_server.motion.background import Background
 from pi_mjpeg_server.motion.brightness import PER_UNIT
 from pi_mjpeg_server.motion.fast_mover import FastMover
 from pi_mjpeg_server.motion.picture import decode
+from pi_mjpeg_server.motion.region_mask import mask_of
 from pi_mjpeg_server.motion.settings import Region
 
 STILL, NOT_WATCHED, MOVING = 0, 1, 2
@@ -63,10 +64,9 @@ class MotionDetector:
     """Looks at the pictures of one camera, one after another.
 
     `sensitivity` is 1 to 100; 25 more halve the contrast that counts. Without regions in `watch` the whole picture is
-    watched. What differs from the background in two of three looks, in places that one mover can have been in, moves.
-    Something large may have got further than its own width. Where much differs by chance, in rain for example, it takes
-    more looks. After a change of the whole scene nothing
-    moves for two seconds.
+    watched. Something moves if it differs from the background in two of three looks, in places that one mover can
+    reach; something large can get further than its own width. Where much differs by chance, in rain for example, it
+    takes more looks. After a change of the whole scene nothing moves for two seconds.
     """
 
     def __init__(self, *, sensitivity: int = 50, watch: Sequence[Region] = (), ignore: Sequence[Region] = ()) -> None:
@@ -177,7 +177,7 @@ class MotionDetector:
         self._changed = self._taken
         self._hold_until = self._taken + _HOLD_OFF
         self._clutter = _FIRST_CLUTTER
-        self._watched = _mask(self._background.size, self._watch, self._ignore)
+        self._watched = mask_of(self._background.size, self._watch, self._ignore)
         self._counted = Image.new("L", self._watched.size)
         inner = (1, 1, self._watched.width - 1, self._watched.height - 1)
         self._counted.paste(self._watched.crop(inner), inner)  # at the border, the light beyond is not known
@@ -188,13 +188,3 @@ class MotionDetector:
 
 def _fast_mover(size: tuple[int, int]) -> FastMover:
     return FastMover(size, look=_LOOK, kept=_KEPT, enough=round(_LOOK * _TWO_OF_THREE))
-
-
-def _mask(size: tuple[int, int], watch: Sequence[Region], ignore: Sequence[Region]) -> Image.Image:
-    """Return 255 where the picture is watched."""
-    mask = Image.new("L", size, 0 if watch else 255)
-    for regions, value in ((watch, 255), (ignore, 0)):
-        for x, y, width, height in regions:
-            left, top, right, bottom = x * size[0], y * size[1], (x + width) * size[0], (y + height) * size[1]
-            mask.paste(value, (round(left), round(top), round(right), round(bottom)))
-    return mask

@@ -182,7 +182,7 @@ class MotionWatch:
         return -1 if latest is None else latest.sequence
 
     def _earliness(self) -> float:
-        """Return how many seconds before a look is due to wait for its frame: half of the time between two frames."""
+        """Return how many seconds before a look is due its frame is waited for: half of the time between two frames."""
         rate = self.camera.capture_rate.per_second(time.monotonic())
         return 0.5 / max(rate, self.settings.fps)
 

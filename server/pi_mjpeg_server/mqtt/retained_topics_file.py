@@ -38,7 +38,7 @@ _SCHEMA = vol.Schema(
 
 @dataclass(slots=True)
 class RetainedTopics:
-    """What may stand at the broker, from this process or an earlier one."""
+    """What the broker may have retained, from this process or an earlier one."""
 
     topics: set[str] = field(default_factory=set)
     """The topics that may have a retained message of this server."""
@@ -85,7 +85,8 @@ class RetainedTopicsStore:
     def _write(self) -> None:
         """Write what is wanted by now (in a thread).
 
-        A thread goes on when its task is cancelled. Whichever comes last, the file is then as it was wanted last.
+        A thread goes on when its task is cancelled. Whichever thread comes last, the file then holds what was wanted
+        last.
         """
         with self._writer:
             wanted = self._wanted

@@ -1,6 +1,6 @@
 """Notices another server that publishes under this server's id, as after a copied SD card.
 
-Both tell their owners. Neither falls silent: whoever may publish on the broker could silence a server by an
+Both tell their owners. Neither stops publishing: otherwise whoever may publish on the broker could stop a server by an
 announcement. They correct each other less and less often (`RetainedCorrector`).
 """
 

@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 MAX_RECORDINGS = 4
 """Recordings of one camera at once, for each trigger."""
 CLIP_BURST = 100
-"""Clips of one camera that may be recorded one after the other, for each trigger."""
+"""Clips of one camera that may be asked for at once, for each trigger."""
 CLIPS_PER_SECOND = 2.0
 """The same in the long run: a server without a token takes requests from everybody."""
 MAX_LENGTH = 60.0

@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _LOGGER = logging.getLogger(__name__)
 
 WRITE_INTERVAL = 0.5
-"""Seconds between two writes: what a kill may cost, against a thread for each picture."""
+"""Seconds between two writes. A kill loses as much, and each write takes a thread."""
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 """Bytes of pictures that wait for a slow disk. With more, the recording ends early."""

@@ -1,5 +1,6 @@
 """Runs one check after the other, each with a deadline: one that fails or hangs costs only itself."""
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -47,4 +48,7 @@ def _described(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  (the progress of a command)
+    """Print the progress, as far as anybody reads it: the report does not depend on that."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  (the progress of a command)

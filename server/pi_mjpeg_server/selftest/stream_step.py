@@ -14,9 +14,9 @@ from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.camera.supervisor import START_TIMEOUT
 from pi_mjpeg_server.config import AuthSettings, ServerSettings, load
 from pi_mjpeg_server.config.settings import ClipSettings, Configuration
+from pi_mjpeg_server.make_server import make_server
 from pi_mjpeg_server.selftest.report import Finding, failed, passed
 from pi_mjpeg_server.selftest.target import Target
-from pi_mjpeg_server.server import make_server
 from pi_mjpeg_server.web.http_server import serving_http
 
 _HOST = "127.0.0.1"

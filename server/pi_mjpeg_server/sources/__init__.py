@@ -34,12 +34,13 @@ source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Protocol, cast, runtime_checkable
 
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources.controls import Control, ControlValue
+from pi_mjpeg_server.sources.driver_text import MAX_NAME_LENGTH, printable
 
 ENTRY_POINTS = "pi_mjpeg.sources"
 
@@ -99,6 +100,19 @@ class SourceInfo:
     note: str | None = None
 
 
+def printable_info(info: SourceInfo) -> SourceInfo:
+    """Return what an opened source gives without what no document may hold: odd characters, and a size without pixels.
+
+    A source passes on what a driver, a library or a file name says.
+    """
+    return replace(
+        info,
+        model=printable(info.model or "", MAX_NAME_LENGTH) or None,
+        note=printable(info.note or "") or None,
+        size=info.size if info.size and min(info.size) > 0 else None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """One attached device. `device` is its name in a configuration."""
@@ -112,7 +126,7 @@ class Source(Protocol):
     """A camera.
 
     All methods are called in one thread that belongs to this source alone, never on the event loop, in this order:
-    `open`, then `frames` any number of times (at most one of its iterators lives at a time), then `close`, which is
+    `open`, then `frames` any number of times (at most one of its iterators is open at a time), then `close`, which is
     also called after an `open` that failed. Each raises `SourceError` for a problem that the owner can solve; any other
     exception counts as a failure of the camera too.
     """
@@ -152,7 +166,7 @@ class RateLimitable(Protocol):
     def limit_rate(self, fps: float | None) -> None:
         """Give at most `fps` pictures a second from now on; None for as many as the settings ask for.
 
-        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
+        It is called after `open`, in the same thread, also while an iterator of `frames` is open.
         """
 
 
@@ -166,15 +180,15 @@ class StillCapable(Protocol):
     def still_size(self) -> tuple[int, int] | None:
         """Return width and height of a still in pixels, or None if it would be no larger than the other pictures.
 
-        It is also called while an iterator of `frames` lives, which it must not disturb.
+        It is also called while an iterator of `frames` is open, which it must not disturb.
         """
 
     def stills(self) -> Iterator[Picture | None]:
         """Capture at that size until the iterator is closed; after that, `frames` captures as before.
 
-        No iterator of `frames` lives meanwhile. Yields as `frames` does, and also `None` after each call of the driver
-        that may take long. Raises `StillError` for a failure that costs only the still; any other exception counts as a
-        failure of the camera.
+        No iterator of `frames` is open meanwhile. Yields as `frames` does, and also `None` after each call of the
+        driver that may take long. Raises `StillError` for a failure that costs only the still; any other exception
+        counts as a failure of the camera.
         """
 
 
@@ -185,13 +199,13 @@ class Describable(Protocol):
     def details(self) -> Mapping[str, str]:
         """Return facts by name, such as the encoder and the modes of the sensor.
 
-        It is called after `open`, in the same thread, also while an iterator of `frames` lives.
+        It is called after `open`, in the same thread, also while an iterator of `frames` is open.
         """
 
 
 @runtime_checkable
 class Focusable(Protocol):
-    """A source that may have a lens. These methods are called while an iterator of `frames` lives, in its thread."""
+    """A source that may have a lens. These methods are called while an iterator of `frames` is open, in its thread."""
 
     def start_focus(self) -> None:
         """Start to focus once, unless that is under way, and return at once.

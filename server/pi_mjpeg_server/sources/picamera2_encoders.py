@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pi_mjpeg_server.sources import SourceError
-from pi_mjpeg_server.sources.exposure import Exposure
+from pi_mjpeg_server.sources.exposure_metadata import Exposure
 from pi_mjpeg_server.sources.picamera2_bitrate import MAX_BITRATE, best_quality, bitrate, told_fps
 from pi_mjpeg_server.sources.picamera2_errors import explained_memory
 from pi_mjpeg_server.sources.picamera2_hardware import make_hardware_encoder
@@ -151,7 +151,7 @@ class Recorder:
             return
         failure = str(explained_memory(error, self._settings.size))
         if failure != self._last_failure:
-            _LOGGER.warning("no start with the hardware encoder (%s): encoding in software", failure)
+            _LOGGER.warning("the hardware encoder did not start (%s): encoding in software", failure)
             self._last_failure = failure
 
     def _can_use_hardware(self) -> bool:

@@ -1,12 +1,11 @@
 """The Pi's hardware encoder through Picamera2, whatever its driver does.
 
-Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it in silence, one in the camera's thread
+Picamera2's own `MJPEGEncoder` trusts the driver: an error in its thread ends it unnoticed, one in the camera's thread
 freezes the camera for good, a stop waits for ever, and a start that fails leaves a thread and the device behind.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import queue
 import threading
@@ -28,6 +27,16 @@ CALL_TIMEOUT = 3.0
 """Seconds that the driver may take to start, and to stop, which is less than a camera may take."""
 FAULTY_STOP_TIMEOUT = 1.0
 """Seconds to stop after a fault: with `PICTURE_TIMEOUT`, less than the time after which a camera counts as failing."""
+
+
+class _NoneLeft:
+    """Stands for a picture that was given back already."""
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+_NONE_LEFT = _NoneLeft()
 
 
 def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  # noqa: ANN401, C901  (a class of short methods)
@@ -128,11 +137,20 @@ def make_hardware_encoder(library: Library, bitrate: int, fps: float) -> Any:  #
             super().outputframe(picture, *arguments)
 
         def _release_pictures(self) -> None:
-            """Give the camera back what the driver did not."""
+            """Give the camera back what the driver did not. If the driver does later, no thread may wait for it."""
             held = getattr(self, "buf_frame", None)
-            with contextlib.suppress(queue.Empty):
-                while held is not None:
-                    held.get_nowait().release()
+            if held is None:
+                return
+
+            def take() -> Any:  # noqa: ANN401  (a CompletedRequest)
+                try:
+                    return queue.Queue.get(held, block=False)
+                except queue.Empty:
+                    return _NONE_LEFT
+
+            held.get = take
+            while (request := take()) is not _NONE_LEFT:
+                request.release()
 
         def _close(self) -> None:
             for buffer, _ in self.bufs.values():

@@ -17,7 +17,7 @@ from pi_mjpeg_server.sources.import_advice import import_advice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pi_mjpeg_server.sources.exposure import Exposure
+    from pi_mjpeg_server.sources.exposure_metadata import Exposure
 
 _MAX_AGE = 5.0
 _failure: str | None = None

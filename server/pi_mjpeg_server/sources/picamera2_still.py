@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import StillError
-from pi_mjpeg_server.sources.exposure import read_metadata, says_settled
+from pi_mjpeg_server.sources.exposure_metadata import read_metadata, says_settled
 from pi_mjpeg_server.sources.picamera2_errors import explained_memory
 from pi_mjpeg_server.sources.picamera2_library import monotonic_time
 

@@ -18,6 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _RATE_TOLERANCE = 0.99
 """A mode of 29.9 pictures a second is one for 30."""
+_SAME_SIZE = 0.98
+"""A picture that is enlarged by less is as sharp: a mode of 2028 pixels is one for 2048."""
 _SAME_VIEW = 0.98
 """A view that is narrower than the widest by less than this factor is as good as the widest."""
 _PAIR, _RECTANGLE = 2, 4
@@ -91,7 +93,9 @@ def explain_mode(modes: Sequence[SensorMode], mode: SensorMode, size: Size, fps:
     if _reached_size(mode, size) < 1:
         lacks.append(f"its sensor gives {mode.size[0]}x{mode.size[1]} in this mode, which is enlarged")
     if mode.fps < fps * _RATE_TOLERANCE:
-        lacks.append(f"its sensor gives at most {mode.fps:g} fps in this mode")
+        fast = [each for each in modes if each.fps >= fps * _RATE_TOLERANCE]
+        others = f" (faster: {describe_modes(fast)})" if fast else ""
+        lacks.append(f"its sensor gives at most {mode.fps:g} fps in this mode{others}")
     widest = max(modes, key=lambda each: each.view(size)[0])
     shown = mode.view(size)[0] / widest.view(size)[0]
     if shown < _SAME_VIEW:
@@ -125,8 +129,9 @@ def read_modes(camera: Any, key: str) -> tuple[SensorMode, ...]:  # noqa: ANN401
 
 
 def _reached_size(mode: SensorMode, size: Size) -> float:
-    """Return the part of the size that is there without enlarging; 1 at most."""
-    return min(1.0, mode.size[0] / size[0], mode.size[1] / size[1])
+    """Return the part of the size that is there without enlarging, to the eye; 1 at most."""
+    reached = min(mode.size[0] / size[0], mode.size[1] / size[1])
+    return 1.0 if reached >= _SAME_SIZE else reached
 
 
 def _parsed(raw: Mapping[str, Any]) -> SensorMode | None:

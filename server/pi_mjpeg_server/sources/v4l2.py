@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pi_mjpeg_server.media import jpeg
@@ -25,9 +24,11 @@ from pi_mjpeg_server.sources.buffer_time import BufferTimes
 from pi_mjpeg_server.sources.controls import ControlError, is_automatic
 from pi_mjpeg_server.sources.v4l2_device import RawFrame, V4L2Device, VideoMode, nearest_mode
 from pi_mjpeg_server.sources.webcam_extra import install_command
+from pi_mjpeg_server.sources.webcam_paths import stable_name, webcam_path, webcams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from pi_mjpeg_server.sources.controls import Control, ControlValue
     from pi_mjpeg_server.sources.webcam_controls import WebcamControls
@@ -37,7 +38,6 @@ _LOGGER = logging.getLogger(__name__)
 CAMERA_ENCODES = "the camera's own"
 """The encoder in `details` whose quality cannot be chosen."""
 
-DEVICES = Path("/dev")
 _HEARTBEAT = 0.5  # seconds
 _USB_TROUBLE = "{words}: plug the camera in again, or try another cable, another port or a stronger power supply"
 _ADVICE = {
@@ -81,13 +81,13 @@ class V4L2Source:
     def devices() -> list[Device]:
         """Return the webcams, each by a name that does not depend on what else is plugged in."""
         _require_linuxpy()
-        return [Device(_stable_name(path), model, str(path)) for path, model in _webcams()]
+        return [Device(stable_name(path), model, str(path)) for path, model in webcams()]
 
     def open(self) -> SourceInfo:
         """Open the device and set the video mode nearest to the request."""
         _require_linuxpy()
         settings = self._settings
-        path = _path(settings.device)
+        path = webcam_path(settings.device)
         try:
             self._webcam = V4L2Device(path)
             modes = self._webcam.modes(settings.size)
@@ -268,7 +268,7 @@ class V4L2Source:
                 self._settings.quality,
                 full_range=webcam.full_range,
             )
-            return encoded, jpeg.upright(mode.size, self._orientation)
+            return encoded, jpeg.upright(raw_formats.encoded_size(mode.pixel_format, mode.size), self._orientation)
         picture, header = self._parser.parse_with_header(data)
         # The first EXIF segment counts, and ours comes before the camera's.
         orientation = header.orientation if self._orientation == 1 else self._orientation
@@ -283,51 +283,6 @@ def _require_linuxpy() -> None:
         raise SourceError(
             f"the Python module {missing!r} of the extra [v4l2] is missing; install it with: {install_command()}"
         ) from error
-
-
-def _path(device: str | None) -> Path:
-    if device is None:
-        webcams = _webcams()
-        if not webcams:
-            raise SourceError("no webcam is plugged in; `pi-mjpeg cameras` lists those that are")
-        return webcams[0][0]
-    if device.isdigit():
-        return DEVICES / f"video{device}"
-    if "/" not in device:
-        for folder in _link_folders():
-            if (folder / device).exists():
-                return folder / device
-    return Path(device) if device.startswith("/") else DEVICES / device
-
-
-def _webcams() -> list[tuple[Path, str]]:
-    """Return path and model of each device that offers a format we can use; a webcam also has devices that do not."""
-    found = []
-    for path in sorted(DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name)):
-        try:
-            webcam = V4L2Device(path)
-        except (OSError, SourceError):
-            continue
-        try:
-            if "usb" in webcam.bus.lower() and webcam.modes((1280, 720)):
-                found.append((path, webcam.model))
-        except OSError:
-            continue
-        finally:
-            webcam.close()
-    return found
-
-
-def _stable_name(path: Path) -> str:
-    for folder in _link_folders():
-        for link in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if link.resolve() == path:
-                return link.name
-    return str(path)
-
-
-def _link_folders() -> tuple[Path, Path]:
-    return DEVICES / "v4l" / "by-id", DEVICES / "v4l" / "by-path"
 
 
 def _explained(path: Path, error: OSError) -> SourceError:

@@ -147,7 +147,7 @@ def default_routes(route: str, ipv6_route: str) -> Mapping[str, int]:
     for line in ipv6_route.splitlines():
         fields = line.split()
         if len(fields) > 9 and int(fields[0], 16) == 0 and fields[1] == "00" and not int(fields[8], 16) & _RTF_REJECT:  # noqa: PLR2004
-            # The two families count differently (IPv6 from 1024), and IPv4 is what most of a house uses.
+            # The two families count differently (IPv6 from 1024), and most machines at home use IPv4.
             metrics.setdefault(fields[9], int(fields[5], 16))
     return metrics
 

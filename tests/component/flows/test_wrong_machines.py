@@ -117,3 +117,26 @@ async def test_another_server_at_the_address(hass: HomeAssistant, loaded: MockCo
     await poll(hass)
     assert issues(hass, loaded) == {}
     assert state_of(hass, FRONT) != "unavailable"
+
+
+@pytest.mark.parametrize("other", ["added too", "unknown", "the same", "an older one"])
+async def test_another_server_at_the_address_that_wants_another_token(
+    hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi, other: str
+) -> None:
+    """Two Pis have got each other's address, and each has a token of its own."""
+    attic = "0" * 12
+    if other == "added too":
+        MockConfigEntry(domain="pi_mjpeg", title="Attic Pi", unique_id=attic).add_to_hass(hass)
+    pi.token = "secret"  # noqa: S105 - likewise
+    pi.identity_key = None if other == "an older one" else IDENTITY_KEY
+    if other != "the same":
+        pi.state["server"] |= {"id": attic, "name": "Attic Pi"}
+    await poll(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert state_of(hass, FRONT) == "unavailable"
+    found = [(each or {})["other"] for each in issues(hass, loaded).values()]
+    assert found == {"added too": ["Attic Pi"], "unknown": [attic]}.get(other, [])
+    pi.state["server"]["id"] = NODE
+    pi.token = None
+    await hass.config_entries.async_reload(loaded.entry_id)
+    assert issues(hass, loaded) == {}

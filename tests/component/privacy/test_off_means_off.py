@@ -157,6 +157,39 @@ async def test_a_picture_that_was_on_its_way_is_not_shown(
     assert jpeg(7) not in await response.read()
 
 
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"keep": False}, "/cameras/front/snapshot.jpg"),
+        ({"keep": False, "full": True}, "/cameras/front/snapshot.jpg"),
+        ({"keep": True}, "/api/cameras/front/snapshots"),
+        ({"keep": True}, "/snapshots/front-20261122T100000000Z-9f3a61c2.jpg"),
+    ],
+)
+async def test_an_action_that_was_under_way_writes_no_picture_and_links_to_none(
+    hass: HomeAssistant, pi: Pi, tmp_path: Path, data: dict[str, bool], path: str
+) -> None:
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await answered.wait()
+        if path.startswith("/api/"):
+            return web.Response(text=example("snapshot.json"), status=201, content_type="application/json")
+        return web.Response(body=jpeg(7), content_type="image/jpeg")
+
+    pi.answers[path] = slow
+    call = {"entity_id": FRONT, "filename": f"{tmp_path}/a.jpg", "link": True, **data}
+    action = asyncio.create_task(hass.services.async_call("pi_mjpeg", "take_snapshot", call, blocking=True))
+    await asked.wait()
+    await make_private(hass)
+    answered.set()
+    with pytest.raises(HomeAssistantError, match="is off"):
+        await action
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+
+
 async def test_what_needs_pictures_is_unavailable_and_what_can_be_acted_on_is_not(
     hass: HomeAssistant, loaded: MockConfigEntry
 ) -> None:

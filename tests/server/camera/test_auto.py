@@ -22,8 +22,8 @@ import sys
 from pathlib import Path
 from pi_mjpeg_server import cli
 from pi_mjpeg_server.camera import supervisor
-from pi_mjpeg_server.sources import v4l2
-v4l2.DEVICES = Path(sys.argv[1])
+from pi_mjpeg_server.sources import webcam_paths
+webcam_paths.DEVICES = Path(sys.argv[1])
 supervisor.FRAME_TIMEOUT = 1.0
 sys.exit(cli.main(sys.argv[2:]))
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pi_mjpeg_server.config import Configuration, ConfigurationError, load
 from pi_mjpeg_server.config.camera_ids import with_ids
-from pi_mjpeg_server.server import make_cameras, make_server
+from pi_mjpeg_server.make_server import make_cameras, make_server
 
 FRONT = "[[camera]]\nsource = 'v4l2'\ndevice = '/dev/front'\n"
 SHED = "[[camera]]\nsource = 'v4l2'\ndevice = '/dev/shed'\n"

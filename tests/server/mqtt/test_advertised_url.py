@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.config import ServerSettings
+from pi_mjpeg_server.make_server import make_server as make_server_here
 from pi_mjpeg_server.mqtt import bridge
 from pi_mjpeg_server.mqtt.advertised_url import advertised_urls
 from pi_mjpeg_server.mqtt.bridge import Bridge
-from pi_mjpeg_server.server import make_server as make_server_here
 
 from tests.server.support.mqtt_listener import Listener
 from tests.server.support.mqtt_server import MakeServer, wait_for_announcement

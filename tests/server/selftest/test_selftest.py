@@ -1,6 +1,7 @@
 """The whole command, with the worker process, on a fake webcam and on the emulated camera."""
 
 import asyncio
+import errno
 import re
 import signal
 import subprocess
@@ -10,11 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.config import Configuration, ServerSettings, load
-from pi_mjpeg_server.selftest.report import Finding, Outcome, Report, failed
+from pi_mjpeg_server.selftest.redaction import make_redactor
+from pi_mjpeg_server.selftest.report import Finding, Outcome, Report, failed, passed
 from pi_mjpeg_server.selftest.runner import Runner
 from pi_mjpeg_server.selftest.selftest import Step, selftest
 from pi_mjpeg_server.selftest.target import Found, Target, targets
@@ -249,18 +252,31 @@ async def test_a_server_that_runs_has_to_be_stopped_first(tmp_path: Path) -> Non
     assert "Camera 1" not in report
 
 
+@pytest.mark.parametrize("error", [None, OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError()])
+def test_a_progress_that_nobody_reads_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError | None
+) -> None:
+    stderr = None if error is None else MagicMock(write=MagicMock(side_effect=error))
+    monkeypatch.setattr(sys, "stderr", stderr)
+    runner = Runner(Report(make_redactor(configured(tmp_path))))
+    runner.begin("Machine")
+    runner.run("memory", lambda: passed("1 MB"), 10)
+    assert runner.report.successful
+    assert capsys.readouterr().out == ""
+
+
 def children(process: int) -> list[Path]:
     """Return the folders in /proc of the processes that it has started."""
     threads = Path(f"/proc/{process}/task").iterdir()
     return [Path("/proc") / child for thread in threads for child in (thread / "children").read_text().split()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 async def test_ctrl_c_prints_what_there_is_so_far_and_no_end_leaves_a_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     # A shell in the background, as that of a CI machine may be, lets its programs ignore SIGINT.
-    command = ["env", "--default-signal=INT", sys.executable, "-m", "pi_mjpeg_server", "selftest"]
+    command = ["env", "--default-signal=INT,HUP", sys.executable, "-m", "pi_mjpeg_server", "selftest"]
     command += [
         "--source",
         "emulated",

@@ -39,9 +39,9 @@ def run_with_webcam(tmp_path: Path) -> RunInProcess:
             import json, sys, time
             from itertools import islice
             from pathlib import Path
-            from pi_mjpeg_server.sources import SourceError, SourceSettings, v4l2
+            from pi_mjpeg_server.sources import SourceError, SourceSettings, webcam_paths
             from pi_mjpeg_server.sources.v4l2 import V4L2Source
-            v4l2.DEVICES = Path(sys.argv[1])
+            webcam_paths.DEVICES = Path(sys.argv[1])
         """
         program = textwrap.dedent(imports) + textwrap.dedent(code)
         done = subprocess.run(  # noqa: S603

@@ -87,6 +87,12 @@ def test_a_camera_without_pictures_is_no_fault_of_the_encoder(run: Run) -> None:
     assert outcome == {"silent": [None] * 30, "encoders": HARDWARE, "note": None}
 
 
+def test_a_driver_that_gives_a_picture_back_after_the_stop_leaves_nothing_behind(run: Run) -> None:
+    outcome = run("late return")["late return"]
+    assert "because it did not stop" in outcome.pop("note")
+    assert outcome == {"given back": 4, "left": [0, 0], "log": ["close"]}
+
+
 def test_a_recording_goes_on_in_software_with_the_controls_as_they_are_then(run: Run) -> None:
     sent = run("controls")["controls"]["sent"]
     assert sent == {"FrameDurationLimits": [100_000, 200_000], "Brightness": 0.5}
@@ -105,7 +111,7 @@ def test_an_encoder_that_cannot_be_started_is_replaced_and_tried_again_for_the_n
     reasons = {
         "busy at open": "Device or resource busy: '/dev/video11'",
         "busy at start": "Device or resource busy",
-        "no memory": "the kernel has not enough contiguous memory (CMA) for 96x80",
+        "no memory": "the kernel does not have enough contiguous memory (CMA) for 96x80",
     }
     for name, outcome in run(*reasons).items():
         check_clean(outcome, name)

@@ -48,6 +48,8 @@ def test_every_official_camera_shows_all_that_its_sensor_sees(
         pytest.param(sensors.IMX477, (1280, 720), 90, (1332, 990), id="HQ: only the middle is so fast"),
         pytest.param(sensors.IMX477, (1280, 720), 5, (2028, 1520), id="HQ: the smaller of two that show everything"),
         pytest.param(sensors.IMX477, (1920, 1080), 40, (2028, 1520), id="HQ: a rate that it just reaches"),
+        pytest.param(sensors.IMX477, (2048, 1536), 30, (2028, 1520), id="HQ: one that is hardly enlarged"),
+        pytest.param(sensors.IMX477, (2100, 1575), 30, (4056, 3040), id="HQ: not one that is"),
         pytest.param(sensors.IMX708, (1280, 720), 30, (2304, 1296), id="module 3: not 1536x864, the middle"),
         pytest.param(sensors.IMX708, (1280, 720), 100, (1536, 864), id="module 3: only the middle is so fast"),
         pytest.param(sensors.IMX708_HDR, (1280, 720), 30, (2304, 1296), id="module 3 with HDR"),
@@ -90,9 +92,14 @@ def test_of_the_same_mode_in_two_bit_depths_the_deeper_one_is_used_unless_it_is_
             30,
             ["the middle 59% of the view", "[1640, 1232] with 41.85 fps", "[3280, 2464]"],
         ),
-        (sensors.IMX219, (3280, 2464), 30, ["at most 21.19 fps"]),
+        (sensors.IMX219, (3280, 2464), 30, ["at most 21.19 fps", "(faster: [640, 480] with 103.33 fps"]),
         (sensors.IMX296, (1920, 1080), 30, ["1456x1088", "enlarged"]),
-        (sensors.IMX477, (1920, 1080), 60, ["at most 50.03 fps", "the middle 95% of the view"]),
+        (
+            sensors.IMX477,
+            (1920, 1080),
+            60,
+            ["at most 50.03 fps", "(faster: [1332, 990] with 120.05 fps)", "the middle 95% of the view"],
+        ),
     ],
 )
 def test_what_is_missing_is_said_with_the_modes_that_have_it(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pi_mjpeg_server.config import load
-from pi_mjpeg_server.server import make_server
+from pi_mjpeg_server.make_server import make_server
 from pi_mjpeg_server.storage.access_token import AccessToken
 from pi_mjpeg_server.storage.identity_key import FILE_NAME, TOKEN_KEY_PURPOSE, IdentityKey, proof
 from pi_mjpeg_server.storage.safe_open import UnsafeFileError

@@ -111,6 +111,27 @@ def silent_camera(rig: Rig) -> dict[str, Any]:
     return {"silent": silent, "encoders": names(sensor.encoders), "note": source.open().note}
 
 
+def late_return(rig: Rig) -> dict[str, Any]:
+    """Return what is left of an encoder whose driver gives a picture back long after it was told to stop."""
+    sensor = rig.sensor(bars())
+    picamera2_hardware.CALL_TIMEOUT = 0.3
+    source = Picamera2Source(SourceSettings(size=SIZE, fps=15))
+    source.open()
+    before, threads = descriptors(), threading.active_count()
+    recording = source.frames()
+    assert next(picture for picture in recording if picture is not None)
+    rig.codec.inject_fault("errors", "DQBUF output 1000ms")
+    time.sleep(0.2)
+    recording.close()  # type: ignore[attr-defined]  # it is a generator
+    given_back = len(sensor.free)
+    rig.codec.clear_fault("errors")
+    until = time.monotonic() + 15
+    while (descriptors(), threading.active_count()) != (before, threads) and time.monotonic() < until:
+        time.sleep(0.05)
+    left = descriptors() - before, threading.active_count() - threads
+    return {"given back": given_back, "left": left, "log": rig.log[-1:], "note": source.open().note}
+
+
 def controls(rig: Rig) -> dict[str, Any]:
     """Return the controls with which a recording goes on in software, after some were changed."""
     sensor = rig.sensor(bars())
@@ -135,6 +156,7 @@ SCENARIOS = {
     "quality": quality,
     "silent camera": silent_camera,
     "controls": controls,
+    "late return": late_return,
 }
 
 

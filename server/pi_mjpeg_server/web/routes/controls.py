@@ -47,7 +47,7 @@ async def patch_camera(request: web.Request) -> web.Response:
 
 
 async def restart(request: web.Request) -> web.Response:
-    """Restart the camera, as pulling its plug would. The response does not wait for it."""
+    """Close the camera and open it again. The response does not wait for it."""
     requested_camera(request).restart()
     return web.Response(status=204)
 

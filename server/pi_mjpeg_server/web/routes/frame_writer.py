@@ -91,7 +91,7 @@ class FrameWriter:
         last = self._frame
         if self._limiter is None:
             self._viewer.drops += self._missed
-        # At any rate, a viewer is told at once that the camera fails or is switched off, or that it is back.
+        # Whatever the rate is, a viewer is told at once that the camera fails or is switched off, or that it is back.
         elif last is None or frame.drawn or last.drawn or self._is_due(self._limiter, now):
             self._viewer.drops += self._limiter.sent(now, self._missed)
         else:

@@ -13,7 +13,7 @@ from pi_mjpeg_server.web.security.client_rate_limit import ClientRateLimit
 from pi_mjpeg_server.web.security.trusted_proxies import REQUEST_ORIGIN, local_address
 
 IDENTITY_LIMIT = web.AppKey("identity_limit", ClientRateLimit)
-"""How often a proof may be requested. It has nothing to do with wrong tokens: neither keeps a client from the other."""
+"""How often a proof may be requested. Wrong tokens are counted apart: neither limit affects the other."""
 
 _NONCE = re.compile(r"[0-9A-Fa-f]{32,128}")
 _KEY = re.compile(r"[0-9A-Fa-f]{16}")

@@ -24,7 +24,7 @@ from pi_mjpeg_server.web.security.viewer_limits import VIEWER_LIMITS
 _LOGGER = logging.getLogger(__name__)
 
 UNSENT_BYTES = 16 * 1024
-"""Bytes that the kernel may hold unsent for a viewer. With more, a slow viewer sees the past."""
+"""Bytes that the kernel may hold unsent for a viewer. With more, a slow viewer sees old frames."""
 
 _MAX_USER_AGENT = 200
 
@@ -105,7 +105,7 @@ def _user_agent(request: web.Request) -> str | None:
 
 
 def limit_buffers(transport: asyncio.Transport) -> None:
-    """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see what is now.
+    """Let neither the kernel nor asyncio queue frames: a viewer on bad Wi-Fi has to see the present picture.
 
     With the defaults of both, a client that reads 300 kB/s sees pictures five seconds old; like this, half a second.
     """

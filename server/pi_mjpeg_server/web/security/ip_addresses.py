@@ -8,7 +8,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _IPV6_SUBSCRIBER_PREFIX = 64
 _PRIVATE_NETWORKS = (ipaddress.IPv6Network("fe80::/10"), ipaddress.IPv6Network("fc00::/7"))
-"""Link-local and unique local addresses (RFC 4291, 4193). One /64 of them is a whole house."""
+"""Link-local and unique local addresses (RFC 4291, 4193). One /64 of them holds all hosts of a network."""
 _OWN_NETWORKS = OwnNetworks()
 
 

@@ -83,7 +83,7 @@ async def test_pictures_go_on_while_a_camera_focuses(tmp_path: Path, front: Came
     ("case", "status", "code", "words"),
     [
         ("no lens", 422, "bad_control", "Front cannot be focused: it has no lens"),
-        ("no focus", 409, "not_focused", "Front found no focus"),
+        ("no focus", 409, "not_focused", "no sharp position was found"),
         ("off", 409, "camera_off", "Front is switched off"),
     ],
 )

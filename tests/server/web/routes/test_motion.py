@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 from pi_mjpeg_server.config import Configuration, load
+from pi_mjpeg_server.make_server import make_server
 from pi_mjpeg_server.motion.settings import MotionSettings
-from pi_mjpeg_server.server import make_server
 
 from tests.server.support.api_requests import front
 from tests.server.support.scripted_camera import Script, Served, until

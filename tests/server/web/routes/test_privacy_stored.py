@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from pi_mjpeg_server.config import Configuration, load
-from pi_mjpeg_server.server import MAX_WAITING_CHANGES, make_cameras
+from pi_mjpeg_server.make_server import make_cameras
+from pi_mjpeg_server.server import MAX_WAITING_CHANGES
 from pi_mjpeg_server.storage import settings_store
 from pi_mjpeg_server.storage.atomic_file import write_atomically
 from pi_mjpeg_server.storage.settings_store import SettingsNotStoredError
