@@ -180,22 +180,38 @@ class Capture:
         return await self._stills.request(limits)
 
     def _run_thread(self) -> None:
-        failure: Exception | None = None
-        source: Source | None = None
-        try:
-            source = self._make_source()
-            if not self._closing:
-                self._capture_until_closed(source)
-        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
-            failure = error
-        if source is not None:
-            try:
-                source.close()
-            except Exception as error:
-                _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
-                failure = failure or error
+        # What the capture before this one used: a camera that fails again and again never rests.
+        return_free_memory()
+        # In no variable of this thread: the traceback has the variables of all functions, and the last pictures with
+        # them, so that only the garbage collector would free what it and a variable hold in a circle.
+        self._end(self._run_source())
+
+    def _end(self, failure: Exception | None) -> None:
         self._stills.end(failure or SourceError(_CLOSING))
         self._notify(lambda listener: listener.source_closed(failure))
+
+    def _run_source(self) -> Exception | None:
+        """Make the source, capture from it until closed, and close it. Return why it failed, or None."""
+        try:
+            source = self._make_source()
+        except Exception as error:  # noqa: BLE001  (a third party's driver may raise anything)
+            return error
+        try:
+            if not self._closing:
+                self._capture_until_closed(source)
+        except Exception as error:  # noqa: BLE001  (likewise)
+            self._close(source)
+            return error
+        return self._close(source)
+
+    def _close(self, source: Source) -> Exception | None:
+        """Close the source, and return why that failed, or None."""
+        try:
+            source.close()
+        except Exception as error:
+            _LOGGER.debug("%s: closing failed", self._thread.name, exc_info=True)
+            return error
+        return None
 
     def _capture_until_closed(self, source: Source) -> None:
         info = printable_info(source.open())

@@ -1,11 +1,13 @@
 """The capture thread, without a supervisor."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Mapping
+from weakref import ReferenceType, ref
 
 import pytest
-from pi_mjpeg_server.camera import capture
+from pi_mjpeg_server.camera import capture, supervisor
 from pi_mjpeg_server.camera.capture import Capture
 from pi_mjpeg_server.camera.state import CameraState
 from pi_mjpeg_server.camera.viewer_stats import ViewerStats
@@ -13,7 +15,7 @@ from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import SourceInfo, SourceSettings
 from pi_mjpeg_server.sources.controls import Control
 
-from tests.server.support.scripted_camera import Script, camera, supervised, until
+from tests.server.support.scripted_camera import Script, ScriptedSource, camera, supervised, until
 
 
 class EventLog:
@@ -115,10 +117,46 @@ async def test_memory_is_returned_once_a_rest_has_begun_and_the_last_seconds_are
     monkeypatch.setattr(capture, "return_free_memory", lambda: held.append(front.ring.bytes))
     async with supervised(front):
         await until(lambda: front.state is CameraState.IDLE)
-        await until(lambda: len(held) == 1)
+        await until(lambda: len(held) == 2)
         with front.viewing(ViewerStats("127.0.0.1", None)):
             await until(lambda: front.ring.bytes > 0)
-        await until(lambda: len(held) == 2)
+        await until(lambda: len(held) == 3)
         await asyncio.sleep(0.7)
-    # Once for each rest, and nothing was held any more.
-    assert held == [0, 0]
+    # Once at the start and once for each rest, and nothing was held any more.
+    assert held == [0, 0, 0]
+
+
+async def test_the_memory_of_a_capture_that_failed_is_returned_before_the_next_one_opens_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "RETRY_DELAYS", (0.01,))
+    script = Script(fps=100, raise_in_frames="unplugged")
+    opened: list[int] = []
+    monkeypatch.setattr(capture, "return_free_memory", lambda: opened.append(script.opened))
+    front = camera(script)
+    async with supervised(front):
+        await until(lambda: len(opened) > 3)
+    assert opened == list(range(len(opened)))
+
+
+async def test_nothing_holds_what_a_failed_capture_used_not_even_until_the_garbage_is_collected() -> None:
+    script, log = Script(raise_in_frames="unplugged"), EventLog()
+    sources: list[ReferenceType[ScriptedSource]] = []
+
+    def make_source() -> ScriptedSource:
+        source = script.source(SourceSettings())
+        sources.append(ref(source))
+        return source
+
+    gc.disable()
+    try:
+        capture = Capture("Front", make_source, log)
+        capture.start()
+        capture.resume()
+        await until(lambda: log.closed == 1)
+        assert str(log.error) == "unplugged"
+        log.error = None
+        await until(lambda: not capture.is_alive)
+        assert [source() for source in sources] == [None]
+    finally:
+        gc.enable()
