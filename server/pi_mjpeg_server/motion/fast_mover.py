@@ -11,7 +11,7 @@ full at any position in the grid, a third to a half. Insects near the lens get f
 _MAX_REACH = 8  # cells
 
 _SHARE = 0.75  # of a cell that has to have changed
-_FULL = [255 if mean >= 255 * _SHARE else 0 for mean in range(256)]
+_FULL = [255 if mean >= 255 * _SHARE - 1 else 0 for mean in range(256)]  # the mean is rounded
 
 
 class FastMover:
