@@ -12,6 +12,7 @@ from pi_mjpeg_server.camera.errors import CameraBusyError
 from pi_mjpeg_server.camera.focus import focus
 from pi_mjpeg_server.camera.scaled_streams import ScaledStreams
 from pi_mjpeg_server.concurrency.rate_limit import RateLimit
+from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.config.motion import validated_motion
 from pi_mjpeg_server.media.frame import Frame
 from pi_mjpeg_server.media.scaling import Scaler
@@ -39,6 +40,8 @@ MAX_WAITING_CHANGES = 16
 
 Further ones are in force too, but answered with an error.
 """
+EXPIRY_INTERVAL = 600.0
+"""Seconds after which clips that are too old are looked for."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,6 +96,7 @@ class Server:
     _changes: int = 0
     _stored_changes: int = 0
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _expiry: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         """Make what all cameras share, and give each a motion detection; without settings, it is off."""
@@ -107,6 +111,7 @@ class Server:
 
     def start(self) -> None:
         """Start the cameras, and their motion detection where it is enabled."""
+        self._expiry = create_logged_task(self._expire_clips(), "expiry of clips")
         for camera in self.cameras:
             camera.start()
         for watch in self.motion.values():
@@ -114,6 +119,8 @@ class Server:
 
     async def stop(self) -> None:
         """Stop all of them, with what is recorded until then."""
+        if self._expiry is not None:
+            self._expiry.cancel()
         await self.recorder.stop()
         await asyncio.gather(*(watch.stop() for watch in self.motion.values()))
         await asyncio.gather(*(camera.stop() for camera in self.cameras))
@@ -166,6 +173,11 @@ class Server:
         """Record a clip and keep it. `trigger` says who requested it. Raises what `Recorder.record` raises."""
         before = camera.settings.preroll if request.before is None else request.before
         return await self.recorder.record(camera, before, request.after, trigger)
+
+    async def _expire_clips(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_INTERVAL)
+            await asyncio.to_thread(self.clips.expire)
 
     async def last_kept(self) -> dict[str, LastKept]:
         """Return the last kept snapshot and clip of each camera by its id."""

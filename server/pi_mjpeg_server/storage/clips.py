@@ -92,6 +92,11 @@ class ClipStore:
             self._drafts[identity] = draft
         return draft
 
+    def expire(self) -> None:
+        """Delete what is too old now. The methods that read do so too, but for days nobody may call one."""
+        with self._lock:
+            self._expire()
+
     def clips(self, camera: str | None = None) -> list[Clip]:
         """Return the kept clips of a camera, or of all, the newest first."""
         with self._lock:
