@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from amqtt.broker import Broker  # type: ignore[import-untyped]  # it brings no types
 from amqtt.client import MQTTClient  # type: ignore[import-untyped]  # likewise
 from homeassistant.components import mqtt
@@ -194,3 +196,27 @@ def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dict[str, s
     ours = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
     assert all(issue.issue_id == f"{issue.translation_key}_{entry.entry_id}" for issue in ours)
     return {str(issue.translation_key): issue.translation_placeholders for issue in ours}
+
+
+async def refresh(entry: MockConfigEntry) -> None:
+    """Have the server asked for its state, as it is every 30 seconds."""
+    await entry.runtime_data.async_refresh()
+
+
+@asynccontextmanager
+async def state_on_its_way(entry: MockConfigEntry, pi: Pi) -> AsyncIterator[None]:
+    """Have the server asked for its state, and send the state of this moment at the end of the block."""
+    old, asked, answered = json.dumps(pi.state), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await answered.wait()
+        return web.Response(text=old, content_type="application/json")
+
+    pi.answers["/api/state"] = slow
+    refreshing = asyncio.create_task(refresh(entry))
+    await asked.wait()
+    del pi.answers["/api/state"]
+    yield
+    answered.set()
+    await refreshing

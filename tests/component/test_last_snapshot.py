@@ -20,7 +20,7 @@ from custom_components.pi_mjpeg.api.client import PiMjpegClient
 from custom_components.pi_mjpeg.api.documents import parse_snapshot
 from custom_components.pi_mjpeg.api.models import Snapshot
 from custom_components.pi_mjpeg.api.snapshot_check import SnapshotCheck
-from tests.component.conftest import FRONT, IMAGE, state_of, until
+from tests.component.conftest import FRONT, IMAGE, refresh, state_of, state_on_its_way, until
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 TOPIC = f"pi_mjpeg/{NODE}/front/snapshot"
@@ -35,10 +35,6 @@ def snapshot(**changes: object) -> dict[str, Any]:
 async def picture(hass_client: ClientSessionGenerator) -> tuple[int, bytes]:
     response = await (await hass_client()).get(f"/api/image_proxy/{IMAGE}")
     return response.status, await response.read()
-
-
-async def refresh(entry: MockConfigEntry) -> None:
-    await entry.runtime_data.async_refresh()
 
 
 async def test_it_outlives_a_reload_without_mqtt(
@@ -129,19 +125,10 @@ async def test_a_snapshot_of_a_server_whose_clock_is_not_set_is_shown_without_a_
 async def test_a_state_that_was_on_its_way_does_not_bring_an_older_snapshot_back(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
 ) -> None:
-    old, asked, answered = json.dumps(pi.state), asyncio.Event(), asyncio.Event()
-
-    async def slow(_: web.Request) -> web.StreamResponse:
-        asked.set()
-        await answered.wait()
-        return web.Response(text=old, content_type="application/json")
-
-    pi.answers["/api/state"] = slow
-    refreshing = asyncio.create_task(refresh(loaded))
-    await asked.wait()
-    await hass.services.async_call("button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True)
-    answered.set()
-    await refreshing
+    async with state_on_its_way(loaded, pi):
+        await hass.services.async_call(
+            "button", "press", {"entity_id": "button.front_door_take_snapshot"}, blocking=True
+        )
     assert state_of(hass, IMAGE) == TEN
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 from tooling.environments import home_assistant
-from tooling.hass_client import USERNAME, until
+from tooling.hass_client import until
 from tooling.stack import Stack
 
+from tests.e2e.dashboards import open_dashboard
 from tests.e2e.pictures import pixels, size
 from tests.e2e.recordings import record
 
@@ -62,13 +63,8 @@ async def test_camera_record_writes_a_video(stack: Stack) -> None:
 
 
 async def test_the_more_info_dialog_shows_the_live_picture(stack: Stack, browser: Browser) -> None:
-    page = await browser.new_page(viewport={"width": 1000, "height": 800})
+    page = await open_dashboard(browser, stack, f"?more-info-entity-id={stack.camera}")
     try:
-        page.set_default_timeout(60_000)
-        await page.goto(f"{stack.home_assistant.url}{stack.dashboard}?more-info-entity-id={stack.camera}")
-        await page.fill("input[name=username]", USERNAME)
-        await page.fill("input[name=password]", stack.password)
-        await page.keyboard.press("Enter")
         live = page.locator("ha-more-info-dialog img[src*='camera_proxy_stream']")
         await live.wait_for()
         await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 from tooling.errors import ScriptError
-from tooling.hass_client import USERNAME, until
+from tooling.hass_client import until
 from tooling.stack import Stack
 
+from tests.e2e.dashboards import LIVE, open_dashboard
 from tests.e2e.pictures import pixels, size
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -70,14 +71,9 @@ async def _restored(stack: Stack) -> AsyncIterator[None]:
 async def test_every_open_view_shows_that_it_is_off_and_no_automation_gets_a_picture(
     stack: Stack, browser: Browser
 ) -> None:
-    page = await browser.new_page(viewport={"width": 1000, "height": 800})
+    page = await open_dashboard(browser, stack)
     try:
-        page.set_default_timeout(60_000)
-        await page.goto(f"{stack.home_assistant.url}{stack.dashboard}")
-        await page.fill("input[name=username]", USERNAME)
-        await page.fill("input[name=password]", stack.password)
-        await page.keyboard.press("Enter")
-        live = page.locator("img[src*='camera_proxy_stream']")
+        live = page.locator(LIVE)
         await live.wait_for()
         await until(lambda: live.evaluate("image => image.naturalWidth"), "the first picture is painted")
         assert await _call(stack, "camera", "turn_off", stack.camera) == 200

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
-from pi_mjpeg_server.cli import main, state_commands
+from pi_mjpeg_server.cli import configured, main, state_commands
 
 from tests.server.support.scripted_camera import level_of
 
@@ -146,6 +146,29 @@ def test_every_mistake_is_printed(tmp_path: Path, command: str) -> None:
     assert done.stderr.count(b"pi-mjpeg: ") == 2
     assert b"tls_certificate" in done.stderr
     assert b"/nope/password" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("token",), ("view-token", "camera"), ("new-id",)])
+@pytest.mark.parametrize("is_meant", [False, True])
+def test_a_command_about_the_state_names_the_folder_of_the_service_unless_one_is_given(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    *,
+    is_meant: bool,
+) -> None:
+    monkeypatch.setattr(logging, "captureWarnings", MagicMock())
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    service = tmp_path / "service"
+    monkeypatch.setattr(configured, "SERVICE_FOLDER", service)
+    given = ("--state-dir", str(service)) if is_meant else ()
+    assert main([*command, "--source", "emulated", *given]) == 0
+    assert capsys.readouterr().err == ""
+    service.mkdir(exist_ok=True)
+    assert main([*command, "--source", "emulated", *given]) == 0
+    told = capsys.readouterr().err
+    assert (f"for the service: sudo pi-mjpeg {' '.join(command)} --state-dir {service}\n" in told) != is_meant
 
 
 def test_ctrl_c_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,7 +212,7 @@ class PiMjpegClient:
                 async for chunk in response.content.iter_any():
                     events = parser.feed(chunk)
                     if not (rate.allows(len(events)) and bytes_rate.allows(len(chunk))):
-                        raise InvalidResponseError("the server tells more than a server has to tell")
+                        raise InvalidResponseError("the server sends more events than a server has to")
                     for event in events:
                         yield event
                     # A server that fills the socket faster than this loop empties it would block the event loop.

@@ -49,8 +49,11 @@ _SHOWN_BY_BROWSERS: Final = frozenset({0xC0, 0xC1, _PROGRESSIVE})
 
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEVER_BEFORE_A_SCAN: Final = frozenset({0x00, 0xD8, 0xD9})
-_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
-"""Besides the frame header: Huffman and quantisation tables, restart interval, and colours."""
+_NEEDED_TO_DECODE: Final = _SHOWN_BY_BROWSERS | {0xC4, 0xDB, 0xDD}
+"""Besides the frame header: Huffman and quantisation tables, and the restart interval."""
+
+_COLOUR_SEGMENTS: Final = ((b"\xff\xe0", b"JFIF\0", 16), (b"\xff\xee", b"Adobe", 14))
+"""Marker, name and length of the segments that say which colours there are (JFIF 1.02; Adobe's technical note 5116)."""
 
 _EXIF: Final = b"Exif\0\0"
 _ORIENTATION: Final = 0x0112
@@ -133,7 +136,7 @@ def _orientation_in(tiff: bytes) -> int:
 def decodable(jpeg: bytes) -> bytes:
     """Return the JPEG with only those segments before its picture that a decoder needs. Raises `JpegError`.
 
-    Pillow reads the others too. The orientation is not among what is left.
+    Pillow reads the others too. Neither the orientation nor a thumbnail is among what is left.
     """
     pieces = [_START]
     length = 0
@@ -146,7 +149,21 @@ def decodable(jpeg: bytes) -> bytes:
             length += len(pieces[-1])
             if length > MAX_HEADER_TO_DECODE:
                 raise JpegError("its tables are longer than a camera's")
+        else:
+            pieces.append(_colour_segment(jpeg, offset))
     return b"".join(pieces)
+
+
+def _colour_segment(jpeg: bytes, offset: int) -> bytes:
+    """Return what the segment at an offset says about the colours, without a thumbnail; nothing for other segments."""
+    for marker, name, length in _COLOUR_SEGMENTS:
+        is_whole = _number(jpeg, offset + 2) >= length
+        if is_whole and jpeg.startswith(marker, offset) and jpeg.startswith(name, offset + 4):
+            body = jpeg[offset + 4 : offset + 2 + length]
+            if name == b"JFIF\0":
+                body = body[:-2] + b"\0\0"  # width and height of the thumbnail
+            return marker + length.to_bytes(2, "big") + body
+    return b""
 
 
 def _read_headers(jpeg: bytes) -> tuple[_Frame, int]:

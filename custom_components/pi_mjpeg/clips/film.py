@@ -124,7 +124,10 @@ def _file_pictures(pictures: Sequence[Path]) -> Iterator[Any]:
     decoder = _Decoder()
     for path in pictures:
         with suppress(OSError):
-            if path.stat().st_size <= MAX_PICTURE_BYTES and (frame := decoder.decode(path.read_bytes())) is not None:
+            # A pipe would never end, and no other film is made meanwhile.
+            if not path.is_file() or path.stat().st_size > MAX_PICTURE_BYTES:
+                continue
+            if (frame := decoder.decode(path.read_bytes())) is not None:
                 yield frame
 
 

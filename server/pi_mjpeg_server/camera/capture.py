@@ -16,8 +16,9 @@ from pi_mjpeg_server.concurrency.memory import return_free_memory
 from pi_mjpeg_server.concurrency.threads import resolve
 from pi_mjpeg_server.media import jpeg
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import Adjustable, RateLimitable, Source, SourceError, SourceInfo
+from pi_mjpeg_server.sources import Adjustable, RateLimitable, Source, SourceError, SourceInfo, printable_info
 from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.sources.driver_text import printable
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_JOBS = 16
@@ -213,7 +214,7 @@ class Capture:
         return None
 
     def _capture_until_closed(self, source: Source) -> None:
-        info = source.open()
+        info = printable_info(source.open())
         self._size = info.size
         controls = source.controls() if isinstance(source, Adjustable) else {}
         self._notify(lambda listener: listener.source_opened(info, controls))
@@ -309,11 +310,11 @@ class Capture:
         broken: int = getattr(source, "broken", 0)
         count, self._broken = broken - self._broken, broken
         if count > 0:
-            damage: str = getattr(source, "last_damage", None) or "the source does not say how"
+            damage = printable(getattr(source, "last_damage", None) or "the source does not say how")
             self._notify(lambda listener: listener.pictures_damaged(count, damage))
 
     def _follow_size(self, picture: Picture) -> None:
-        if picture.size == self._size and self._new_size is None:
+        if picture.size is not None and picture.size == self._size and self._new_size is None:
             return
         try:
             size = picture.size or jpeg.upright_size(picture.jpeg)

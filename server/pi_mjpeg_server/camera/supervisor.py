@@ -22,6 +22,7 @@ from pi_mjpeg_server.concurrency.tasks import create_logged_task
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources import CameraFoundError, DeviceBusyError, Source, SourceError, SourceInfo
 from pi_mjpeg_server.sources.controls import Control
+from pi_mjpeg_server.sources.driver_text import printable
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -250,7 +251,7 @@ class Supervisor:
             self._keeper.enter(CameraState.STARTING)
         elif error is not None:
             _LOGGER.debug("%s: the source ended", self._name, exc_info=error)
-            reason = str(error) or type(error).__name__
+            reason = printable(str(error)) or type(error).__name__
             if isinstance(error, DeviceBusyError) and self._keeper.abandoned.explain_busy():
                 reason = "the camera does not answer: a call of its driver that never returned keeps it busy"
             self._fail(reason)

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from pi_mjpeg_server.cli.configured import configuration_of, file_mistakes, flags_of
+from pi_mjpeg_server.cli.configured import configuration_of, file_mistakes, flags_of, state_configuration
 from pi_mjpeg_server.cli.outcome import EXIT_FAILED, report
 from pi_mjpeg_server.config import ConfigurationError, load
 
@@ -36,7 +36,7 @@ def purge(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.mqtt.purge_command import purge as clear
 
     try:
-        print(f"{asyncio.run(clear(configuration_of(parsed)))} topics are empty now.")
+        print(f"{asyncio.run(clear(state_configuration(parsed, 'purge')))} topics are empty now.")
     except PurgeError as error:
         return report(error, EXIT_FAILED)
     return 0

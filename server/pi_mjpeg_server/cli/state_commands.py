@@ -5,7 +5,7 @@ import contextlib
 import socket
 import sys
 
-from pi_mjpeg_server.cli.configured import configuration_of
+from pi_mjpeg_server.cli.configured import state_configuration
 from pi_mjpeg_server.cli.outcome import EXIT_USAGE
 
 
@@ -14,7 +14,7 @@ def token(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.state_folder import make_access_token, token_file
     from pi_mjpeg_server.storage.access_token import new_token
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, "token")
     if parsed.rotate:
         new_token(token_file(configuration))
     print(make_access_token(configuration).value)
@@ -27,7 +27,7 @@ def view_token(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.make_server import make_cameras
     from pi_mjpeg_server.state_folder import make_access_token, view_tokens
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, f"view-token {parsed.camera}")
     tokens = view_tokens(configuration, make_access_token(configuration))
     if parsed.revoke:
         revoked = tokens.revoke(parsed.camera)
@@ -50,7 +50,7 @@ def new_id(parsed: argparse.Namespace) -> int:
     from pi_mjpeg_server.state_folder import change_id
     from pi_mjpeg_server.storage.safe_open import remove_file
 
-    configuration = configuration_of(parsed)
+    configuration = state_configuration(parsed, "new-id")
     print(f"The id is {change_id(configuration)} from the next start on: restart the server.")
     # The retained topics of the old id belong to the other server: this one must not clear them.
     with contextlib.suppress(FileNotFoundError):

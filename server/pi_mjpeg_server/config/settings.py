@@ -8,6 +8,9 @@ from pathlib import Path
 from pi_mjpeg_server.camera.settings import CameraSettings
 from pi_mjpeg_server.motion.settings import MotionSettings
 
+SERVICE_FOLDER = Path("/var/lib/pi-mjpeg")
+"""The state folder of the service."""
+
 
 def default_state_folder() -> Path:
     """Return systemd's StateDirectory of this service (systemd.exec(5)), or else the XDG state folder."""

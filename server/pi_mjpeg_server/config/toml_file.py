@@ -49,7 +49,7 @@ def read_toml(file: Path) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file}: {error}") from error
     except RecursionError as error:
-        raise ConfigurationError(f"{file}: this is no configuration, its values are too deep") from error
+        raise ConfigurationError(f"{file}: this is no configuration, its values are nested too deeply") from error
     found = TomlFile(file, lines=key_lines(text))
     for section, given in document.items():
         if section not in SECTIONS:

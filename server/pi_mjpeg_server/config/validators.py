@@ -71,7 +71,7 @@ def number(lowest: float, highest: float) -> Callable[[object], float]:
 
     def check(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
-            raise ValueError(f"has to be a number from {lowest:g} to {highest:g}")
+            raise ValueError(f"has to be a number from {lowest:.12g} to {highest:.12g}")
         return value
 
     return check

@@ -15,7 +15,9 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN = 0xDA
 _HUFFMAN_TABLES = 0xC4
 _EXIF = 0xE1
-_NEEDED_TO_DECODE = _START_OF_FRAME | {_HUFFMAN_TABLES, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE}
+_NEEDED_TO_DECODE = _START_OF_FRAME | {_HUFFMAN_TABLES, 0xCC, 0xDB, 0xDD}
+# What these say of the colours, in as many bytes after the marker (JFIF 1.02; Adobe's technical note 5116).
+_COLOUR_MARKERS = ((b"\xff\xe0", b"JFIF\0", 16), (b"\xff\xee", b"Adobe", 14))
 _FILL = re.compile(rb"\xff*")
 
 MAX_PIXELS = 65_000_000
@@ -155,8 +157,8 @@ def with_huffman_tables(jpeg: bytes, header: Header | None = None) -> bytes:
 def decodable(jpeg: bytes) -> bytes:
     """Return the JPEG with only those segments before its scan that a decoder needs.
 
-    Pillow reads the others too, EXIF for example, and a crafted one takes it seconds. Raises `JpegError` when what is
-    needed is longer than it ever is.
+    Pillow reads the others too, EXIF for example, and a crafted one takes it seconds. A thumbnail in the JFIF segment
+    is left out. Raises `JpegError` when what is needed is longer than it ever is.
     """
     pieces = [SOI]
     length = 0
@@ -169,7 +171,21 @@ def decodable(jpeg: bytes) -> bytes:
             if length > _MAX_HEADER_TO_DECODE:
                 raise JpegError("its tables are longer than any camera's")
             pieces.append(jpeg[offset:end])
+        else:
+            pieces.append(_colour_marker(jpeg, offset))
     raise JpegError("it has no picture in it")
+
+
+def _colour_marker(jpeg: bytes, offset: int) -> bytes:
+    """Return what the segment at `offset` says of the colours, without a thumbnail, or nothing."""
+    for marker, name, length in _COLOUR_MARKERS:
+        whole = int.from_bytes(jpeg[offset + 2 : offset + 4], "big") >= length
+        if whole and jpeg.startswith(marker, offset) and jpeg.startswith(name, offset + 4):
+            body = bytearray(jpeg[offset + 4 : offset + 2 + length])
+            if name == b"JFIF\0":
+                body[-2:] = b"\0\0"  # width and height of the thumbnail
+            return b"".join((marker, length.to_bytes(2, "big"), body))
+    return b""
 
 
 def _blocks(samples: int, per_block: int) -> int:

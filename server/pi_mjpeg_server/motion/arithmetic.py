@@ -42,10 +42,10 @@ def gradients(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     return across, down
 
 
-def spread(picture: Image.Image, radius: int) -> Image.Image:
-    """Return a picture of mode "L" in which each pixel is the largest within `radius` of it, in both directions."""
+def spread(picture: Image.Image, radius: int, *, sideways: bool = False) -> Image.Image:
+    """Return a picture of mode "L" in which each pixel is the largest within `radius`, in one or both directions."""
     size = picture.size
-    for across, down in ((1, 0), (0, 1)):
+    for across, down in ((1, 0),) if sideways else ((1, 0), (0, 1)):
         padded = Image.new("L", (size[0] + 2 * radius * across, size[1] + 2 * radius * down))
         padded.paste(picture, (radius * across, radius * down))
         result = picture

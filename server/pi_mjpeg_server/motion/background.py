@@ -25,6 +25,7 @@ _MAX_PULL = 8.0  # units that one pixel may count for in a shift
 _OTHER_SCENE = 0.3  # of the pixels
 _MAX_JUMP = 30.0  # units of the whole picture from one look to the next
 _MAX_ROUGHNESS = 6.0  # units by which places differ in this
+_MOST_OF_A_PLACE = 30.0  # units of one place that count for it
 
 # Seconds in which most of a change is learned.
 _LIGHT_TIME, _STILL_TIME, _MOVING_TIME = 4.0, 3.0, 25.0
@@ -170,7 +171,8 @@ class Background:
         steps = [now - then for now, then in zip(places, self._light, strict=True)] if self._light else [0.0]
         self._light = places
         whole = statistics.median(steps)
-        return abs(whole), statistics.fmean(abs(step - whole) for step in steps)
+        # Somebody large who is near changes few places, however much.
+        return abs(whole), statistics.fmean(min(abs(step - whole), _MOST_OF_A_PLACE) for step in steps)
 
     def _without_bands(self, rest: Image.Image) -> Image.Image:
         """Take away what whole rows have in common: a lamp flickers while a sensor reads row after row."""

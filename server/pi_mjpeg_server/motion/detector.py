@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 from pi_mjpeg_server.motion.arithmetic import compute, spread
 from pi_mjpeg_server.motion.background import Background
 from pi_mjpeg_server.motion.brightness import PER_UNIT
+from pi_mjpeg_server.motion.fast_mover import FastMover
 from pi_mjpeg_server.motion.picture import decode
 from pi_mjpeg_server.motion.region_mask import mask_of
 from pi_mjpeg_server.motion.settings import Region
@@ -27,6 +28,7 @@ _MAX_EXPOSURE_CHANGE = 40.0  # units of the logarithm: a factor of about 4 in li
 # Evidence is counted in parts of a look that shows a mover for sure.
 _LOOK = 50
 _EVIDENCE = [round(_LOOK * max(0.0, min(1.0, (mean * 9 / 255 - 0.7) / 2))) for mean in range(256)]
+_SURE = [255 if evidence == _LOOK else 0 for evidence in range(256)]
 _CLEAR = [255 if evidence >= 0.3 * _LOOK else 0 for evidence in range(256)]
 _KEPT = 0.8  # of the evidence, from one look to the next
 _TWO_OF_THREE = 1.6  # looks: reached by two in a row, and by two of three
@@ -63,8 +65,8 @@ class MotionDetector:
 
     `sensitivity` is 1 to 100; 25 more halve the contrast that counts. Without regions in `watch` the whole picture is
     watched. Something moves if it differs from the background in two of three looks, in places that one mover can
-    reach. Where much differs by chance, in rain for example, it takes more looks. After a change of the whole scene
-    nothing moves for two seconds.
+    reach; something large can get further than its own width. Where much differs by chance, in rain for example, it
+    takes more looks. After a change of the whole scene nothing moves for two seconds.
     """
 
     def __init__(self, *, sensitivity: int = 50, watch: Sequence[Region] = (), ignore: Sequence[Region] = ()) -> None:
@@ -77,6 +79,7 @@ class MotionDetector:
         self._watched = self._counted = self._nothing = self._tracks = Image.new("L", (1, 1))
         self._still = Look(moving=False, area=0.0, box=None, columns=0, rows=0, cells=b"")
         self._exposure: float | None = None
+        self._fast = _fast_mover((1, 1))
 
     def look(self, jpeg: bytes, taken: float, exposure: float | None = None) -> Look:
         """Return what moves in a picture taken at `taken` (monotonic seconds).
@@ -123,16 +126,19 @@ class MotionDetector:
         if self._taken > self._hold_until - _HOLD_OFF / 2:  # before, the noise is not known
             self._measure_clutter(evidence, before, seconds, is_empty=is_empty)
         if self._taken < self._hold_until:
+            self._fast.pause()
             self._tracks = evidence
             return self._still
         faded = Image.blend(self._nothing, before, _KEPT)
         if is_empty:
+            self._fast.pause()
             self._tracks = faded
             return self._still
         reach = max(1, min(8, round(seconds * 10)))
         self._tracks = ImageChops.add(evidence, spread(faded, reach))
         enough = round(_LOOK * self._looks_needed())
         sure = self._tracks.point([255 if track >= enough else 0 for track in range(256)])
+        sure = ImageChops.lighter(sure, self._fast.add(evidence.point(_SURE), seconds))
         if sure.getbbox() is None:
             return self._still
         return self._report(ImageChops.darker(sure, spread(evidence.point(_CLEAR), 1)))
@@ -176,4 +182,9 @@ class MotionDetector:
         inner = (1, 1, self._watched.width - 1, self._watched.height - 1)
         self._counted.paste(self._watched.crop(inner), inner)  # at the border, the light beyond is not known
         self._nothing = self._tracks = Image.new("L", self._background.size)
+        self._fast = _fast_mover(self._nothing.size)
         self._still = self._report(self._nothing)
+
+
+def _fast_mover(size: tuple[int, int]) -> FastMover:
+    return FastMover(size, look=_LOOK, kept=_KEPT, enough=round(_LOOK * _TWO_OF_THREE))

@@ -62,7 +62,7 @@ def parse(payload: bytes) -> Command:
         raise CommandError("it is not JSON") from error
     except vol.Invalid as error:
         # The error may quote the payload, which may contain control characters.
-        raise CommandError(ascii(str(error))[1 : _MAX_REASON_LENGTH + 1]) from error
+        raise CommandError(ascii(str(error))[1:-1][:_MAX_REASON_LENGTH]) from error
     except ClipRequestError as error:
         raise CommandError(str(error)) from error
     return Command(

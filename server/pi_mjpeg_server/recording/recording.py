@@ -115,7 +115,7 @@ class Recording:
             if not frames:
                 continue
             try:
-                await _in_thread(partial(draft.write, frames))
+                await _append(draft, frames)
             except NoRoomError as error:
                 if not draft.bytes:
                     raise
@@ -159,6 +159,19 @@ class Recording:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+async def _append(draft: ClipDraft, frames: list[Frame]) -> None:
+    """Write frames, or only the newest if the seconds before take more than all room. Raises `ClipError`."""
+    while True:
+        try:
+            await _in_thread(partial(draft.write, frames))
+        except NoRoomError:
+            if draft.bytes or len(frames) == 1:
+                raise
+            frames = frames[len(frames) // 2 :]
+        else:
+            return
 
 
 async def _in_thread(call: Callable[[], _T]) -> _T:

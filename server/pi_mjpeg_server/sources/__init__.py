@@ -34,12 +34,13 @@ source.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Protocol, cast, runtime_checkable
 
 from pi_mjpeg_server.media.frame import Picture
 from pi_mjpeg_server.sources.controls import Control, ControlValue
+from pi_mjpeg_server.sources.driver_text import MAX_NAME_LENGTH, printable
 
 ENTRY_POINTS = "pi_mjpeg.sources"
 
@@ -97,6 +98,19 @@ class SourceInfo:
     fps: float | None = None
     source: str | None = None
     note: str | None = None
+
+
+def printable_info(info: SourceInfo) -> SourceInfo:
+    """Return what an opened source gives without what no document may hold: odd characters, and a size without pixels.
+
+    A source passes on what a driver, a library or a file name says.
+    """
+    return replace(
+        info,
+        model=printable(info.model or "", MAX_NAME_LENGTH) or None,
+        note=printable(info.note or "") or None,
+        size=info.size if info.size and min(info.size) > 0 else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class CameraMemory:
             try:
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
             except OSError as error:
-                _LOGGER.warning("it cannot be kept that a camera was found: %s", error)
+                _LOGGER.warning("that a camera was found cannot be stored: %s", error)
 
 
 def source_factory(name: str, memory: CameraMemory | None = None) -> Callable[[SourceSettings], Source]:

@@ -49,13 +49,20 @@ class Control:
         whole = self.type == "integer"
         is_valid = not isinstance(value, bool) and isinstance(value, int | float) and lowest <= value <= highest
         if is_valid and whole and isinstance(value, int | float):
+            # Of the range that a driver tells, the end need not be a whole number of steps from its begin.
             steps = (value - lowest) / (self.step or 1)
-            is_valid = float(value).is_integer() and abs(steps - round(steps)) < _TOLERANCE
+            is_step = abs(steps - round(steps)) < _TOLERANCE or value == highest
+            is_valid = float(value).is_integer() and is_step
         if not is_valid or not isinstance(value, int | float):
             kind = "a whole number" if whole else "a number"
-            stepping = f" in steps of {self.step:g}" if whole and self.step not in {None, 1} else ""
-            raise ControlError(f"{self.name} has to be {kind} from {lowest:g} to {highest:g}{stepping}")
+            stepping = f" in steps of {_written(self.step)}" if whole and self.step not in {None, 1} else ""
+            raise ControlError(f"{self.name} has to be {kind} from {_written(lowest)} to {_written(highest)}{stepping}")
         return int(value) if whole else float(value)
+
+
+def _written(number: float | None) -> str:
+    """Return a whole number with all of its digits, and another one with six."""
+    return f"{number:.0f}" if number is not None and float(number).is_integer() else f"{number:g}"
 
 
 class AdjustableSource(Protocol):

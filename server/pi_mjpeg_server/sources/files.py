@@ -1,5 +1,7 @@
 """A source that plays the JPEG files of a folder in a loop."""
 
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +13,20 @@ from pi_mjpeg_server.sources.ticker import ticks
 
 _SUFFIXES = frozenset({".jpg", ".jpeg"})
 _MAX_BYTES = 32 * 1024 * 1024
+_MAX_ABSENCE = 2.0
+"""Seconds in which the folder may be empty or missing: whoever writes it anew removes the old files first."""
 
 
 class FilesSource:
     """A folder as a camera. `device` is the folder; its JPEG files are played in the order of their names.
 
-    A file that has become no JPEG, or one that no camera sends, is skipped and counted in `broken`.
+    The folder is listed each time it was played, so files that were added or removed count from the next time. One that
+    is no JPEG, or one that no camera sends, is skipped and counted in `broken`.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
         """Take the settings; nothing is read yet."""
         self._settings = settings
-        self._paths: list[Path] = []
         self._parser = JpegParser()
         self.broken = 0
         self.last_damage: str | None = None
@@ -33,46 +37,78 @@ class FilesSource:
         return []
 
     def open(self) -> SourceInfo:
-        """List the files and read the first one, whose size is taken for all."""
+        """Read the first file that can be played, whose size is taken for all."""
         settings = self._settings
         if not settings.device:
             raise SourceError("the source 'files' needs a folder: set device to a folder of JPEG files")
         if settings.rotation or settings.hflip or settings.vflip:
             raise SourceError("the source 'files' plays pictures as they are: remove rotation, hflip and vflip")
-        folder = Path(settings.device)
-        if not folder.is_dir():
-            raise SourceError(f"{folder} is not a folder")
-        self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-        if not self._paths:
-            raise SourceError(f"{folder} holds no .jpg files")
-        first = self._read(self._paths[0])
-        return SourceInfo(model=f"Files of {folder.name}", size=jpeg.upright_size(first), fps=settings.fps)
+        first = self._first_picture(self._paths())
+        size = jpeg.upright_size(first)
+        return SourceInfo(model=f"Files of {Path(settings.device).name}", size=size, fps=settings.fps)
 
     def frames(self) -> Iterator[Picture | None]:
         """Yield the files in turn. Each is read again every time, so a changed file shows."""
-        number = 0
+        paths: Iterator[Path] = iter(())
+        absent_since: float | None = None
         for due in ticks(lambda: self._settings.fps):
-            if not due:
-                yield None
-                continue
-            path = self._paths[number % len(self._paths)]
-            number += 1
-            try:
-                yield Picture(self._read(path))
-            except SourceError as error:
-                self.broken += 1
-                self.last_damage = str(error)
-                yield None
+            path = next(paths, None) if due else None
+            if due and path is None:
+                now = time.monotonic()
+                try:
+                    paths = iter(self._paths())
+                except SourceError:
+                    absent_since = absent_since or now
+                    if now - absent_since > _MAX_ABSENCE:
+                        raise
+                else:
+                    absent_since, path = None, next(paths)
+            yield None if path is None else self._picture(path)
 
     def close(self) -> None:
-        """Drop the list of files."""
-        self._paths = []
+        """Do nothing: no file stays open."""
+
+    def _paths(self) -> list[Path]:
+        """Return the files in the order of their names. Raises `SourceError` when there are none."""
+        folder = Path(self._settings.device or "")
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise SourceError(f"{folder} is not a folder") from error
+        except OSError as error:
+            raise SourceError(f"{folder} cannot be read: {error.strerror or error}") from error
+        if not paths:
+            raise SourceError(f"{folder} holds no .jpg files")
+        return paths
+
+    def _first_picture(self, paths: list[Path]) -> bytes:
+        """Return the first picture that can be read. Raises what is wrong with the first file when there is none."""
+        failure: SourceError | None = None
+        for path in paths:
+            try:
+                return self._read(path)
+            except SourceError as error:
+                failure = failure or error
+        if failure is not None and len(paths) > 1:
+            raise SourceError(f"none of the {len(paths)} files can be played; the first: {failure}") from failure
+        raise failure or SourceError("there are no files")
+
+    def _picture(self, path: Path) -> Picture | None:
+        try:
+            return Picture(self._read(path))
+        except SourceError as error:
+            self.broken += 1
+            self.last_damage = str(error)
+            return None
 
     def _read(self, path: Path) -> bytes:
         """Return the picture in a file. Raises `SourceError` when there is none."""
         try:
-            if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-                raise SourceError(f"{path} is not a file of at most {_MAX_BYTES >> 20} MB")
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{path} is not a file")
+            if status.st_size > _MAX_BYTES:
+                raise SourceError(f"{path} is larger than {_MAX_BYTES >> 20} MB")
             return self._parser.parse(path.read_bytes())
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error

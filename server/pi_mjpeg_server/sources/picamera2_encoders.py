@@ -151,7 +151,7 @@ class Recorder:
             return
         failure = str(explained_memory(error, self._settings.size))
         if failure != self._last_failure:
-            _LOGGER.warning("no start with the hardware encoder (%s): encoding in software", failure)
+            _LOGGER.warning("the hardware encoder did not start (%s): encoding in software", failure)
             self._last_failure = failure
 
     def _can_use_hardware(self) -> bool:

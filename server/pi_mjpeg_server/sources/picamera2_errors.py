@@ -31,5 +31,5 @@ def explained_memory(error: Exception, size: tuple[int, int], instead: str = "re
         return error
     width, height = size
     return MemoryShortageError(
-        f"the kernel has not enough contiguous memory (CMA) for {width}x{height}: {instead}, or {MEMORY_REMEDY}"
+        f"the kernel does not have enough contiguous memory (CMA) for {width}x{height}: {instead}, or {MEMORY_REMEDY}"
     )

@@ -16,20 +16,28 @@ _LIMITED_LUMA = tuple(min(255, max(0, round((level - 16) * 255 / 219))) for leve
 _LIMITED_CHROMA = tuple(min(255, max(0, round((level - 128) * 255 / 224 + 128))) for level in range(256))
 
 
+def encoded_size(pixel_format: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of the picture that `encode` gives: with colours, two pixels share one, so it is even."""
+    return size if pixel_format == "GREY" else (size[0] // 2 * 2, size[1])
+
+
 def encode(
     data: bytes, pixel_format: str, size: tuple[int, int], bytes_per_line: int, quality: int, *, full_range: bool
 ) -> bytes:
     """Return the JPEG of a raw picture; `bytes_per_line` is the distance between the starts of two lines, 0 if unknown.
 
-    JFIF is full range; a colour picture in limited range (16 to 235, BT.601) is expanded to it. Raises `ValueError`
-    when there are fewer bytes than the picture needs.
+    JFIF is full range; a colour picture in limited range (16 to 235, BT.601) is expanded to it. It has the size
+    `encoded_size`. Raises `ValueError` when there are fewer bytes than the picture needs.
     """
     from PIL import Image
 
-    width, height = size
-    line = width * _BYTES_PER_PIXEL[pixel_format]
+    own_line = _line_bytes(pixel_format, size[0])
+    size = width, height = encoded_size(pixel_format, size)
     lines = height + (height + 1) // 2 if pixel_format == "NV12" else height
-    data = _without_padding(data, line, max(line, bytes_per_line), lines)
+    # Some drivers tell a distance that their pictures do not have.
+    line = _line_bytes(pixel_format, width)
+    is_told = bytes_per_line >= line and len(data) != own_line * lines
+    data = _without_padding(data, line, bytes_per_line if is_told else own_line, lines)
     buffer = io.BytesIO()
     if pixel_format == "GREY":
         Image.frombytes("L", size, data).save(buffer, "JPEG", quality=quality)
@@ -69,6 +77,11 @@ def _unpacked(
     bands = pairs.split()
     left, blue, right, red = bands if pixel_format == "YUYV" else (bands[1], bands[0], bands[3], bands[2])
     return Image.frombytes("L", size, Image.merge("LA", (left, right)).tobytes()), blue, red
+
+
+def _line_bytes(pixel_format: str, width: int) -> int:
+    """Return the bytes of a line; with colours, its last pixels are as many bytes as a pair."""
+    return (width if pixel_format == "GREY" else width + width % 2) * _BYTES_PER_PIXEL[pixel_format]
 
 
 def _without_padding(data: bytes, line: int, stride: int, lines: int) -> bytes:

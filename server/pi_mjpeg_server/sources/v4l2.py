@@ -268,7 +268,7 @@ class V4L2Source:
                 self._settings.quality,
                 full_range=webcam.full_range,
             )
-            return encoded, jpeg.upright(mode.size, self._orientation)
+            return encoded, jpeg.upright(raw_formats.encoded_size(mode.pixel_format, mode.size), self._orientation)
         picture, header = self._parser.parse_with_header(data)
         # The first EXIF segment counts, and ours comes before the camera's.
         orientation = header.orientation if self._orientation == 1 else self._orientation

@@ -29,6 +29,8 @@ _BUFFER_COUNT = 4
 _DEFAULT_RANGE, _FULL_RANGE = 0, 1
 _JPEG_COLOURS = 7  # V4L2_COLORSPACE_JPEG, whose range is full
 _MAX_FAILED_READS = 10
+_MIN_SIDE = 2
+"""Pixels of a picture's width and height; some drivers tell 0 for want of a signal."""
 _MIN_RATE, _MAX_RATE = 0.01, 1000.0
 """Frames per second that a camera can have; drivers tell others too."""
 
@@ -109,14 +111,22 @@ class V4L2Device:
             if name not in COMPRESSED + RAW_FORMATS:
                 continue
             sizes = {_size(size, near) for size in self._v4l2.iter_read_frame_sizes(self._file, pixel_format)}
-            modes += [VideoMode(name, size, self._highest_rate(pixel_format, size)) for size in sorted(sizes)]
+            # A driver need not list sizes (VIDIOC_ENUM_FRAMESIZES is optional): VIDIOC_S_FMT takes the nearest it has.
+            usable = sorted(size for size in sizes if min(size) >= _MIN_SIDE) or [near]
+            modes += [VideoMode(name, size, self._highest_rate(pixel_format, size)) for size in usable]
         return modes
 
     def set_mode(self, mode: VideoMode, fps: float) -> VideoMode:
-        """Request a mode and a frame rate. Return the mode that the driver has set."""
+        """Request a mode and a frame rate. Return the mode that the driver has set.
+
+        Raises `SourceError` if it has none, for want of a signal.
+        """
         capture = self._v4l2.BufferType.VIDEO_CAPTURE
         self._v4l2.set_format(self._file, capture, *mode.size, mode.pixel_format)
         actual = self._v4l2.get_raw_format(self._file, capture).fmt.pix
+        if min(actual.width, actual.height) < _MIN_SIDE:
+            size = f"{actual.width}x{actual.height}"
+            raise SourceError(f"{self.path} has pictures of {size} pixels, which is too small: is a signal connected?")
         is_default = actual.quantization == _DEFAULT_RANGE
         self.full_range = actual.quantization == _FULL_RANGE or (is_default and actual.colorspace == _JPEG_COLOURS)
         self.bytes_per_line = actual.bytesperline

@@ -145,7 +145,9 @@ class WebcamControls:
             return _Entry(raw.id, Control(name, "boolean", default, default), {}, is_listed=False)
         if kind == kinds.INTEGER and raw.minimum < raw.maximum:
             number = min(max(raw.default_value, raw.minimum), raw.maximum)
-            control = Control(name, "integer", number, number, raw.minimum, raw.maximum, abs(raw.step) or 1)
+            # A driver that counts down has a negative step, which is unsigned here, beyond any range.
+            step = raw.step if 0 < raw.step <= raw.maximum - raw.minimum else 1
+            control = Control(name, "integer", number, number, raw.minimum, raw.maximum, step)
             return _Entry(raw.id, control, {}, is_listed=False)
         if kind in {kinds.MENU, kinds.INTEGER_MENU} and (numbers := self._menu(raw)):
             named = {number: option for option, number in numbers.items()}

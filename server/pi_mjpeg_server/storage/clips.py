@@ -22,6 +22,9 @@ _LOGGER = logging.getLogger(__name__)
 KINDS = ("mjpeg", "bin", "jpg")
 """What can be had of a clip: its pictures at their own pace, its whole file, and a thumbnail."""
 
+MAX_THUMBNAILS = 100
+"""Thumbnails in memory, of 10 to 40 kB each. Others are made again from their clips."""
+
 _CLOCK_TOLERANCE = 60
 """Seconds by which the clock may be corrected backwards before older clips count as from the future."""
 _MIN_FREE = 16 * 1024 * 1024
@@ -181,10 +184,7 @@ class ClipStore:
             self._drafts.pop(clip.id, None)
             self._clips()[clip.id] = clip
             self._keep_thumbnail(clip.id, thumbnail)
-            for triggers, share in self._shares(clip.trigger):
-                while self._count(triggers) > max(1, self._limits.max_count // share):
-                    self._delete_oldest(triggers)
-            self._expire()
+            self._trim(clip.trigger)
 
     def discarded(self, draft: ClipDraft) -> None:
         """Forget a draft whose file is gone (called by the draft)."""
@@ -194,6 +194,8 @@ class ClipStore:
     def _clips(self) -> dict[str, Clip]:
         if self._kept is None:
             self._kept = {clip.id: clip for clip in recovered_clips(self.folder)}
+            # The limits may have become smaller since they were recorded.
+            self._trim("mqtt")
         return self._kept
 
     def _shares(self, trigger: str) -> list[tuple[Sequence[str], int]]:
@@ -204,13 +206,21 @@ class ClipStore:
         everything: list[Clip | ClipDraft] = [*self._clips().values(), *self._drafts.values()]
         return sum(each.bytes for each in everything if each.trigger in triggers)
 
-    def _count(self, triggers: Sequence[str]) -> int:
-        return sum(clip.trigger in triggers for clip in self._clips().values())
-
     def _age(self) -> Callable[[Clip], tuple[bool, float]]:
         """Return a key that sorts clips by age, the oldest first; those from the future are older than the rest."""
         future = self._clock() + _CLOCK_TOLERANCE
         return lambda clip: (clip.time < future, clip.time)
+
+    def _trim(self, trigger: str) -> None:
+        """Delete what is too old, and the oldest of what shares room with a clip of `trigger` and is too much."""
+        self._expire()
+        for triggers, share in self._shares(trigger):
+            clips = self._clips().values()
+            while (count := sum(clip.trigger in triggers for clip in clips)) and (
+                count > max(1, self._limits.max_count // share)
+                or self._bytes(triggers) > self._limits.max_bytes // share
+            ):
+                self._delete_oldest(triggers)
 
     def _expire(self) -> None:
         oldest = self._clock() - self._limits.max_age
@@ -236,6 +246,8 @@ class ClipStore:
         with self._lock:
             if identity in self._clips():
                 self._thumbnails[identity] = thumbnail
+                if len(self._thumbnails) > MAX_THUMBNAILS:
+                    del self._thumbnails[next(iter(self._thumbnails))]
 
     def _path(self, clip: Clip) -> Path:
         return self.folder / file_name(clip.id, clip.trigger)

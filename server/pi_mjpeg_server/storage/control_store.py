@@ -26,6 +26,8 @@ class ControlStore:
         """Return all stored values. When the file cannot be read, log why and return none."""
         try:
             stored = json.loads(read_file(self._file, _MAX_BYTES))
+            if not isinstance(stored, dict) or not all(isinstance(values, dict) for values in stored.values()):
+                raise TypeError("it does not hold controls by camera")  # noqa: TRY301  (logged below)
             return {
                 str(camera): {
                     str(name): value for name, value in values.items() if isinstance(value, bool | int | float | str)
@@ -34,7 +36,7 @@ class ControlStore:
             }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             _LOGGER.warning("%s cannot be read, so controls begin at their defaults: %s", self._file, error)
             return {}
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pi_mjpeg_server import VERSION
-from pi_mjpeg_server.config.settings import default_state_folder
+from pi_mjpeg_server.config.settings import SERVICE_FOLDER, default_state_folder
 from pi_mjpeg_server.storage.atomic_file import write_atomically
 from pi_mjpeg_server.storage.safe_open import read_file
 
 _MACHINE_ID = Path("/etc/machine-id")
 _MODEL = Path("/proc/device-tree/model")
 _INTERFACES = Path("/sys/class/net")
-_SERVICE_FOLDER = Path("/var/lib/pi-mjpeg")
 _PURPOSE = b"pi_mjpeg node id"
 _NODE = re.compile(r"[0-9a-f]{12}")
 _MACHINE = re.compile(r"(?!0{32})[0-9a-f]{32}")
@@ -89,10 +88,10 @@ def _first_node_id(state_folder: Path) -> str:
 
 def _is_usual(state_folder: Path) -> bool:
     """Return whether this is the service's state folder, or that of a person on a machine without the service."""
-    if state_folder.resolve() in {_SERVICE_FOLDER, _SERVICE_FOLDER.parent / "private" / _SERVICE_FOLDER.name}:
+    if state_folder.resolve() in {SERVICE_FOLDER, SERVICE_FOLDER.parent / "private" / SERVICE_FOLDER.name}:
         return True
     is_personal = "STATE_DIRECTORY" not in os.environ and state_folder == default_state_folder()
-    return is_personal and not os.path.lexists(_SERVICE_FOLDER)
+    return is_personal and not os.path.lexists(SERVICE_FOLDER)
 
 
 def _stored(path: Path) -> str | None:

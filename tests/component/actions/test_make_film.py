@@ -1,6 +1,8 @@
 """The action that makes a film of the pictures in a folder, and the time-lapse whose pictures they are."""
 
+import asyncio
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,20 @@ async def test_what_is_no_picture_is_left_out_and_all_have_the_size_of_the_first
     found = await hass.async_add_executor_job(frames, media / "day.mp4")
     assert [size for _, _, size in found] == [(160, 90)] * 3
     assert [level for _, level, _ in found] == pytest.approx([50, 150, 250], abs=4)
+
+
+async def test_a_pipe_among_the_pictures_holds_up_nothing(
+    hass: HomeAssistant, loaded: MockConfigEntry, media: Path
+) -> None:
+    fill(media / FOLDER, [("a.jpg", picture(50))])
+    pipe = media / FOLDER / "b.jpg"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    try:
+        async with asyncio.timeout(20):
+            assert (await film(hass, filename="day.mp4"))["frames"] == 1
+    finally:
+        os.close(writer)
 
 
 @pytest.mark.parametrize(

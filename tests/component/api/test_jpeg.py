@@ -1,10 +1,12 @@
 """What no camera sends is refused from its headers, at the cost of some microseconds for what cameras send."""
 
+from io import BytesIO
 from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from custom_components.pi_mjpeg.api.jpeg import JpegError, check, decodable
 from tests.component.support.fake_pi import CONTRACT, jpeg
@@ -34,6 +36,33 @@ PROGRESSIVE = encoded(1280, 720, progressive=True)
 def test_the_pictures_of_cameras_are_accepted(picture: bytes, size: tuple[int, int]) -> None:
     assert check(picture) == size
     assert check(decodable(picture)) == size
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        b"\xff\xe0\xff\xffJFXX\0\x10" + bytes(0xFFF7),
+        b"\xff\xe0\xff\xffAVI1" + bytes(0xFFF9),
+        b"\xff\xee\xff\xffOther" + bytes(0xFFF8),
+    ],
+    ids=["thumbnail", "AVI1", "other"],
+)
+def test_a_segment_that_no_decoder_needs_keeps_no_picture_from_being_decoded(segment: bytes) -> None:
+    for mode in ("RGB", "CMYK"):
+        plain = encoded(64, 48, mode)
+        picture = plain[:2] + segment + plain[2:]
+        assert check(picture) == (64, 48)
+        assert decodable(picture) == decodable(plain)
+        with Image.open(BytesIO(decodable(picture))) as left, Image.open(BytesIO(plain)) as right:
+            assert left.convert("RGB").tobytes() == right.convert("RGB").tobytes()
+
+
+def test_a_thumbnail_in_the_jfif_segment_is_left_out() -> None:
+    thumbnail = bytes(100 * 100 * 3)
+    segment = b"\xff\xe0" + (16 + len(thumbnail)).to_bytes(2, "big") + SMALL[6:18] + bytes([100, 100]) + thumbnail
+    picture = SMALL[:2] + segment + SMALL[20:]
+    assert check(picture) == (64, 48)
+    assert decodable(picture) == decodable(SMALL)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.pi_mjpeg.privacy import STORAGE_KEY, Wish, Wishes
-from tests.component.conftest import FRONT, add_entry, state_of
+from tests.component.conftest import FRONT, add_entry, refresh, state_of
 from tests.component.privacy.conftest import SWITCH, make_private
-from tests.component.privacy.test_pi_is_told import refresh
 from tests.component.support.fake_pi import NODE, Pi
 
 

@@ -19,16 +19,11 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
     ClientSessionGenerator,
 )
 
-from tests.component.conftest import FRONT, LIVE, state_of, until
+from tests.component.conftest import FRONT, LIVE, refresh, state_of, state_on_its_way, until
 from tests.component.privacy.conftest import PATCH, SWITCH, asked, make_private
 from tests.component.support.fake_pi import NODE, Pi, example, jpeg
 
 BASE = f"pi_mjpeg/{NODE}"
-
-
-async def refresh(entry: MockConfigEntry) -> None:
-    """Have the server asked for its state, as it is every 30 seconds."""
-    await entry.runtime_data.async_refresh()
 
 
 def answer_with(status: int, text: str) -> Callable[[web.Request], object]:
@@ -148,20 +143,8 @@ async def test_a_message_makes_home_assistant_ask_and_is_not_believed(
 async def test_a_state_that_was_on_its_way_does_not_turn_the_switch_back(
     hass: HomeAssistant, loaded: MockConfigEntry, pi: Pi
 ) -> None:
-    old, asked_for, answered = json.dumps(pi.state), asyncio.Event(), asyncio.Event()
-
-    async def slow(_: web.Request) -> web.StreamResponse:
-        asked_for.set()
-        await answered.wait()
-        return web.Response(text=old, content_type="application/json")
-
-    pi.answers["/api/state"] = slow
-    refreshing = asyncio.create_task(refresh(loaded))
-    await asked_for.wait()
-    await make_private(hass)
-    pi.answers.clear()
-    answered.set()
-    await refreshing
+    async with state_on_its_way(loaded, pi):
+        await make_private(hass)
     assert state_of(hass, SWITCH) == "on"
     await refresh(loaded)
     assert (state_of(hass, SWITCH), pi.camera()["enabled"]) == ("on", False)

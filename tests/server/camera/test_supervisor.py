@@ -7,6 +7,7 @@ import time
 import pytest
 from pi_mjpeg_server.camera.errors import CameraUnavailableError
 from pi_mjpeg_server.camera.state import CameraState
+from pi_mjpeg_server.sources import SourceInfo
 
 from tests.server.support.published_frames import viewer
 from tests.server.support.scripted_camera import (
@@ -31,6 +32,22 @@ async def test_it_takes_a_picture_at_the_start_and_becomes_idle() -> None:
         assert script.frames == frames
         assert script.capturing == 0
         assert cam.available
+
+
+async def test_what_a_source_says_is_one_line_of_text_that_documents_can_hold() -> None:
+    """A file name that is not UTF-8 has such halves of characters, which Home Assistant's reader refuses."""
+    odd = "b\udcff\nc\x1b[31m \u202ed" + "e" * 5000
+    script = Script(source_info=SourceInfo(model=odd, note=odd, size=(0, 0)), fail_open=odd)
+    async with supervised(cam := camera(script)):
+        await until(lambda: cam.state is CameraState.FAILING)
+        assert cam.status.reason == f"b c [31m d{'e' * 990}"
+        with cam.viewing(viewer()):
+            await until(lambda: cam.broadcast.latest is not None)
+            script.fail_open = None
+            await until(lambda: cam.state is CameraState.LIVE)
+            await until(lambda: cam.source_info.size == (64, 48))
+        assert cam.source_info.model == f"b c [31m d{'e' * 190}"
+        assert cam.source_info.note == f"b c [31m d{'e' * 990}"
 
 
 async def test_it_captures_while_it_has_a_viewer_and_stops_after_the_linger() -> None:

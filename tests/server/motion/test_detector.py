@@ -194,3 +194,20 @@ def test_a_jump_of_the_clock_is_neither_motion_nor_an_error(taken: float) -> Non
     detector = learned()
     for step in range(5):
         assert not detector.look(jpeg(with_person(YARD, 150, 100)), taken + step / 5).moving
+
+
+@pytest.mark.parametrize("height", [40, 60, 80])
+def test_a_runner_who_is_somewhere_else_in_each_look_is_found(height: int) -> None:
+    # Six tenths of his height in a fifth of a second: about 5 m/s, and more than his width.
+    run = [with_person(YARD, 20 + 0.6 * height * step, 90, height) for step in range(int(280 / (0.6 * height)))]
+    looks = look_at(learned(), run, LEARNED)
+    assert any(look.moving for look in looks[:3])
+    found = next(look for look in looks if look.moving)
+    assert found.box is not None
+    assert found.box[2] * found.box[3] < 0.2
+    assert not any(look.moving for look in look_at(learned(ignore=[(0, 0.1, 1, 0.8)]), run, LEARNED))
+
+
+def test_something_large_that_is_there_once_is_not_motion() -> None:
+    pictures = [with_person(YARD, 160, 90, 80) if index % 10 == 2 else YARD for index in range(24)]
+    assert not any(look.moving for look in look_at(learned(), pictures, LEARNED))

@@ -133,29 +133,36 @@ def test_a_server_under_claims_back_and_forth_writes_no_warning(
     assert [line for line in log.splitlines() if "mqtt" in line and " info " not in line] == []
 
 
+class HeldSave:
+    """A write of the retained topics `topics` that waits in its thread for `go_on`, once it has `begun`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, topics: set[str]) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._topics = topics
+        self._save = retained_topics_file.save
+        monkeypatch.setattr(retained_topics_file, "save", self._held)
+
+    def _held(self, file: Path, retained: RetainedTopics) -> None:
+        if retained.topics == self._topics:
+            self.begun.set()
+            self.go_on.wait(5)
+        self._save(file, retained)
+
+
 async def test_a_write_that_was_cancelled_does_not_undo_a_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread goes on when its task is cancelled."""
-    begun, go_on = threading.Event(), threading.Event()
-    write = retained_topics_file.save
-
-    def slow(file: Path, retained: RetainedTopics) -> None:
-        if retained.topics == {"first"}:
-            begun.set()
-            go_on.wait(5)
-        write(file, retained)
-
-    monkeypatch.setattr(retained_topics_file, "save", slow)
+    held = HeldSave(monkeypatch, {"first"})
     store = RetainedTopicsStore(file := tmp_path / "mqtt.json")
     store.retained.topics = {"first"}
     first = asyncio.create_task(store.save())
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(held.begun.wait, 5)
     first.cancel()
     store.retained.topics = {"second"}
     second = asyncio.create_task(store.save())
     await asyncio.sleep(0.1)
-    go_on.set()
+    held.go_on.set()
     await second
     await asyncio.sleep(0.1)
     assert load(file).topics == {"second"}
@@ -164,27 +171,18 @@ async def test_a_write_that_was_cancelled_does_not_undo_a_later_one(
 async def test_a_write_that_was_cancelled_does_not_undo_the_return_to_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-    write = retained_topics_file.save
-
-    def slow(file: Path, retained: RetainedTopics) -> None:
-        if retained.topics == {"other"}:
-            begun.set()
-            go_on.wait(5)
-        write(file, retained)
-
-    monkeypatch.setattr(retained_topics_file, "save", slow)
+    held = HeldSave(monkeypatch, {"other"})
     store = RetainedTopicsStore(file := tmp_path / "mqtt.json")
     store.retained.topics = {"first"}
     await store.save()
     store.retained.topics = {"other"}
     other = asyncio.create_task(store.save())
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(held.begun.wait, 5)
     other.cancel()
     store.retained.topics = {"first"}
     again = asyncio.create_task(store.save())
     await asyncio.sleep(0.1)
-    go_on.set()
+    held.go_on.set()
     await again
     assert load(file).topics == {"first"}
 

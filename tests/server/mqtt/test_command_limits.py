@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from pi_mjpeg_server.mqtt.command_handler import (
     MAX_CONCURRENT_COMMANDS,
     CommandHandler,
 )
+from pi_mjpeg_server.mqtt.commands import CommandError, parse
 from pi_mjpeg_server.mqtt.reconnecting_client import Message
 from pi_mjpeg_server.mqtt.topics import Topics
 from pi_mjpeg_server.server import Server
@@ -150,3 +152,20 @@ async def test_a_flood_over_mqtt_keeps_a_snapshot_that_was_asked_for_over_http(f
         file = await sender.server.snapshots.open(snapshot.id, snapshot.path.partition("sig=")[2])
         assert file is not None
         file.close()
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b'{"command": "snapshot", "full": "yes"}', r"expected bool for dictionary value @ data\['full'\]"),
+        (b'{"command": "snapshot", "\\u001b": 1}', r"extra keys not allowed @ data\['\\x1b'\]"),
+        (b'{"command": "snapshot", "' + b"x" * 900 + b'": 1}', "extra keys not allowed @ data.*"),
+        (b"snapshot", "it is not JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_said_in_printable_characters(payload: bytes, reason: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        parse(payload)
+    said = str(raised.value)
+    assert re.fullmatch(reason, said.replace("\\\\", "\\"))
+    assert said.isprintable()

@@ -6,7 +6,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -203,23 +203,26 @@ def test_a_corrected_password_is_used_without_a_restart(make_server: MakeServer,
     broker.stop()
 
 
-def test_the_server_connects_with_tls_a_client_certificate_and_a_password(
-    make_server: MakeServer, tmp_path: Path
-) -> None:
+@contextmanager
+def broker_with_password(tmp_path: Path, *settings: str) -> Iterator[tuple[int, Listener, list[str]]]:
+    """Run a broker that wants a password. Yield its port, a listener that needs none, and the flags of a server."""
     port, inside = free_ports(0, 0)
-    files = certificates(tmp_path / "pki")
-    settings = [
-        *tls_settings(files),
-        "require_certificate true",
-        f"password_file {password_file(tmp_path)}",
-        f"listener {inside} 127.0.0.1",
-        "allow_anonymous true",
-    ]
-    broker = make_broker(tmp_path / "broker", port, settings)
+    password = f"password_file {password_file(tmp_path)}"
+    lines = [*settings, password, f"listener {inside} 127.0.0.1", "allow_anonymous true"]
+    broker = make_broker(tmp_path / "broker", port, lines)
     start(broker, port)
     listener = Listener(inside)
     (secret := tmp_path / "secret").write_text(f"{PASSWORD}\n")
-    flags = [
+    yield port, listener, ["--mqtt-username", USER, "--mqtt-password-file", str(secret)]
+    listener.close()
+    broker.stop()
+
+
+def test_the_server_connects_with_tls_a_client_certificate_and_a_password(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    files = certificates(tmp_path / "pki")
+    tls = [
         "--mqtt-tls",
         "true",
         "--mqtt-ca-file",
@@ -227,14 +230,13 @@ def test_the_server_connects_with_tls_a_client_certificate_and_a_password(
         "--mqtt-client-certificate",
         str(files.client),
     ]
-    server = make_server(*flags, "--mqtt-username", USER, "--mqtt-password-file", str(secret), mqtt_port=port)
-    camera = wait_for_announcement(listener)["cameras"][0]
-    listener.publish(camera["command_topic"], '{"command": "snapshot"}')
-    listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
-    server.stop()
-    listener.wait_for_retained(camera["availability_topic"].replace(f"/{camera['id']}", ""), "offline")
-    listener.close()
-    broker.stop()
+    with broker_with_password(tmp_path, *tls_settings(files), "require_certificate true") as (port, listener, flags):
+        server = make_server(*tls, *flags, mqtt_port=port)
+        camera = wait_for_announcement(listener)["cameras"][0]
+        listener.publish(camera["command_topic"], '{"command": "snapshot"}')
+        listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
+        server.stop()
+        listener.wait_for_retained(camera["availability_topic"].replace(f"/{camera['id']}", ""), "offline")
 
 
 @pytest.mark.parametrize("refuses_by_connack", [True, False], ids=["refuses by CONNACK", "closes the connection"])
@@ -290,32 +292,19 @@ def test_the_server_does_not_start_without_a_configured_file(
 def test_the_access_list_in_the_docs_allows_what_a_server_needs_and_nothing_else(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
-    port, inside = free_ports(0, 0)
     docs = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text()
     rules = next(block for block in docs.split("```") if f"user {USER}" in block)
     node = identify(None, tmp_path / "state").node
     (access := tmp_path / "acl").write_text(rules.replace("NODE", node))
-    settings = [
-        f"password_file {password_file(tmp_path)}",
-        f"acl_file {access}",
-        f"listener {inside} 127.0.0.1",
-        "allow_anonymous true",
-    ]
-    broker = make_broker(tmp_path / "broker", port, settings)
-    start(broker, port)
-    listener = Listener(inside)
-    (secret := tmp_path / "secret").write_text(f"{PASSWORD}\n")
-    flags = ["--mqtt-username", USER, "--mqtt-password-file", str(secret)]
-    server = make_server(*flags, mqtt_port=port)
-    camera = wait_for_announcement(listener)["cameras"][0]
-    wait_for_core_discovery(listener, node)
-    listener.publish(camera["command_topic"], '{"command": "snapshot"}')
-    listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
-    assert "the broker refuses" not in server.log.read_text()
-    server.stop()
-    # The list does not have another prefix.
-    other = make_server(*flags, "--mqtt-discovery-prefix", "ha", mqtt_port=port)
-    asyncio.run(other.wait_until(lambda: "the broker refuses messages on ha/device" in other.log.read_text(), 10))
-    assert other.log.read_text().count("the broker refuses messages on ha/device") == 1
-    listener.close()
-    broker.stop()
+    with broker_with_password(tmp_path, f"acl_file {access}") as (port, listener, flags):
+        server = make_server(*flags, mqtt_port=port)
+        camera = wait_for_announcement(listener)["cameras"][0]
+        wait_for_core_discovery(listener, node)
+        listener.publish(camera["command_topic"], '{"command": "snapshot"}')
+        listener.wait(lambda heard: camera["snapshot_topic"] in heard.retained)
+        assert "the broker refuses" not in server.log.read_text()
+        server.stop()
+        # The list does not have another prefix.
+        other = make_server(*flags, "--mqtt-discovery-prefix", "ha", mqtt_port=port)
+        asyncio.run(other.wait_until(lambda: "the broker refuses messages on ha/device" in other.log.read_text(), 10))
+        assert other.log.read_text().count("the broker refuses messages on ha/device") == 1

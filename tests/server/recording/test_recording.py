@@ -311,6 +311,19 @@ async def test_a_clip_that_has_no_room_at_all_says_which_limit_it_is(tmp_path: P
     assert files(store) == []
 
 
+async def test_of_seconds_before_that_take_more_than_all_room_the_newest_are_kept(tmp_path: Path) -> None:
+    async with watched(cam := camera(Script(padding=8000))):
+        limit = cam.ring.bytes * 2 // 3
+        store = ClipStore(tmp_path / "clips", UrlSigner(lambda: b"k" * 32), ClipLimits(max_bytes=limit))
+        oldest = cam.ring.since(0)[0]
+        clip = await Recorder(store).record(cam, 60, 30, "http")
+        found = shown(store, clip)
+        assert len(found) == clip.frames
+        assert found[0].timestamp > oldest.timestamp
+        assert clip.before > 0
+        assert clip.bytes <= limit
+
+
 async def test_a_server_that_stops_ends_its_recordings_with_what_there_is(store: ClipStore, recorder: Recorder) -> None:
     async with watched(cam := camera(Script())):
         recording = asyncio.create_task(recorder.record(cam, 0.2, 60, "http"))

@@ -111,7 +111,7 @@ def test_an_encoder_that_cannot_be_started_is_replaced_and_tried_again_for_the_n
     reasons = {
         "busy at open": "Device or resource busy: '/dev/video11'",
         "busy at start": "Device or resource busy",
-        "no memory": "the kernel has not enough contiguous memory (CMA) for 96x80",
+        "no memory": "the kernel does not have enough contiguous memory (CMA) for 96x80",
     }
     for name, outcome in run(*reasons).items():
         check_clean(outcome, name)

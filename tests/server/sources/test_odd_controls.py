@@ -64,6 +64,39 @@ def test_an_odd_control_costs_only_itself(tmp_path: Path, run_with_webcam: RunIn
     }
 
 
+ODD_STEPS = """\
+control 0x00980900 1 0 -64 64 7 3 60 Uneven
+control 0x00980901 1 0 0 100 -5 10 10 Counted Down
+control 0x00980902 1 0 0 100 250 10 10 Too Wide
+control 0x00980903 1 0 0 2147483647 1 1 1000000 Long
+"""
+
+
+def test_a_step_without_sense_is_one_and_the_end_of_a_range_can_be_set(
+    tmp_path: Path, run_with_webcam: RunInProcess
+) -> None:
+    webcam = make_webcam(tmp_path, controls=ODD_STEPS)
+    steps, errors = run_with_webcam(
+        OPENED
+        + """
+    controls, errors = source.controls(), {}
+    tried = [("uneven", 64), ("uneven", -57), ("uneven", 60), ("counted_down", 7), ("too_wide", 50), ("long", -1)]
+    for name, value in tried:
+        try:
+            source.set_control(name, controls[name].validate(value))
+        except ValueError as error:
+            errors[name] = str(error)
+    print(json.dumps([{name: control.step for name, control in controls.items()}, errors]))
+    """
+    )
+    assert steps == {"uneven": 7, "counted_down": 1, "too_wide": 1, "long": 1}
+    assert errors == {
+        "uneven": "uneven has to be a whole number from -64 to 64 in steps of 7",
+        "long": "long has to be a whole number from 0 to 2147483647",
+    }
+    assert webcam.controls_set == ["Uneven 64", "Uneven -57", "Counted Down 7", "Too Wide 50"]
+
+
 def test_a_control_whose_value_cannot_be_told_is_listed_once_it_was_set(
     tmp_path: Path, run_with_webcam: RunInProcess
 ) -> None:

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from pi_mjpeg_server.sources.raw_formats import encode
+from pi_mjpeg_server.sources.raw_formats import encode, encoded_size
 from PIL import Image
 
 from tests.server.sources.conftest import OPENED, RunInProcess
@@ -63,6 +63,76 @@ def test_raw_pictures_keep_their_colours(pixel_format: str) -> None:
     picture = encode(data, pixel_format, (64, 48), 0, 95, full_range=True)
     red, green, blue = Image.open(io.BytesIO(picture)).convert("RGB").resize((1, 1)).tobytes()
     assert (red > 245, green < 10, blue < 10) == (True, True, True)
+
+
+def two_halves(pixel_format: str, width: int, height: int, stride: int) -> bytes:
+    """Return a raw picture, red on its left and green on its right, with bytes of 0xEE after each line."""
+    red, green = (76, 85, 255), (150, 44, 21)  # Y, Cb, Cr in full range (JFIF)
+    columns = [red if x < width // 2 - 1 else green for x in range(0, width, 2)]
+    if pixel_format in {"YUYV", "UYVY"}:
+        order = (0, 1, 0, 2) if pixel_format == "YUYV" else (1, 0, 2, 0)
+        line = b"".join(bytes(pixel[index] for index in order) for pixel in columns)
+        return line[:stride].ljust(stride, b"\xee") * height
+    luma = b"".join(bytes([y]) * 2 for y, _, _ in columns)[:width]
+    chroma = b"".join(bytes(pixel[1:]) for pixel in columns)
+    return luma.ljust(stride, b"\xee") * height + chroma.ljust(stride, b"\xee") * ((height + 1) // 2)
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "width", "stride", "told"),
+    [
+        ("YUYV", 63, 128, 128),
+        ("YUYV", 63, 128, 0),
+        ("YUYV", 63, 126, 126),
+        ("YUYV", 63, 160, 160),
+        ("YUYV", 64, 128, 100_000),
+        ("UYVY", 65, 132, 132),
+        ("UYVY", 64, 128, 7),
+        ("NV12", 63, 64, 64),
+        ("NV12", 63, 64, 0),
+        ("NV12", 65, 80, 80),
+    ],
+)
+def test_odd_widths_and_untrue_line_lengths_keep_the_colours_in_their_places(
+    pixel_format: str, width: int, stride: int, told: int
+) -> None:
+    data = two_halves(pixel_format, width, 47, stride)
+    picture = encode(data, pixel_format, (width, 47), told, 95, full_range=True)
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.size == encoded_size(pixel_format, (width, 47)) == (width // 2 * 2, 47)
+        for x, colour in ((5, (255, 0, 0)), (width - 8, (0, 255, 0))):
+            for y in (2, 23, 44):
+                seen = image.convert("RGB").getpixel((x, y))
+                assert isinstance(seen, tuple)
+                assert all(abs(have - want) < 12 for have, want in zip(seen, colour, strict=True)), (x, y, seen)
+
+
+@pytest.mark.parametrize("pixel_format", ["MJPG", "GREY"])
+@pytest.mark.parametrize(
+    ("modes", "errors"),
+    [("{} 64 48 30\n", "ENUM_FRAMESIZES * ENOTTY"), ("{} 64 48 30\n", "ENUM_FRAMEINTERVALS * ENOTTY")],
+)
+def test_a_driver_that_lists_no_sizes_or_rates_is_asked_for_the_nearest(
+    tmp_path: Path, run_with_webcam: RunInProcess, pixel_format: str, modes: str, errors: str
+) -> None:
+    frames = [grey(9)] if pixel_format == "MJPG" else [bytes(64 * 48)]
+    FakeWebcam(tmp_path / "video0", frames, modes.format(pixel_format)).inject_fault("errors", errors)
+    size, pictures = run_with_webcam(
+        OPENED
+        + """
+    pictures = [picture for picture in islice(source.frames(), 5) if picture]
+    print(json.dumps([info.size, len(pictures)]))
+    """
+    )
+    assert size == [64, 48]
+    assert pictures >= 3
+
+
+def test_a_size_without_pixels_is_said_to_be_one(tmp_path: Path, run_with_webcam: RunInProcess) -> None:
+    make_webcam(tmp_path, "MJPG 0 0 30\n")
+    reason = run_with_webcam(OPENED + "    print(json.dumps('opened'))", "0")
+    assert "pictures of 0x0 pixels" in reason
+    assert "signal" in reason
 
 
 def test_a_camera_without_a_usable_format_says_what_it_offers(tmp_path: Path, run_with_webcam: RunInProcess) -> None:

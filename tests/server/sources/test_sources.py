@@ -1,6 +1,7 @@
 """The sources that need no hardware, and how a third party adds one."""
 
 import io
+import os
 import sys
 import time
 from itertools import islice
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pi_mjpeg_server.media.frame import Picture
-from pi_mjpeg_server.sources import SourceError, SourceSettings, kinds
+from pi_mjpeg_server.sources import SourceError, SourceSettings, files, kinds
 from pi_mjpeg_server.sources.auto import AutoSource, CameraMemory, source_factory
 from pi_mjpeg_server.sources.emulated import EmulatedSource
 from pi_mjpeg_server.sources.files import FilesSource
@@ -111,17 +112,71 @@ def test_a_file_that_is_no_picture_of_a_camera_costs_only_itself(tmp_path: Path)
         (tmp_path / f"{number}.jpg").write_bytes(grey(10 + number))
     source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
     source.open()
+    frames = source.frames()
+    assert decoded(next(frames)).size == (64, 48)
     (tmp_path / "1.jpg").write_bytes(grey(1)[:100])
     (tmp_path / "2.jpg").unlink()
     (tmp_path / "3.jpg").write_bytes(b"\0" + grey(13) + b"rest")
-    played = [picture and picture.jpeg for picture in islice(source.frames(), 10)]
-    assert played == [grey(10), None, None, grey(13), grey(14)] * 2
-    assert source.broken == 4
-    assert "2.jpg" in (source.last_damage or "")
-    (tmp_path / "0.jpg").unlink()
-    (tmp_path / "0.jpg").mkdir()
-    with pytest.raises(SourceError, match="not a file of at most"):
+    played = [picture and picture.jpeg for picture in islice(frames, 4)]
+    assert played == [None, None, grey(13), grey(14)]
+    assert source.broken == 2
+    assert "2.jpg cannot be read: No such file" in (source.last_damage or "")
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("empty", "it is empty"),
+        ("folder", "is not a file"),
+        ("pipe", "is not a file"),
+        ("link to nothing", "No such file"),
+        ("link to itself", "symbolic links"),
+        ("huge", "is larger than 32 MB"),
+        ("text", "there is no JPEG in it"),
+    ],
+)
+def test_an_odd_file_is_left_out_wherever_it_is_and_named_if_it_is_the_only_one(
+    tmp_path: Path, odd: str, words: str
+) -> None:
+    path = tmp_path / "0.jpg"
+    if odd == "folder":
+        path.mkdir()
+    elif odd == "pipe":
+        os.mkfifo(path)
+    elif odd.startswith("link"):
+        path.symlink_to("nothing.jpg" if odd == "link to nothing" else path)
+    else:
+        path.write_bytes(b"hello" * (odd == "text"))
+        if odd == "huge":
+            os.truncate(path, 33 << 20)
+    source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
+    with pytest.raises(SourceError, match=words):
         source.open()
+    (tmp_path / "1.jpg").write_bytes(grey(9, (80, 60)))
+    assert source.open().size == (80, 60)
+    assert [picture and picture.jpeg for picture in islice(source.frames(), 4)] == [None, grey(9, (80, 60))] * 2
+    assert words in (source.last_damage or "")
+
+
+def test_files_that_are_added_or_written_anew_are_played_from_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.jpg").write_bytes(grey(1))
+    source = FilesSource(SourceSettings(device=str(tmp_path), fps=200))
+    source.open()
+    frames = source.frames()
+    next(frames)
+    (tmp_path / "2.jpg").write_bytes(grey(2))
+    assert [picture and picture.jpeg for picture in islice(frames, 3)] == [grey(1), grey(2), grey(1)]
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert [next(frames) for _ in range(3)] == [None] * 3
+    (tmp_path / "3.jpg").write_bytes(grey(3))
+    assert [picture and picture.jpeg for picture in islice(frames, 2)] == [grey(3)] * 2
+    monkeypatch.setattr(files, "_MAX_ABSENCE", 0.0)
+    (tmp_path / "3.jpg").unlink()
+    with pytest.raises(SourceError, match=r"holds no \.jpg files"):
+        list(frames)
 
 
 def test_auto_takes_the_emulated_camera_if_there_is_no_other_and_says_why() -> None:

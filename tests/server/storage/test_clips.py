@@ -173,6 +173,30 @@ def test_the_oldest_go_first_by_number(tmp_path: Path, clock: Clock) -> None:
     assert read(store, clips[3]) is None
 
 
+@pytest.mark.parametrize("limits", [ClipLimits(max_count=3), ClipLimits(max_bytes=60_000), ClipLimits(max_age=4)])
+def test_limits_that_became_smaller_count_from_the_next_start_on(
+    tmp_path: Path, clock: Clock, limits: ClipLimits
+) -> None:
+    before = make_store(tmp_path, clock)
+    clips = [record(before, NOW + n, size=2000) for n in range(7)]
+    clock.now = NOW + 8
+    store = make_store(tmp_path, clock, limits)
+    store.load()
+    kept = len(names(tmp_path))
+    assert 1 <= kept <= 3
+    assert [clip.id for clip in store.clips()] == [clip.id for clip in clips[: -kept - 1 : -1]]
+
+
+def test_only_some_thumbnails_are_in_memory_and_all_can_be_had(
+    store: ClipStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pi_mjpeg_server.storage.clips.MAX_THUMBNAILS", 3)
+    clips = [record(store, NOW + n) for n in range(8)]
+    for clip in clips + clips[::-1]:
+        assert store.thumbnail(clip.id)
+        assert len(store._thumbnails) <= 3  # noqa: SLF001  (only memory tells)
+
+
 def test_the_oldest_go_first_by_bytes_and_the_folder_never_takes_more(tmp_path: Path, clock: Clock) -> None:
     limit = 200_000
     store = make_store(tmp_path, clock, ClipLimits(max_bytes=limit))

@@ -26,6 +26,7 @@ def test_a_damaged_file_is_reported_and_replaced_by_the_next_value(
     store = ControlStore(file)
     assert store.load() == {}
     assert "controls begin at their defaults" in caplog.text
+    assert "object" not in caplog.text, "no words of Python's"
     store.save("front", {"brightness": 2})
     assert store.load() == {"front": {"brightness": 2}}
 

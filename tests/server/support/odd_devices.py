@@ -9,7 +9,8 @@ from tests.server.support.scripted_camera import grey
 
 CALLS = (
     *("OPEN", "QUERYCAP", "ENUM_FMT", "S_FMT", "G_FMT", "S_PARM", "G_PARM", "REQBUFS", "QUERYBUF", "QBUF", "STREAMON"),
-    *("DQBUF", "STREAMOFF", "QUERYMENU", "G_CTRL", "S_CTRL", "QUERY_EXT_CTRL"),
+    *("DQBUF", "STREAMOFF", "QUERYMENU", "G_CTRL", "S_CTRL", "QUERY_EXT_CTRL", "ENUM_FRAMESIZES"),
+    "ENUM_FRAMEINTERVALS",
 )
 ERRORS = (
     *("EPERM", "EIO", "EACCES", "EBUSY", "ENODEV", "EINVAL", "ENOSPC", "EPIPE", "ERANGE", "EPROTO", "ETIMEDOUT"),

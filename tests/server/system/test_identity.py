@@ -25,7 +25,7 @@ class Machine:
         self.folder = folder
         self.file = folder / "machine-id"
         monkeypatch.setattr(identity, "_MACHINE_ID", self.file)
-        monkeypatch.setattr(identity, "_SERVICE_FOLDER", folder / "var")
+        monkeypatch.setattr(identity, "SERVICE_FOLDER", folder / "var")
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "home"))
         monkeypatch.delenv("STATE_DIRECTORY", raising=False)
         self.file.write_text(f"{MACHINE}\n")

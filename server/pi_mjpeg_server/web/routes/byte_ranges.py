@@ -10,7 +10,8 @@ from aiohttp import web
 from pi_mjpeg_server.web.errors import range_not_satisfiable
 from pi_mjpeg_server.web.routes.request import is_cached
 
-_RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+_RANGE = re.compile(r"(?i:bytes)=([0-9]{1,18})?-([0-9]{1,18})?")
+"""A unit may be written in any letters (RFC 9110, 14.1)."""
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -44,6 +45,8 @@ async def send_file(request: web.Request, file: BinaryIO, tag: str, headers: dic
 
 def _requested_range(request: web.Request, tag: str, size: int) -> tuple[int, int] | None:
     """Return the begin and the end of the range that is asked for, or None for the whole file. Raises 416."""
+    if request.method != "GET":
+        return None  # RFC 9110, 14.2
     found = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     condition = request.headers.get("If-Range")
     if found is None or (condition is not None and condition.strip() != f'"{tag}"'):

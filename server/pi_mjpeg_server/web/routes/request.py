@@ -34,7 +34,7 @@ def query_number(request: web.Request, key: str, lowest: float, highest: float) 
     except ValueError:
         value = float("nan")
     if not lowest <= value <= highest:
-        raise bad_request(f"{key} has to be a number from {lowest:g} to {highest:g}")
+        raise bad_request(f"{key} has to be a number from {lowest:.12g} to {highest:.12g}")
     return value
 
 

@@ -9,6 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 
 from pi_mjpeg_server.config import ServerSettings
 
+_ANOTHER_PORT = "try --port"
+_ANOTHER_HOST = "set --host to an address of this machine, or leave it out"
+_ADVICE = {
+    errno.EADDRNOTAVAIL: _ANOTHER_HOST,
+    errno.EACCES: "a port below 1024 needs the right CAP_NET_BIND_SERVICE: try a higher --port",
+}
+
 
 class ListenError(Exception):
     """The server cannot listen on the configured address; the message says why."""
@@ -36,7 +43,9 @@ async def listening(settings: ServerSettings) -> AsyncIterator[Sequence[socket.s
             # Python's own text repeats the address. The errors of getaddrinfo have numbers below zero.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             where = settings.host or "this machine's"
-            raise ListenError(f"cannot listen on {where} port {settings.port}: {reason}; try --port") from error
+            usual = _ANOTHER_HOST if isinstance(error, socket.gaierror) else _ANOTHER_PORT
+            advice = _ADVICE.get(error.errno or 0, usual)
+            raise ListenError(f"cannot listen on {where} port {settings.port}: {reason}; {advice}") from error
         for listener in listeners:
             listener.setblocking(False)  # noqa: FBT003  (it takes no keyword)
         yield listeners

@@ -82,7 +82,8 @@ static const char *name_of(unsigned long request) {
         {VIDIOC_QUERYCAP, "QUERYCAP"}, {VIDIOC_ENUM_FMT, "ENUM_FMT"}, {VIDIOC_S_FMT, "S_FMT"}, {VIDIOC_G_FMT, "G_FMT"},
         {VIDIOC_REQBUFS, "REQBUFS"}, {VIDIOC_QUERYBUF, "QUERYBUF"}, {VIDIOC_QBUF, "QBUF"}, {VIDIOC_DQBUF, "DQBUF"},
         {VIDIOC_STREAMON, "STREAMON"}, {VIDIOC_STREAMOFF, "STREAMOFF"}, {VIDIOC_QUERYMENU, "QUERYMENU"},
-        {VIDIOC_G_CTRL, "G_CTRL"}, {VIDIOC_S_CTRL, "S_CTRL"}, {VIDIOC_S_PARM, "S_PARM"}, {VIDIOC_G_PARM, "G_PARM"}};
+        {VIDIOC_G_CTRL, "G_CTRL"}, {VIDIOC_S_CTRL, "S_CTRL"}, {VIDIOC_S_PARM, "S_PARM"}, {VIDIOC_G_PARM, "G_PARM"},
+        {VIDIOC_ENUM_FRAMESIZES, "ENUM_FRAMESIZES"}, {VIDIOC_ENUM_FRAMEINTERVALS, "ENUM_FRAMEINTERVALS"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) if (names[i].request == request) return names[i].name;
     return "";
 }
