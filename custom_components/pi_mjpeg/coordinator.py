@@ -109,7 +109,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
             )
         if self._offline.is_stopping(began):
             raise UpdateFailed(translation_domain=DOMAIN, translation_key="server_offline")
-        self._offline.has_answered()
+        self._offline.answered()
         server = self._limits.within(server)
         issues.async_check_entity_limit(self.hass, self.config_entry, exceeded=self._limits.exceeded)
         self._enrol_soon()
@@ -204,7 +204,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         if self.has_events:
             self.config_entry.async_create_background_task(self.hass, self._offline.ask(), "pi_mjpeg check of offline")
         else:
-            self._offline.is_offline()
+            self._offline.went_offline()
 
     @callback
     def _on_offline(self) -> None:
@@ -217,7 +217,7 @@ class PiMjpegCoordinator(DataUpdateCoordinator[Server]):
         Its cameras may fail where they worked before. An open dashboard loads the live picture each time that a camera
         becomes available, so it must not become that before this is known.
         """
-        self._offline.is_online()
+        self._offline.came_online()
         self.refresh_soon()
 
     @callback

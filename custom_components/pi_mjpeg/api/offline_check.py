@@ -32,16 +32,16 @@ class OfflineCheck:
         """Return whether the server was gone, or was about to be, when a request began."""
         return self._since is not None and began - self._since < OFFLINE_GRACE
 
-    def is_online(self) -> None:
+    def came_online(self) -> None:
         """Note that the server says that it is there."""
         self._since = self._said = None
 
-    def has_answered(self) -> None:
+    def answered(self) -> None:
         """Note that the server has answered. It may be about to stop all the same."""
         self._since = None
         self._answered = monotonic()
 
-    def is_offline(self) -> None:
+    def went_offline(self) -> None:
         """Note that the server is gone."""
         self._since = monotonic()
         self._on_offline()
@@ -50,7 +50,7 @@ class OfflineCheck:
         """Return whether the server is gone, as its events have ended just after it was said to be."""
         if self._said is None or monotonic() - self._said >= OFFLINE_GRACE:
             return False
-        self.is_offline()
+        self.went_offline()
         return True
 
     async def ask(self) -> None:
@@ -68,7 +68,7 @@ class OfflineCheck:
         except TimeoutError, CannotConnectError:
             # Unless it came back meanwhile.
             if self._said is not None and self._answered < self._said:
-                self.is_offline()
+                self.went_offline()
         except PiMjpegError as error:
             LOGGER.debug("The server is not offline, and answers: %s", error)
         finally:
