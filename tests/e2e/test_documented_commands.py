@@ -22,12 +22,16 @@ from tests.server.support.scripted_camera import Script, Served, camera, grey, s
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGES = (*sorted(cache.ROOT.glob("*.md")), *sorted((cache.ROOT / "docs").glob("*.md")))
-RUN = r"(sudo )?(curl|ffmpeg|openssl|chmod|(/opt/pi-mjpeg/bin/|\.cache/env-tests/bin/)?pi-mjpeg (?!install-service)) ?"
+RUN = (
+    r"(sudo )?(curl(?!.* https://github\.com/)|ffmpeg|openssl|chmod|"
+    r"(/opt/pi-mjpeg/bin/|\.cache/env-tests/bin/)?pi-mjpeg (?!install-service)) ?"
+)
 NOT_RUN = {
     r"sudo apt |pipx |sudo python3 -m venv|sudo /opt/pi-mjpeg/bin/pip|sudo ln -s|git ": "installs the server",
     r"sudo (/opt/pi-mjpeg/bin/)?pi-mjpeg install-service": "tests/server/system runs it in a folder",
     r"(sudo )?systemctl |journalctl ": "needs systemd",
     r"sudo rm ": "removes the server",
+    r"curl .* https://github\.com/": "downloads a release",
 }
 ENDLESS = r"pi-mjpeg run|\.cache/env-tests/bin/pi-mjpeg run|curl -N"
 SHIM = '#!/bin/sh\nexec {} "$@"\n'

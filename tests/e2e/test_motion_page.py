@@ -132,6 +132,17 @@ async def test_regions_are_made_and_erased_with_the_keyboard(served: Served, pag
     await expect(page.get_by_role("button", name="Watch a region")).to_be_focused()
 
 
+async def test_a_region_that_is_changed_elsewhere_takes_the_focus_from_nothing(served: Served, page: Page) -> None:
+    await open_motion(page, served)
+    watch = served.server.motion["front"]
+    watch.change({"watch": [[0.1, 0.1, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]})
+    erase = page.get_by_role("button", name="Erase Watched 2")
+    await erase.focus()
+    watch.change({"watch": [[0.3, 0.1, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]})
+    await expect(page.get_by_role("group", name="Watched 1").get_by_label("Left")).to_have_value("30")
+    await expect(erase).to_be_focused()
+
+
 async def test_what_the_detector_sees_is_painted_live_and_only_while_it_is_asked_for(
     served: Served, page: Page
 ) -> None:

@@ -115,19 +115,21 @@ function makeItem(section, kind, number, region) {
   return item;
 }
 
-// Called with every state. A list in which a person types is not replaced.
+const FIELDS = "input, button";
+
+// Called with every state. The list is replaced when a region has changed; what had the focus has it afterwards.
 function showRegions(section) {
   const regions = JSON.stringify([section.motion.watch, section.motion.ignore]);
   const list = section.querySelector("ul.regions");
   if (section.regionsShown === regions) {
     return;
   }
-  const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("input")].indexOf(document.activeElement) : -1;
+  const focused = [...list.querySelectorAll(FIELDS)].indexOf(document.activeElement);
   section.regionsShown = regions;
   const all = Object.keys(KINDS).flatMap((kind) => section.motion[kind].map((region, number) => [kind, number, region]));
   list.replaceChildren(...all.map((each) => makeItem(section, ...each)));
   section.querySelector("div.regions").replaceChildren(...all.map((each) => makeBox(section, ...each)));
-  list.querySelectorAll("input")[focused]?.focus();
+  list.querySelectorAll(FIELDS)[focused]?.focus();
   const { watch, ignore } = section.motion;
   const extent = watch.length ? "Only what is in a watched region counts" : "All of the picture is watched";
   section.querySelector(".extent").textContent = `${extent}${ignore.length ? ", without the ignored regions" : ""}.`;
