@@ -83,15 +83,15 @@ class FilesSource:
 
     def _first_picture(self, paths: list[Path]) -> bytes:
         """Return the first picture that can be read. Raises what is wrong with the first file when there is none."""
-        failure: SourceError | None = None
+        failures = []
         for path in paths:
             try:
                 return self._read(path)
             except SourceError as error:
-                failure = failure or error
-        if failure is not None and len(paths) > 1:
-            raise SourceError(f"none of the {len(paths)} files can be played; the first: {failure}") from failure
-        raise failure or SourceError("there are no files")
+                failures.append(error)
+        if len(paths) == 1:
+            raise failures[0]
+        raise SourceError(f"none of the {len(paths)} files can be played; the first: {failures[0]}") from failures[0]
 
     def _picture(self, path: Path) -> Picture | None:
         try:

@@ -95,12 +95,14 @@ class ClipStore:
     def expire(self) -> None:
         """Delete what is too old now. The methods that read do so too, but for days nobody may call one."""
         with self._lock:
-            self._expire()
+            oldest = self._clock() - self._limits.max_age
+            for clip in [clip for clip in self._clips().values() if clip.time < oldest]:
+                self._delete(clip)
 
     def clips(self, camera: str | None = None) -> list[Clip]:
         """Return the kept clips of a camera, or of all, the newest first."""
         with self._lock:
-            self._expire()
+            self.expire()
             order = self._age()
             found = [clip for clip in self._clips().values() if camera in {None, clip.camera}]
             return sorted(found, key=order, reverse=True)
@@ -126,7 +128,7 @@ class ClipStore:
     def open(self, identity: str) -> BinaryIO | None:
         """Return the opened file of a clip, or None if there is none. Raises `ClipError` when it cannot be read."""
         with self._lock:
-            self._expire()
+            self.expire()
             clip = self._clips().get(identity)
         if clip is None:
             return None
@@ -218,7 +220,7 @@ class ClipStore:
 
     def _trim(self, trigger: str) -> None:
         """Delete what is too old, and the oldest of what shares room with a clip of `trigger` and is too much."""
-        self._expire()
+        self.expire()
         for triggers, share in self._shares(trigger):
             clips = self._clips().values()
             while (count := sum(clip.trigger in triggers for clip in clips)) and (
@@ -226,11 +228,6 @@ class ClipStore:
                 or self._bytes(triggers) > self._limits.max_bytes // share
             ):
                 self._delete_oldest(triggers)
-
-    def _expire(self) -> None:
-        oldest = self._clock() - self._limits.max_age
-        for clip in [clip for clip in self._clips().values() if clip.time < oldest]:
-            self._delete(clip)
 
     def _delete_oldest(self, triggers: Sequence[str]) -> None:
         self._delete(min((clip for clip in self._clips().values() if clip.trigger in triggers), key=self._age()))

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 
 import av
 import pytest
@@ -21,7 +20,7 @@ from tests.component.support.blueprint_automation import (
     move,
     notify_on_event,
 )
-from tests.component.support.fake_pi import Pi, example, jpeg
+from tests.component.support.fake_pi import Pi, jpeg, unavailable
 
 
 async def test_the_film_takes_the_place_of_the_picture_when_it_is_ready(
@@ -77,7 +76,7 @@ async def test_the_picture_is_sent_while_the_clip_is_recorded(
 
     async def record(_: web.Request) -> web.Response:
         await recorded.wait()
-        return web.json_response(json.loads(example("error.json")), status=503)
+        return unavailable()
 
     pi.answers["/api/cameras/front/clips"] = record
     await notify_on_event(hass, CLIP, phones=[phone])
@@ -126,7 +125,7 @@ async def test_a_clip_without_a_picture_is_sent_nevertheless(
 ) -> None:
 
     async def fail(_: web.Request) -> web.Response:
-        return web.json_response(json.loads(example("error.json")), status=503)
+        return unavailable()
 
     pi.answers["/cameras/front/snapshot.jpg"] = fail
     await notify_on_event(hass, CLIP, phones=[phone])

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.typing import (  # type: ignore[impor
 
 from tests.component.conftest import FRONT, IMAGE, LIVE, STILL, state_of, until
 from tests.component.privacy.conftest import SWITCH, asked, make_private
-from tests.component.support.fake_pi import Pi, example, jpeg
+from tests.component.support.fake_pi import Pi, example, jpeg, unavailable
 
 BROWSER = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
 
@@ -219,7 +219,7 @@ async def test_the_last_snapshot_from_before_stays_and_no_new_one_comes(
     assert shown == "2026-11-22T10:00:00+00:00"
 
     async def broken(_: web.Request) -> web.StreamResponse:
-        return web.Response(text=example("error.json"), status=503, content_type="application/json")
+        return unavailable()
 
     # The Pi does not hear of it, and somebody takes a snapshot there.
     pi.answers["/api/cameras/front"] = broken

@@ -41,6 +41,11 @@ def example(name: str) -> str:
     return (CONTRACT / name).read_text(encoding="utf-8")
 
 
+def unavailable() -> web.Response:
+    """Return the answer of a server whose camera gives no pictures."""
+    return web.Response(text=example("error.json"), status=503, content_type="application/json")
+
+
 def jpeg(number: int, size: int = 0) -> bytes:
     """Return the headers of a JPEG of 640x360 with `number` in a comment, and `size` bytes of picture."""
     return _BEFORE + f"{number:08d}".encode() + _HEADERS + bytes(size) + b"\xff\xd9"
@@ -222,7 +227,7 @@ class Pi:
             case "GET", ["snapshots", _]:
                 number = int(request.query.get("width", 8))
                 return web.Response(body=jpeg(number), content_type="image/jpeg")
-        return web.Response(text=example("error.json"), status=503, content_type="application/json")
+        return unavailable()
 
     def _prove(self, request: web.Request, identity_key: bytes) -> web.StreamResponse:
         """Prove who this is to whoever asks at the address at which they did."""
