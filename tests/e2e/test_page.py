@@ -106,6 +106,22 @@ async def test_a_clip_is_recorded_listed_played_and_downloaded(served: Served, p
     assert (await download.value).suggested_filename == kept.name.replace(".http.", ".")
 
 
+async def test_a_new_clip_does_not_end_the_one_that_plays(served: Served, page: Page) -> None:
+    await log_in(page, served)
+    front = page.get_by_role("region", name="Front")
+    await expect(front.get_by_role("status").first).to_have_text("Live")
+    camera = served.server.cameras[0]
+    await served.server.recorder.record(camera, 0, 0.2, "http")
+    await front.get_by_text("Clips").click()
+    await front.get_by_role("button", name="Play the clip").click()
+    await served.server.recorder.record(camera, 0, 0.2, "http")
+    await expect(front.get_by_text("2 clips")).to_be_visible()
+    playing = front.get_by_role("button", name="Play the clip", pressed=True)
+    await expect(playing).to_be_focused()
+    await playing.press("Enter")
+    await expect(playing).to_have_count(0)
+
+
 async def _width(element: Locator) -> float:
     return float(await element.evaluate("element => element.clientWidth"))
 

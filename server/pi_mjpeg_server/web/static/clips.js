@@ -36,6 +36,7 @@ async function recordClip(section) {
 // A press shows the clip at its own pace in place of its thumbnail, and another one ends that.
 function makeClip(clip) {
   const item = document.createElement("li");
+  item.dataset.url = clip.url;
   const play = document.createElement("button");
   const image = document.createElement("img");
   const still = clipPath(clip, "jpg", clip.thumbnail_url);
@@ -60,13 +61,23 @@ function makeClip(clip) {
   return item;
 }
 
+// What was listed before stays: a clip that plays goes on, and what had the focus keeps it.
+function showList(list, clips) {
+  const focused = document.activeElement;
+  const before = new Map([...list.children].map((item) => [item.dataset.url, item]));
+  list.replaceChildren(...clips.map((clip) => before.get(clip.url) ?? makeClip(clip)));
+  if (list.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
 async function listClips(section) {
   const details = section.querySelector(".clips");
   const problem = details.querySelector(".problem");
   try {
     const { clips } = await ask(`api/cameras/${section.camera}/clips`);
     problem.textContent = "";
-    details.querySelector("ul").replaceChildren(...clips.map(makeClip));
+    showList(details.querySelector("ul"), clips);
     setText(details.querySelector("summary"), count(clips.length, "clip"));
   } catch (error) {
     section.clips = null;

@@ -129,7 +129,7 @@ function showRegions(section) {
   const all = Object.keys(KINDS).flatMap((kind) => section.motion[kind].map((region, number) => [kind, number, region]));
   list.replaceChildren(...all.map((each) => makeItem(section, ...each)));
   section.querySelector("div.regions").replaceChildren(...all.map((each) => makeBox(section, ...each)));
-  list.querySelectorAll(FIELDS)[focused]?.focus();
+  list.querySelectorAll(FIELDS)[focused]?.focus({ preventScroll: true });
   const { watch, ignore } = section.motion;
   const extent = watch.length ? "Only what is in a watched region counts" : "All of the picture is watched";
   section.querySelector(".extent").textContent = `${extent}${ignore.length ? ", without the ignored regions" : ""}.`;
